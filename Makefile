@@ -1,0 +1,37 @@
+# Every target makes what it needs; nothing else is installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format requirements clean
+demo: $(READY)          ## run the main job on real input, in .demo/
+	$(BIN)/evidence-vault demo .demo
+
+test: $(READY) check    ## the checks, then all tests
+	$(BIN)/pytest
+
+check: $(READY)         ## style, types, import contracts
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+requirements: export UV_CUSTOM_COMPILE_COMMAND = make requirements
+requirements: $(READY)  ## pin everything again
+	echo 'uv>=0.13' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes - -o requirements/uv.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --prerelease=if-necessary-or-explicit --extra server --extra devchain pyproject.toml -c requirements/base.txt -o requirements/server.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --prerelease=if-necessary-or-explicit --all-extras --group dev pyproject.toml -c requirements/server.txt -o requirements/dev.txt
+
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .demo build dist

@@ -1,0 +1,1 @@
+"""Ethereum: a checkpoint recorded by a contract, proven offline from header and receipt."""
