@@ -1,0 +1,76 @@
+r"""Canonical JSON: one value, one encoding (RFC 8785), so that bytes can be hashed and signed.
+
+Narrower than RFC 8785: object keys are ASCII, numbers are integers below 2^53 in magnitude, strings hold no
+lone surrogates, nesting is at most `MAX_DEPTH` deep. Within these bounds the two agree byte for byte.
+
+    {"b":[1,null],"a":"é\n"}    →    {"a":"é\n","b":[1,null]}
+
+Invariant: `parse_canonical(data)` succeeds only if `encode_canonical` of its result is `data`.
+"""
+
+import json
+from typing import NoReturn, TypeAlias
+
+from evidence_vault.errors import FormatError
+
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
+
+MAX_DEPTH = 16
+"""Levels of nesting; the deepest format of ours uses five. Keeps recursion bounded on hostile input."""
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8785 §3.2.2.3)."""
+
+
+def parse_canonical(data: bytes, *, place: str, max_bytes: int) -> Json:
+    """Return the value that `data` encodes; `place` names it in errors.
+
+    Raises FormatError if `data` is longer than `max_bytes`, not JSON, or not in canonical form.
+    """
+    if len(data) > max_bytes:
+        raise FormatError(place, f"at most {max_bytes} bytes", len(data))
+    try:
+        value: Json = json.loads(data.decode("utf-8"), parse_float=_no_float, parse_constant=_no_float)
+        again = encode_canonical(value)
+    except FormatError as error:
+        raise FormatError(place, error.expected, error.found) from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(place, "canonical JSON (RFC 8785)", str(error)) from None
+    if again != data:
+        at = next((i for i, (a, b) in enumerate(zip(data, again, strict=False)) if a != b), len(again))
+        raise FormatError(f"{place}, byte {at}", "canonical JSON (RFC 8785)", data[at : at + 20])
+    return value
+
+
+def encode_canonical(value: Json) -> bytes:
+    """Return the canonical encoding of `value`. Raises FormatError for a value outside the bounds above."""
+    _check_value(value, depth=1)
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FormatError("JSON string", "no lone surrogates", str(error)) from None
+
+
+def _check_value(value: Json, *, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise FormatError("JSON value", f"at most {MAX_DEPTH} levels of nesting")
+    match value:
+        case None | bool() | str():
+            pass
+        case int():
+            if abs(value) > MAX_INTEGER:
+                raise FormatError("JSON number", "an integer below 2^53 in magnitude", value)
+        case list():
+            for member in value:
+                _check_value(member, depth=depth + 1)
+        case dict():
+            for key, member in value.items():
+                if not key.isascii():
+                    raise FormatError("JSON object", "ASCII keys", key)
+                _check_value(member, depth=depth + 1)
+        case _:
+            raise FormatError("JSON value", "null, boolean, integer, string, array or object", type(value))
+
+
+def _no_float(text: str) -> NoReturn:
+    raise FormatError("JSON number", "an integer", text)

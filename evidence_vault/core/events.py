@@ -1,0 +1,232 @@
+"""Custody events: everything that happens is one event, about exactly one subject, chained to the one before.
+
+    {"_sd":["…"],"actor":{"auth":"token","id":"ac_…","on_behalf_of":null,"role":"RH","signature":null},
+     "at":"2026-11-22T16:37:00.123Z","clock":{"offset_ms":null,"source":"system"},"digests":{"sha256":"…"},
+     "env":"production","how":{"tool":"evidence-vault","version":"0.1.0"},"mode":"content","nonce":"…",
+     "origin":"vault.example/log","prev":null,"result":"ok","secret":false,"seq":0,"size":123,
+     "subject":{"id":"it_…","kind":"item"},"type":"ITEM_RECEIVED","v":1,"where":{},"why":{}}
+
+An event is stored, carried and hashed as its canonical bytes. Its place in the log is a leaf entry of 65
+An event is stored, carried and hashed as its canonical bytes. Its place in the log is a leaf entry of 65
+bytes, `0x01 ‖ event_sha256 ‖ slot`; a slot is used once in a log, so that two histories of one subject
+can't both be in it unseen.
+
+`at` and `actor` are the vault's claims: form, chain and slots are checked here, never whether they are true.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
+from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
+from evidence_vault.core.names import (
+    ACTOR_ID,
+    CASE_ID,
+    CODE,
+    ITEM_ID,
+    LABEL,
+    LOG_CLASS,
+    ORIGIN,
+    SHA256,
+    TIME,
+    parse_time,
+)
+from evidence_vault.core.shapes import Integer, ListOf, Nullable, OneOf, Record, Shape, Text
+from evidence_vault.errors import FormatError
+
+MAX_EVENT_BYTES = 32 * 1024
+"""An event is small: facts and digests, never content. FORMATS: ≤ 32 KiB."""
+
+MAX_DISCLOSURES = 64
+"""Digests of disclosures in one event."""
+
+ROLES = ("RH", "AT", "NO", "AP", "TI", "AM", "JU", "CL", "AU", "AD", "SYSTEM")
+"""The people of the domain, and the vault itself."""
+
+SUBJECT_IDS: Mapping[str, Text] = {
+    "item": ITEM_ID,
+    "case": CASE_ID,
+    "platform": Text("platform", 8, "platform"),
+    "vault": Text("vault", 5, "vault"),
+    "log": Text("log", 3, "log"),
+    "checkpoint": Text(r"[1-9][0-9]{0,18}", 19, "a tree size in decimal"),
+}
+"""What an id looks like for each kind of subject. Singletons are called by their kind."""
+
+SD_DIGEST = Text(r"[A-Za-z0-9_-]{43}", 43, "an unpadded base64url SHA-256 digest")
+
+COMMON: Mapping[str, Shape] = {
+    "v": OneOf((1,)),
+    "type": Text(r"[A-Z][A-Z_]{2,39}", 40, "an event type"),
+    "origin": ORIGIN,
+    "env": LOG_CLASS,
+    "subject": Record({"kind": OneOf(tuple(SUBJECT_IDS)), "id": Text(max_chars=64)}),
+    "seq": Integer(),
+    "prev": Nullable(SHA256),
+    "at": TIME,
+    "clock": Record({"source": CODE, "offset_ms": Nullable(Integer(-(10**9), 10**9))}),
+    "actor": Record(
+        {
+            "id": ACTOR_ID,
+            "role": OneOf(ROLES),
+            "auth": CODE,
+            "on_behalf_of": Nullable(ACTOR_ID),
+            "signature": OneOf((None,)),
+        }
+    ),
+    "how": Record({"tool": LABEL, "version": LABEL}),
+    "result": OneOf(("ok", "refused", "failed")),
+    "nonce": Text(r"[0-9a-f]{64}", 64, "32 random bytes in hex"),
+    "_sd": ListOf(SD_DIGEST, max_items=MAX_DISCLOSURES, sorted_unique=True),
+}
+"""The fields of every event, whatever its type; `where` and `why` belong to the type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Subject:
+    """What an event is about. Ids of different kinds never look alike: the id names the bundle's folder."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A parsed event with the bytes it came from. `known` is false for a type this version can't judge."""
+
+    raw: bytes
+    sha256: bytes
+    type: str
+    origin: str
+    env: str
+    subject: Subject
+    seq: int
+    prev: bytes | None
+    at: datetime
+    nonce: bytes
+    disclosure_digests: tuple[str, ...]
+    fields: Mapping[str, Json]
+    known: bool
+
+
+def parse_event(raw: bytes, *, place: str = "event") -> Event:
+    """Return the event that `raw` encodes.
+
+    Raises FormatError for bytes that are not canonical, a missing or ill-shaped common field, an unknown
+    field of a known type, or a known type about the wrong kind of subject.
+    """
+    value = parse_canonical(raw, place=place, max_bytes=MAX_EVENT_BYTES)
+    if not isinstance(value, dict):
+        raise FormatError(place, "an object", value)
+    for name in [*COMMON, "where", "why"]:
+        if name not in value:
+            raise FormatError(place, f"the field {name}", "none")
+        if name in COMMON:
+            COMMON[name].check(value[name], f"{place}.{name}")
+    subject = _subject(value["subject"], place)
+    if (value["seq"] == 0) != (value["prev"] is None):
+        raise FormatError(f"{place}.prev", "null at seq 0 and only there", value["prev"])
+    known = EVENT_TYPES.get(str(value["type"]))
+    if known:
+        own = {name: member for name, member in value.items() if name not in COMMON}
+        Record({**known.fields, "where": NOTHING, "why": known.why}).check(own, place)
+        if subject.kind not in known.kinds:
+            raise FormatError(f"{place}.subject.kind", " or ".join(known.kinds), subject.kind)
+        if value["type"] == "ITEM_RECEIVED":
+            _check_received(value, place)
+    if subject.kind == "item" and (value["seq"] == 0) != (value["type"] == "ITEM_RECEIVED"):
+        raise FormatError(f"{place}.type", "ITEM_RECEIVED at seq 0 of an item and only there", value["type"])
+    prev = value["prev"]
+    return Event(
+        raw=raw,
+        sha256=hashlib.sha256(raw).digest(),
+        type=str(value["type"]),
+        origin=str(value["origin"]),
+        env=str(value["env"]),
+        subject=subject,
+        seq=_int(value["seq"]),
+        prev=bytes.fromhex(prev) if isinstance(prev, str) else None,
+        at=parse_time(str(value["at"]), place=f"{place}.at"),
+        nonce=bytes.fromhex(str(value["nonce"])),
+        disclosure_digests=tuple(str(d) for d in _list(value["_sd"])),
+        fields=value,
+        known=known is not None,
+    )
+
+
+def encode_event(fields: Mapping[str, Json]) -> Event:
+    """Return the event with these fields, checked as a reader would. Raises FormatError."""
+    return parse_event(encode_canonical(dict(fields)))
+
+
+def first_slot(subject: Subject) -> bytes:
+    """Return slot 0 of a subject, 32 bytes."""
+    text = f"evidence-vault/subject/v1\n{subject.kind}\n{subject.id}"
+    return hashlib.sha256(text.encode()).digest()
+
+
+def next_slot(nonce: bytes) -> bytes:
+    """Return the slot of the event that follows the one with this nonce, 32 bytes.
+
+    Only someone who holds the event knows the next slot, so outsiders can't link the leaves of a subject.
+    """
+    return hashlib.sha256(b"evidence-vault/slot/v1\n" + nonce).digest()
+
+
+def encode_leaf_entry(event_sha256: bytes, slot: bytes) -> bytes:
+    """Return the log entry of an event: 65 bytes."""
+    return b"\x01" + event_sha256 + slot
+
+
+def parse_leaf_entry(entry: bytes, *, place: str = "leaf entry") -> tuple[bytes, bytes]:
+    """Return (event_sha256, slot) of a log entry. Raises FormatError."""
+    if len(entry) != 65 or entry[0] != 1:
+        raise FormatError(place, "65 bytes that begin with 0x01", entry[:66])
+    return entry[1:33], entry[33:]
+
+
+def parse_subject_folder(folder: str, *, place: str) -> Subject:
+    """Return the subject whose folder in a bundle has this name. Raises FormatError."""
+    for kind, shape in SUBJECT_IDS.items():
+        try:
+            shape.check(folder, place)
+        except FormatError:
+            continue
+        return Subject(kind=kind, id=folder)
+    raise FormatError(place, "the id of a subject", folder)
+
+
+def _subject(value: Json, place: str) -> Subject:
+    assert isinstance(value, dict)
+    kind, subject_id = str(value["kind"]), str(value["id"])
+    SUBJECT_IDS[kind].check(subject_id, f"{place}.subject.id")
+    return Subject(kind=kind, id=subject_id)
+
+
+def _check_received(value: Mapping[str, Json], place: str) -> None:
+    """A commitment hides even the digest; every other mode has sha256 and may have more."""
+    digests = value["digests"]
+    assert isinstance(digests, dict)
+    if value["mode"] == "commitment":
+        if digests.keys() != {"commitment"} or value["size"] is not None:
+            raise FormatError(f"{place}.digests", "exactly a commitment, and size null", value["size"])
+    elif "sha256" not in digests or "commitment" in digests:
+        raise FormatError(f"{place}.digests", "sha256, and no commitment", ", ".join(digests))
+    if value["mode"] == "content" and value["size"] is None:
+        raise FormatError(f"{place}.size", "a number of bytes", None)
+    for algorithm, digest in digests.items():
+        length = 128 if algorithm == "sha512" else 64
+        if len(str(digest)) != length:
+            raise FormatError(f"{place}.digests.{algorithm}", f"{length} hex digits", digest)
+
+
+def _int(value: Json) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _list(value: Json) -> list[Json]:
+    assert isinstance(value, list)
+    return value

@@ -1,0 +1,70 @@
+"""Names and times as every format of ours writes them.
+
+it_01hzx3v9k2m8q4r6t7w5y0abcd    prefix, then 128 random bits in Crockford base32, lower-case, 26 characters
+2026-11-22T16:37:00.123Z         UTC, always milliseconds
+vault.example/log                an origin: the log's name, a URL without its scheme (C2SP tlog-checkpoint)
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from evidence_vault.core.shapes import OneOf, Text
+from evidence_vault.errors import FormatError
+
+Prefix = Literal["it", "cs", "gr", "ac", "bd"]
+LogClass = Literal["production", "test", "development"]
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_BODY = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
+_TIME = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z"
+_ORIGIN = r"(?!evidence-vault/)[a-z0-9][a-z0-9._:~-]*(?:/[A-Za-z0-9._~-]+)*(?<!/receipt)"
+
+ITEM_ID = Text(f"it_{_ID_BODY}", 29, "an item id")
+CASE_ID = Text(f"cs_{_ID_BODY}", 29, "a case id")
+GRANT_ID = Text(f"gr_{_ID_BODY}", 29, "a grant id")
+ACTOR_ID = Text(f"ac_{_ID_BODY}", 29, "an actor id")
+BUNDLE_ID = Text(f"bd_{_ID_BODY}", 29, "a bundle id")
+SHA256 = Text(r"[0-9a-f]{64}", 64, "a SHA-256 digest, 64 lower-case hex digits")
+TIME = Text(_TIME, 24, "a time like 2026-11-22T16:37:00.123Z")
+ORIGIN = Text(_ORIGIN, 100, "an origin like vault.example/log")
+LOG_CLASS = OneOf(("production", "test", "development"))
+CODE = Text(r"[a-z0-9][a-z0-9._:-]{0,63}", 64, "a lower-case code word")
+LABEL = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
+
+
+def encode_id(prefix: Prefix, random_16: bytes) -> str:
+    """Return the id for 16 random bytes. The caller brings the randomness."""
+    if len(random_16) != 16:
+        raise FormatError("id", "16 bytes", len(random_16))
+    number = int.from_bytes(random_16)
+    return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def encode_time(at: datetime) -> str:
+    """Return an aware datetime as `YYYY-MM-DDThh:mm:ss.sssZ`, cut (not rounded) to the millisecond."""
+    if at.tzinfo is None:
+        raise FormatError("time", "an aware datetime", at)
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def parse_time(text: str, *, place: str) -> datetime:
+    """Return the aware UTC datetime. Raises FormatError for anything but the one form, or no such day."""
+    TIME.check(text, place)
+    try:
+        whole = datetime.strptime(text[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        raise FormatError(place, "a day that exists", text) from None
+    return whole + timedelta(milliseconds=int(text[20:23]))
+
+
+def parse_sha256(text: str, *, place: str) -> bytes:
+    """Return the 32 bytes of a lower-case hex SHA-256 digest."""
+    SHA256.check(text, place)
+    return bytes.fromhex(text)
+
+
+def is_origin(text: str) -> bool:
+    """Whether `text` may name a log."""
+    return len(text) <= ORIGIN.max_chars and re.fullmatch(_ORIGIN, text) is not None
