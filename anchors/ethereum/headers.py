@@ -1,0 +1,142 @@
+"""The headers file: what several Ethereum nodes, asked at some time, said about blocks.
+
+`headers fetch` writes it (`anchors.ethereum.fetch`), the offline verifier reads it. Canonical JSON:
+
+    {"chain_id":11155111,"fetched_at":"2026-11-22T16:37:00.123Z","sources":[
+      {"blocks":[{"finalized":true,"hash":"<32 bytes>","number":7000000}],"host":"rpc.example"},…],"v":1}
+
+A source is named by its host alone, because the address of a node often holds the key to it. A block that a
+source does not know is left out. The file is as trustworthy as the way it came to the verifier and the
+hosts it names: the person who runs the verification fetches it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from anchors.errors import FormatError
+from anchors.ethereum.canonical import (
+    as_array,
+    as_hex,
+    as_integer,
+    as_object,
+    encode_canonical,
+    parse_canonical,
+)
+
+MAX_HEADERS_BYTES = 1_048_576
+"""A block of one source takes about 110 bytes: room for some 9,000."""
+
+MAX_SOURCES = 16
+"""More independent nodes than anyone asks."""
+
+MAX_BLOCKS = 10_000
+"""Blocks of one source; a bundle has one for each anchor it carries."""
+
+_PLACE = "headers file"
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedBlock:
+    """One source's word: the block at `number` has this hash (32 bytes); `finalized` or not yet."""
+
+    number: int
+    block_hash: bytes
+    finalized: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderSource:
+    """A node, by its host, and what it said."""
+
+    host: str
+    blocks: tuple[SourcedBlock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadersFile:
+    """What the sources said about one chain, and when they were asked (UTC)."""
+
+    chain_id: int
+    fetched_at: datetime
+    sources: tuple[HeaderSource, ...]
+
+
+def parse_headers(data: bytes) -> HeadersFile:
+    """Read a headers file; FormatError names the place of anything else."""
+    value = parse_canonical(data, place=_PLACE, max_bytes=MAX_HEADERS_BYTES)
+    top = as_object(value, _PLACE, frozenset({"v", "chain_id", "fetched_at", "sources"}))
+    as_integer(top["v"], f"{_PLACE} v", 1, 1)
+    sources = as_array(top["sources"], f"{_PLACE} sources", MAX_SOURCES)
+    return HeadersFile(
+        chain_id=as_integer(top["chain_id"], f"{_PLACE} chain_id", 1),
+        fetched_at=_parse_time(top["fetched_at"]),
+        sources=tuple(_parse_source(source, f"{_PLACE} sources[{n}]") for n, source in enumerate(sources)),
+    )
+
+
+def encode_headers(headers: HeadersFile) -> bytes:
+    """The canonical bytes of a headers file; `parse_headers` reads them back."""
+    return encode_canonical(
+        {
+            "v": 1,
+            "chain_id": headers.chain_id,
+            "fetched_at": _format_time(headers.fetched_at),
+            "sources": [_source_value(source) for source in headers.sources],
+        }
+    )
+
+
+def _source_value(source: HeaderSource) -> Mapping[str, object]:
+    blocks = [
+        {"number": block.number, "hash": block.block_hash.hex(), "finalized": block.finalized}
+        for block in source.blocks
+    ]
+    return {"host": source.host, "blocks": blocks}
+
+
+def _parse_source(value: object, place: str) -> HeaderSource:
+    source = as_object(value, place, frozenset({"host", "blocks"}))
+    host = source["host"]
+    if not isinstance(host, str) or not 1 <= len(host) <= 255 or not _is_host(host):
+        raise FormatError(f"{place} host", "a host name or address, with or without a port", host)
+    blocks = as_array(source["blocks"], f"{place} blocks", MAX_BLOCKS)
+    return HeaderSource(
+        host=host,
+        blocks=tuple(_parse_block(block, f"{place} blocks[{n}]") for n, block in enumerate(blocks)),
+    )
+
+
+def _parse_block(value: object, place: str) -> SourcedBlock:
+    block = as_object(value, place, frozenset({"number", "hash", "finalized"}))
+    finalized = block["finalized"]
+    if not isinstance(finalized, bool):
+        raise FormatError(f"{place} finalized", "true or false", finalized)
+    return SourcedBlock(
+        number=as_integer(block["number"], f"{place} number", 0),
+        block_hash=as_hex(block["hash"], f"{place} hash", length=32),
+        finalized=finalized,
+    )
+
+
+def _is_host(host: str) -> bool:
+    """Printable and without the parts of an address that may hold a secret: path, user, query."""
+    return host.isascii() and host.isprintable() and not any(c in " /@?#\\" for c in host)
+
+
+def _format_time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime(_TIME)[:-4] + "Z"
+
+
+def _parse_time(value: object) -> datetime:
+    place = f"{_PLACE} fetched_at"
+    if not isinstance(value, str):
+        raise FormatError(place, "a time as text", value)
+    try:
+        at = datetime.strptime(value, _TIME).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value) from error
+    if _format_time(at) != value:
+        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value)
+    return at

@@ -1,0 +1,83 @@
+"""The proof of an Ethereum anchor as a bundle carries it: `proof/anchors/<size>/<seq>.json`, canonical JSON.
+
+Changing how it is read can break proofs made years ago; a change is a new `v`, and version 1 stays readable.
+
+    {"chain_id":11155111,"contract":"<20 bytes>","header":"<RLP of the block header>","kind":"ethereum",
+     "nodes":["<RLP of a trie node, root first>",…],"receipt_index":3,"sender":"<20 bytes>","v":1}
+
+Byte strings are lower-case hex without 0x. `chain_id`, `contract` and `sender` are the prover's claims: the
+header does not name its chain. What they are worth is decided in `anchors.ethereum.verify`.
+"""
+
+from dataclasses import dataclass
+
+from anchors.errors import FormatError
+from anchors.ethereum.canonical import (
+    as_array,
+    as_hex,
+    as_integer,
+    as_object,
+    encode_canonical,
+    parse_canonical,
+)
+from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
+
+KIND = "ethereum"
+PART = "proof.json"
+"""Name of the only part of this kind's AnchorProof."""
+
+MAX_PROOF_BYTES = 65_536
+"""A proof in a full block has under 4 kB; the rest is room for a transaction that wrote many other logs.
+It bounds the hashing too: about 32 kB of bytes to hash, some 150 ms."""
+
+_FIELDS = frozenset({"v", "kind", "chain_id", "contract", "sender", "header", "receipt_index", "nodes"})
+_PLACE = "ethereum proof"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EthereumProof:
+    """A block header, and the way from its receiptsRoot to one receipt; with what the prover says it is.
+
+    contract, sender: 20 bytes. header: RLP. receipt_index: the transaction's place in its block, from 0.
+    nodes: RLP of the nodes of the receipts trie, from the root to the leaf.
+    """
+
+    chain_id: int
+    contract: bytes
+    sender: bytes
+    header: bytes
+    receipt_index: int
+    nodes: tuple[bytes, ...]
+
+
+def parse_proof(data: bytes) -> EthereumProof:
+    """Read a proof file; FormatError names what is missing, unknown, too large or not canonical."""
+    value = as_object(parse_canonical(data, place=_PLACE, max_bytes=MAX_PROOF_BYTES), _PLACE, _FIELDS)
+    if value["kind"] != KIND:
+        raise FormatError(f"{_PLACE} kind", KIND, value["kind"])
+    as_integer(value["v"], f"{_PLACE} v", 1, 1)
+    nodes = as_array(value["nodes"], f"{_PLACE} nodes", MAX_NODES)
+    return EthereumProof(
+        chain_id=as_integer(value["chain_id"], f"{_PLACE} chain_id", 1),
+        contract=as_hex(value["contract"], f"{_PLACE} contract", length=20),
+        sender=as_hex(value["sender"], f"{_PLACE} sender", length=20),
+        header=as_hex(value["header"], f"{_PLACE} header"),
+        receipt_index=as_integer(value["receipt_index"], f"{_PLACE} receipt_index", 0, MAX_INDEX),
+        nodes=tuple(as_hex(node, f"{_PLACE} nodes[{n}]") for n, node in enumerate(nodes)),
+    )
+
+
+def encode_proof(proof: EthereumProof) -> bytes:
+    """The canonical bytes of a proof file; `parse_proof` reads them back."""
+    return encode_canonical(
+        {
+            "v": 1,
+            "kind": KIND,
+            "chain_id": proof.chain_id,
+            "contract": proof.contract.hex(),
+            "sender": proof.sender.hex(),
+            "header": proof.header.hex(),
+            "receipt_index": proof.receipt_index,
+            "nodes": [node.hex() for node in proof.nodes],
+        }
+    )

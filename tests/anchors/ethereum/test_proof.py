@@ -1,0 +1,108 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anchors.errors import FormatError
+from anchors.ethereum.proof import MAX_PROOF_BYTES, EthereumProof, encode_proof, parse_proof
+from tests.anchors.ethereum.made import make_proof
+
+GOOD = make_proof(size=40, root_hash=b"\x11" * 32)
+BYTES20 = st.binary(min_size=20, max_size=20)
+
+
+@given(
+    st.builds(
+        EthereumProof,
+        chain_id=st.integers(1, 2**53 - 1),
+        contract=BYTES20,
+        sender=BYTES20,
+        header=st.binary(max_size=600),
+        receipt_index=st.integers(0, 2**24 - 1),
+        nodes=st.lists(st.binary(max_size=600), max_size=9).map(tuple),
+    )
+)
+def test_parse_proof_of_an_encoded_proof_gives_it_back(proof: EthereumProof) -> None:
+    assert parse_proof(encode_proof(proof)) == proof
+
+
+def test_encode_proof_is_sorted_compact_and_small() -> None:
+    encoded = encode_proof(GOOD)
+    assert encoded.startswith(b'{"chain_id":11155111,"contract":"c0c0')
+    assert encoded.endswith(b',"v":1}')
+    assert len(encoded) < 4096
+
+
+def _with(**changes: Any) -> bytes:
+    value = json.loads(encode_proof(GOOD)) | changes
+    value = {name: field for name, field in value.items() if field is not ...}
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (_with(kind="opentimestamps"), "ethereum proof kind"),
+        (_with(v=2), "ethereum proof v"),
+        (_with(v=True), "ethereum proof v"),
+        (_with(v=1.0), "ethereum proof v"),
+        (_with(sender=...), "ethereum proof sender"),
+        (_with(note="x"), "ethereum proof note"),
+        (_with(chain_id=0), "ethereum proof chain_id"),
+        (_with(chain_id="1"), "ethereum proof chain_id"),
+        (_with(chain_id=2**53), "ethereum proof chain_id"),
+        (_with(contract="c0" * 19), "ethereum proof contract"),
+        (_with(contract="C0" * 20), "ethereum proof contract"),
+        (_with(contract="0x" + "c0" * 20), "ethereum proof contract"),
+        (_with(contract="c0 " * 20), "ethereum proof contract"),
+        (_with(contract=None), "ethereum proof contract"),
+        (_with(header="abc"), "ethereum proof header"),
+        (_with(receipt_index=-1), "ethereum proof receipt_index"),
+        (_with(receipt_index=2**24), "ethereum proof receipt_index"),
+        (_with(nodes={}), "ethereum proof nodes"),
+        (_with(nodes=["00"] * 10), "ethereum proof nodes"),
+        (_with(nodes=["00", 1]), "ethereum proof nodes[1]"),
+        (b"[]", "ethereum proof"),
+        (b"", "ethereum proof"),
+        (b"\xff", "ethereum proof"),
+        (b"[" * 30_000, "ethereum proof"),
+        (b"[" * 30_000 + b"]" * 30_000, "ethereum proof"),
+        (b"9" * 5000, "ethereum proof"),
+        (b"NaN", "ethereum proof"),
+        (b" " * (MAX_PROOF_BYTES + 1), "ethereum proof"),
+        (b" " + encode_proof(GOOD), "ethereum proof"),
+        (encode_proof(GOOD) + b"\n", "ethereum proof"),
+        (encode_proof(GOOD).replace(b'"v":1', b'"v":1,"v":1'), "ethereum proof"),
+        (encode_proof(GOOD).replace(b'"v":1', b'"\\u0076":1'), "ethereum proof"),
+    ],
+)
+def test_parse_proof_refuses_and_names_the_place(data: bytes, place: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        parse_proof(data)
+    assert caught.value.place == place
+
+
+@settings(max_examples=200)
+@given(st.integers(0, len(encode_proof(GOOD)) * 8 - 1))
+def test_parse_proof_with_a_flipped_bit_is_refused_or_another_proof(bit: int) -> None:
+    data = bytearray(encode_proof(GOOD))
+    data[bit // 8] ^= 1 << bit % 8
+    try:
+        proof = parse_proof(bytes(data))
+    except FormatError:
+        return
+    assert proof != GOOD
+    assert encode_proof(proof) == data
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(lambda text: text.encode()))
+def test_parse_proof_of_any_bytes_raises_nothing_but_format_error(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        parse_proof(data)
+
+
+def test_encode_proof_of_a_changed_proof_differs() -> None:
+    assert encode_proof(replace(GOOD, receipt_index=2)) != encode_proof(GOOD)
