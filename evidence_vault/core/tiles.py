@@ -116,7 +116,7 @@ def build_tiles(old_size: int, leaf_hashes: Sequence[bytes], read: TileReader) -
 
 
 def build_entry_bundles(old_size: int, entries: Sequence[bytes], read: TileReader) -> dict[Tile, bytes]:
-    """Return the bundles to write after appending `entries` to a log of `old_size` entries; full ones first."""
+    """Return the bundles to write after appending `entries` to a log of `old_size`; full ones first."""
     first, width = divmod(old_size, WIDTH)
     new = list(entries)
     if new and width:
