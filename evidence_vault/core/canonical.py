@@ -51,6 +51,34 @@ def encode_canonical(value: Json) -> bytes:
         raise FormatError("JSON string", "no lone surrogates", str(error)) from None
 
 
+def as_object(value: Json) -> dict[str, Json]:
+    """Return `value`, which a shape has shown to be an object, as one."""
+    if isinstance(value, dict):
+        return value
+    raise FormatError("JSON value", "an object", value)
+
+
+def as_list(value: Json) -> list[Json]:
+    """Return `value`, which a shape has shown to be an array, as one."""
+    if isinstance(value, list):
+        return value
+    raise FormatError("JSON value", "an array", value)
+
+
+def as_text(value: Json) -> str:
+    """Return `value`, which a shape has shown to be a string, as one."""
+    if isinstance(value, str):
+        return value
+    raise FormatError("JSON value", "a string", value)
+
+
+def as_integer(value: Json) -> int:
+    """Return `value`, which a shape has shown to be an integer, as one."""
+    if isinstance(value, int):
+        return value
+    raise FormatError("JSON value", "an integer", value)
+
+
 def _check_value(value: Json, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise FormatError("JSON value", f"at most {MAX_DEPTH} levels of nesting")

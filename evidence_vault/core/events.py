@@ -7,7 +7,6 @@
      "subject":{"id":"it_…","kind":"item"},"type":"ITEM_RECEIVED","v":1,"where":{},"why":{}}
 
 An event is stored, carried and hashed as its canonical bytes. Its place in the log is a leaf entry of 65
-An event is stored, carried and hashed as its canonical bytes. Its place in the log is a leaf entry of 65
 bytes, `0x01 ‖ event_sha256 ‖ slot`; a slot is used once in a log, so that two histories of one subject
 can't both be in it unseen.
 
@@ -19,7 +18,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
+from evidence_vault.core.canonical import (
+    Json,
+    as_integer,
+    as_list,
+    as_object,
+    as_text,
+    encode_canonical,
+    parse_canonical,
+)
 from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
 from evidence_vault.core.names import (
     ACTOR_ID,
@@ -146,11 +153,11 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
         origin=str(value["origin"]),
         env=str(value["env"]),
         subject=subject,
-        seq=_int(value["seq"]),
+        seq=as_integer(value["seq"]),
         prev=bytes.fromhex(prev) if isinstance(prev, str) else None,
         at=parse_time(str(value["at"]), place=f"{place}.at"),
         nonce=bytes.fromhex(str(value["nonce"])),
-        disclosure_digests=tuple(str(d) for d in _list(value["_sd"])),
+        disclosure_digests=tuple(as_text(digest) for digest in as_list(value["_sd"])),
         fields=value,
         known=known is not None,
     )
@@ -199,16 +206,14 @@ def parse_subject_folder(folder: str, *, place: str) -> Subject:
 
 
 def _subject(value: Json, place: str) -> Subject:
-    assert isinstance(value, dict)
-    kind, subject_id = str(value["kind"]), str(value["id"])
+    kind, subject_id = (as_text(as_object(value)[name]) for name in ("kind", "id"))
     SUBJECT_IDS[kind].check(subject_id, f"{place}.subject.id")
     return Subject(kind=kind, id=subject_id)
 
 
 def _check_received(value: Mapping[str, Json], place: str) -> None:
     """A commitment hides even the digest; every other mode has sha256 and may have more."""
-    digests = value["digests"]
-    assert isinstance(digests, dict)
+    digests = as_object(value["digests"])
     if value["mode"] == "commitment":
         if digests.keys() != {"commitment"} or value["size"] is not None:
             raise FormatError(f"{place}.digests", "exactly a commitment, and size null", value["size"])
@@ -220,13 +225,3 @@ def _check_received(value: Mapping[str, Json], place: str) -> None:
         length = 128 if algorithm == "sha512" else 64
         if len(str(digest)) != length:
             raise FormatError(f"{place}.digests.{algorithm}", f"{length} hex digits", digest)
-
-
-def _int(value: Json) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _list(value: Json) -> list[Json]:
-    assert isinstance(value, list)
-    return value
