@@ -1,7 +1,13 @@
-"""The vault's errors: the tree of `anchors.errors`, and two of its own.
+"""The vault's errors: the tree of `anchors.errors`, and its own.
 
 EvidenceError
-├── FormatError, VerificationError, UnavailableError, ConfigError    (anchors.errors)
+├── FormatError, VerificationError, ConfigError    (anchors.errors)
+│   └── TooLarge         a FormatError: more bytes than the limit allows
+├── UnavailableError     (anchors.errors) a later try may help
+│   ├── StorageFull      no room on the disk; nothing was kept
+│   ├── InProgress       the same request is being worked on right now
+│   └── ReadOnly         the vault takes nothing in until an operator has looked
+├── Conflict             the request contradicts an earlier one
 ├── IntegrityError       our own store disagrees with itself: stop and tell an operator
 └── AccessRefused        not allowed, or not there: the two look alike from outside
 """
@@ -17,9 +23,14 @@ from anchors.errors import (
 __all__ = [
     "AccessRefused",
     "ConfigError",
+    "Conflict",
     "EvidenceError",
     "FormatError",
+    "InProgress",
     "IntegrityError",
+    "ReadOnly",
+    "StorageFull",
+    "TooLarge",
     "UnavailableError",
     "VerificationError",
 ]
@@ -42,3 +53,41 @@ class AccessRefused(EvidenceError):  # noqa: N818 - a refusal is an answer, not 
         self.action = action
         self.subject = subject
         super().__init__(f"{action}: not found")
+
+
+class TooLarge(FormatError):  # noqa: N818 - an answer, not a fault
+    """`place` has more than `max_bytes` bytes. Raised as soon as that is known, not at the end."""
+
+    def __init__(self, place: str, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(place, f"at most {max_bytes} bytes", "more")
+
+
+class StorageFull(UnavailableError):  # noqa: N818 - an answer, not a fault
+    """No room left where `place` was to be written. What was written of it is gone again."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place, "no space left on the storage")
+
+
+class InProgress(UnavailableError):  # noqa: N818 - an answer, not a fault
+    """Another request with the same key is being worked on; its result is there after `retry_after_s`."""
+
+    def __init__(self, place: str, retry_after_s: float) -> None:
+        super().__init__(place, "in progress", retry_after_s)
+
+
+class ReadOnly(UnavailableError):  # noqa: N818 - an answer, not a fault
+    """The vault accepts and signs nothing, for `reason`, until an operator has looked."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("vault is read-only", reason)
+
+
+class Conflict(EvidenceError):  # noqa: N818 - an answer, not a fault
+    """`place` was used before, for something else: `earlier` says what."""
+
+    def __init__(self, place: str, earlier: str) -> None:
+        self.place = place
+        self.earlier = earlier
+        super().__init__(f"{place}: {earlier}")

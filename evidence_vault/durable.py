@@ -1,0 +1,56 @@
+"""Files that survive a power cut: written aside, flushed, renamed, and the folder flushed too.
+
+After `save_file` returns, either the old or the new bytes are there for ever, never a mixture.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evidence_vault.errors import StorageFull
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turn "no space left" and its kin into StorageFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(place) from None
+        raise
+
+
+def save_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `path` whole and durably, or leave it as it was. Raises StorageFull."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with storage_errors(path.name):
+        try:
+            write_flushed(aside, data, mode=mode)
+            aside.replace(path)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
+
+
+def write_flushed(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Create or replace `path` and flush its bytes; the folder entry is not flushed yet."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the entries of a folder: without it a renamed file may be gone after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,236 @@
+"""Settings: every limit with its unit in its name and its reason beside it.
+
+Three sources, the first that speaks wins: the environment (`EVIDENCE_VAULT_<NAME>`, lists and tables as JSON,
+`__` between levels), `vault.toml` in the vault's home folder, the defaults here. A key that nobody knows is
+refused, so that a misspelt limit is never silently the default. Secrets (database URL, RPC URLs, header
+values) are `SecretStr` and don't show when settings are printed or an error quotes them.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from evidence_vault.core.names import LogClass, is_origin
+from evidence_vault.errors import ConfigError
+
+FILE_NAME = "vault.toml"
+DEFAULT_HOME = Path("~/.evidence-vault")
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._:-]{0,63}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
+Address = Annotated[
+    str,
+    BeforeValidator(lambda v: v.lower().removeprefix("0x") if isinstance(v, str) else v),
+    StringConstraints(pattern=r"^[0-9a-f]{40}$"),
+]
+BlockHash = Annotated[
+    str,
+    BeforeValidator(lambda v: v.lower().removeprefix("0x") if isinstance(v, str) else v),
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+]
+
+
+class Part(BaseModel):
+    """A table inside the settings: closed and unchangeable, like the whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TimestampAuthority(Part):
+    """One RFC 3161 authority that stamps items and checkpoints."""
+
+    name: Code = Field(description="How events and the trust policy call it.")
+    group: Code = Field(description="Who runs its root: two authorities of one group count once.")
+    url: Url = Field(description="Where requests are posted.")
+    policy: Oid | None = Field(None, description="The policy to ask for; none leaves it to the authority.")
+    log_class: LogClass = Field("production", description="A token of a lesser class never passes as this.")
+    roots_pem: str | None = Field(None, description="The trusted roots, inline PEM.")
+    roots_file: Path | None = Field(None, description="The trusted roots, a PEM file relative to the home.")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent along, such as a password.")
+    timeout_s: float = Field(20.0, gt=0, le=300, description="The whole exchange: a slow drip must end too.")
+    min_interval_s: float = Field(0.0, ge=0, description="Between requests: public authorities block haste.")
+    stamps_items: bool = Field(True, description="False: only checkpoints, for authorities with a price.")
+
+    @model_validator(mode="after")
+    def _one_source_of_roots(self) -> Self:
+        if (self.roots_pem is None) == (self.roots_file is None):
+            raise ValueError("give exactly one of roots_pem and roots_file")
+        return self
+
+    def load_roots_pem(self, home: Path) -> str:
+        """Return the roots as PEM text. Raises ConfigError if the file can't be read."""
+        if self.roots_pem is not None:
+            return self.roots_pem
+        assert self.roots_file is not None
+        try:
+            return (home / self.roots_file).read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"authorities.{self.name}.roots_file", str(error)) from None
+
+
+class Network(Part):
+    """One Ethereum network and the contract on it that checkpoints are anchored to."""
+
+    name: Code = Field(description="How jobs, logs and the trust policy call it.")
+    chain_id: int = Field(ge=1, description="Checked against what the node says, with the genesis.")
+    genesis: BlockHash = Field(description="Hash of block 0: a chain id alone can be anybody's.")
+    contract: Address = Field(description="The anchor contract.")
+    rpc_urls: list[SecretStr] = Field(min_length=1, description="Nodes; secret, for they often hold a key.")
+    log_class: LogClass = Field("production", description="test for public test networks: they end.")
+    finality: Literal["finalized", "depth"] = Field("finalized", description="What the network calls final.")
+    depth_blocks: int = Field(64, ge=1, description="With finality = depth: blocks on top until final.")
+    timeout_s: float = Field(20.0, gt=0, le=300, description="One exchange with a node.")
+    raise_fee_after_s: float = Field(180.0, gt=0, description="Not included by then: the fee goes up.")
+    max_fee_gwei: float = Field(200.0, gt=0, description="Never pay more per gas; wait instead.")
+
+
+class Platform(Part):
+    """What the operator states about itself; every bundle carries it, and courts ask for it."""
+
+    operator: Label = "none declared"
+    operated_by_depositor: bool = True
+    relation_to_parties: Label = "none declared"
+    filings: list[Label] = Field(default_factory=list, max_length=20)
+    can_read_content: bool = True
+
+
+_CADENCES: Mapping[str, Mapping[str, float]] = {
+    "development": {"checkpoint_interval_s": 1.0, "token_interval_s": 1.0, "anchor_interval_s": 5.0},
+    "test": {"checkpoint_interval_s": 5.0, "token_interval_s": 60.0, "anchor_interval_s": 600.0},
+    "production": {"checkpoint_interval_s": 5.0, "token_interval_s": 300.0, "anchor_interval_s": 3600.0},
+}
+"""Quick where tokens and gas cost nothing; elsewhere tokens by the minute and anchors by the hour."""
+
+
+class Settings(BaseSettings):
+    """All settings of one vault."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EVIDENCE_VAULT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    home: Path = Field(DEFAULT_HOME, description="Keys, blobs, public log files and the SQLite database.")
+
+    # Who this vault is. Signed into every event; a log never changes either.
+    origin: str = Field("development/vault", description="The log's name: a URL without scheme.")
+    log_class: LogClass = Field("development", description="What its evidence may ever be used for.")
+    platform: Platform = Field(default_factory=Platform)
+
+    # Where it listens and keeps things.
+    listen_host: str = Field("127.0.0.1", description="Loopback unless the operator decides otherwise.")
+    listen_port: int = Field(8460, ge=0, le=65535)
+    base_url: Url = Field("http://127.0.0.1:8460", description="How others reach it; stands in answers.")
+    database_url: SecretStr | None = Field(None, description="Default: SQLite in the home folder.")
+
+    # Whom it asks for proofs.
+    authorities: list[TimestampAuthority] = Field(default_factory=list)
+    networks: list[Network] = Field(default_factory=list)
+
+    # How often. The defaults depend on the class.
+    checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")
+    token_interval_s: float = Field(gt=0, description="Least time between checkpoints that get tokens.")
+    anchor_interval_s: float = Field(gt=0, description="Least time between anchors; each costs gas.")
+    poll_interval_s: float = Field(0.2, gt=0, description="How often an idle worker looks for work.")
+
+    # What a deposit may be.
+    max_upload_bytes: int = Field(64 * 2**30, ge=1, description="64 GiB: a day of video; disks end too.")
+    max_file_name_chars: int = Field(255, ge=1, le=255, description="What file systems accept.")
+    max_file_name_bytes: int = Field(1024, ge=1, le=1024, description="255 characters of 4 bytes in UTF-8.")
+    max_pending_events: int = Field(
+        100_000, ge=1, description="Events not yet in the log; beyond it deposits wait, or promises break."
+    )
+    extra_digests: list[Literal["sha512", "sha3-256", "sm3"]] = Field(
+        default_factory=list, description="Beside SHA-256; each costs a pass over the content."
+    )
+
+    # What it promises, and how long things live.
+    max_merge_delay_s: int = Field(3600, ge=1, description="Receipts promise the log within this time.")
+    upload_lease_s: float = Field(30.0, gt=0, description="A dead upload frees its idempotency key after.")
+    job_lease_s: float = Field(120.0, gt=0, description="A dead worker's job is free again after this.")
+    retry_first_s: float = Field(1.0, gt=0, description="First wait after a failure; doubles, with jitter.")
+    retry_most_s: float = Field(600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise.")
+    quarantine_days: int = Field(90, ge=1, description="Uploads without a record are kept this long.")
+    export_keep_hours: int = Field(24, ge=1, description="A bundle stays in the spool this long.")
+    timestamp_workers: int = Field(2, ge=1, le=64, description="Threads; authorities answer slowly.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cadence_of_the_class(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**_CADENCES.get(given.get("log_class", "development"), {}), **given}
+
+    @model_validator(mode="after")
+    def _names_fit_together(self) -> Self:
+        if not is_origin(self.origin):
+            raise ValueError("origin: lower-case host, then a path, not ending in /receipt")
+        if self.origin.startswith("development/") != (self.log_class == "development"):
+            raise ValueError("origin begins with development/ exactly when log_class is development")
+        for what, names in (
+            ("authorities", [authority.name for authority in self.authorities]),
+            ("networks", [network.name for network in self.networks]),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what}: each name once")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over `vault.toml`, which `load_settings` passes as arguments."""
+        return env_settings, init_settings
+
+    def database_dsn(self) -> str:
+        """Return the SQLAlchemy URL, secrets included: for the engine only."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+pysqlite:///{self.home / 'vault.db'}"
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Return the settings of the vault in `home` (else `EVIDENCE_VAULT_HOME`, else ~/.evidence-vault).
+
+    Raises ConfigError that names the setting; never shows its value.
+    """
+    home = home or Path(os.environ.get("EVIDENCE_VAULT_HOME", DEFAULT_HOME))
+    home = home.expanduser().absolute()
+    try:
+        settings = Settings(**_read_toml(home / FILE_NAME))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        raise ConfigError(name, first["msg"].removeprefix("Value error, ")) from None
+    return settings.model_copy(update={"home": home})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(FILE_NAME, str(error)) from None

@@ -1,0 +1,1 @@
+"""The store: models, sessions, queries (the only SQL) and blobs."""

@@ -1,0 +1,253 @@
+"""The blob store: content as files, one for each item, with the journal of its first event beside it.
+
+    blobs/<xx>/<item id>           the content (see `segments`); xx = the id's first two characters
+    blobs/<xx>/<item id>.event     the journal: what `recover` needs to replay the deposit
+    incoming/<item id>             being written; nothing here was ever acknowledged
+    quarantine/<item id>[.event]   found without a record; kept, never deleted in silence
+
+By item id, never by digest: one file for two depositors would tell each that the other holds it too.
+
+Contract of a write: after `BlobWriter.place` returns, content, journal and both names are on the disk.
+Before it, a crash leaves a file in `incoming` that nobody was told about. Nothing here is ever overwritten.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from evidence_vault.core.names import ITEM_ID
+from evidence_vault.durable import flush_folder, storage_errors, write_flushed
+from evidence_vault.errors import IntegrityError, TooLarge
+from evidence_vault.store.segments import (
+    HEADER,
+    SEGMENT_BYTES,
+    encode_frame,
+    read_crc32_at_end,
+    read_header,
+    read_segment,
+    segment_offset,
+)
+
+JOURNAL_SUFFIX = ".event"
+_FOLDERS = [a + b for a in "01234567" for b in "0123456789abcdefghjkmnpqrstvwxyz"]
+_HASHLIB_NAMES = {"sha256": "sha256", "sha512": "sha512", "sha3-256": "sha3_256", "sm3": "sm3"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Content that was read to its end. digests: name → raw digest, sha256 always among them."""
+
+    size: int
+    crc32: int
+    digests: Mapping[str, bytes]
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 of the content, 32 bytes."""
+        return self.digests["sha256"]
+
+
+class ContentDigest:
+    """Digests, size and CRC-32 of content that passes by."""
+
+    def __init__(self, *, max_bytes: int, extra_digests: Sequence[str] = ()) -> None:
+        """Begin. extra_digests: names beside sha256, such as sm3."""
+        self._hashes = {n: hashlib.new(_HASHLIB_NAMES[n]) for n in dict.fromkeys(("sha256", *extra_digests))}
+        self._max_bytes = max_bytes
+        self.size = 0
+        self.crc32 = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes. Raises TooLarge as soon as they are too many."""
+        self.size += len(data)
+        if self.size > self._max_bytes:
+            raise TooLarge("content", self._max_bytes)
+        for digest in self._hashes.values():
+            digest.update(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+
+    def sealed(self) -> Sealed:
+        """Return what the content was."""
+        digests = {name: digest.digest() for name, digest in self._hashes.items()}
+        return Sealed(size=self.size, crc32=self.crc32, digests=digests)
+
+
+class BlobStore:
+    """The files of one vault."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, making what is missing in it."""
+        self._blobs = folder / "blobs"
+        self._incoming = folder / "incoming"
+        self._quarantine = folder / "quarantine"
+        if not (self._blobs / _FOLDERS[-1]).is_dir():
+            for name in _FOLDERS:
+                (self._blobs / name).mkdir(parents=True, exist_ok=True)
+            flush_folder(self._blobs)
+        self._incoming.mkdir(exist_ok=True)
+        self._quarantine.mkdir(exist_ok=True)
+        flush_folder(folder)
+
+    def create(self, item_id: str, *, max_bytes: int, extra_digests: Sequence[str] = ()) -> "BlobWriter":
+        """Begin the content of a new item. Raises StorageFull."""
+        return BlobWriter(
+            incoming=self._incoming / item_id,
+            final=self._path(item_id),
+            content=ContentDigest(max_bytes=max_bytes, extra_digests=extra_digests),
+        )
+
+    def place_journal(self, item_id: str, journal: bytes) -> None:
+        """Keep the journal of an item that has no content here. Durable after return."""
+        path = self._path(item_id)
+        with storage_errors(item_id):
+            write_flushed(_beside(path), journal)
+            flush_folder(path.parent)
+
+    def remove(self, item_id: str) -> None:
+        """Remove what `place` wrote, for a deposit whose transaction is known to have come to nothing."""
+        path = self._path(item_id)
+        path.unlink(missing_ok=True)
+        _beside(path).unlink(missing_ok=True)
+
+    def exists(self, item_id: str) -> bool:
+        """Whether there is content under this id."""
+        return self._path(item_id).is_file()
+
+    def chunks(self, item_id: str, *, start: int = 0) -> Iterator[bytes]:
+        """Yield the content from byte `start`, up to 1 MiB at a time.
+
+        Raises IntegrityError, naming the item, if it is missing or any byte has changed.
+        """
+        with self._open(item_id) as file:
+            number, skip = divmod(start, SEGMENT_BYTES)
+            crc32 = read_crc32_at_end(file, number - 1, item_id) if number else 0
+            file.seek(segment_offset(number))
+            while True:
+                data, crc32 = read_segment(file, crc32, item_id)
+                if not data:
+                    break
+                if skip < len(data):
+                    yield data[skip:] if skip else data
+                skip = max(0, skip - len(data))
+            if file.read(1):
+                raise IntegrityError(item_id, "the end of the blob", "more bytes")
+
+    def digest(self, item_id: str) -> Sealed:
+        """Read the content again and return what it is now. Raises IntegrityError as `chunks`."""
+        content = ContentDigest(max_bytes=2**63)
+        for data in self.chunks(item_id):
+            content.update(data)
+        return content.sealed()
+
+    def journal(self, item_id: str) -> bytes | None:
+        """Return the journal beside the content, if it is there."""
+        path = _beside(self._path(item_id))
+        return path.read_bytes() if path.is_file() else None
+
+    def item_ids(self) -> Iterator[str]:
+        """Yield the ids under which content or a journal is kept, by folder."""
+        for name in _FOLDERS:
+            folder = self._blobs / name
+            yield from sorted({path.name.removesuffix(JOURNAL_SUFFIX) for path in folder.iterdir()})
+
+    def quarantine(self, item_id: str) -> None:
+        """Set content and journal without a record aside. Durable after return; nothing is deleted."""
+        path = self._path(item_id)
+        for source in (path, _beside(path)):
+            if source.is_file():
+                source.rename(self._quarantine / source.name)
+        flush_folder(self._quarantine)
+        flush_folder(path.parent)
+
+    def sweep_incoming(self, *, older_than_s: float, now_s: float) -> int:
+        """Delete what unfinished uploads left behind, if untouched for so long; return how many.
+
+        Nothing in `incoming` was ever acknowledged: the commit comes after the content has left it.
+        """
+        swept = 0
+        for path in self._incoming.iterdir():
+            if now_s - path.stat().st_mtime > older_than_s:
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
+
+    def _path(self, item_id: str) -> Path:
+        ITEM_ID.check(item_id, "item id")  # nothing else ever becomes a path
+        return self._blobs / item_id[3:5] / item_id
+
+    def _open(self, item_id: str) -> BinaryIO:
+        try:
+            file = self._path(item_id).open("rb")
+        except FileNotFoundError:
+            raise IntegrityError(item_id, "its content", "no such file") from None
+        read_header(file, item_id)
+        return file
+
+
+class BlobWriter:
+    """Content on its way in. Exactly one of `place` and `discard` ends it."""
+
+    def __init__(self, *, incoming: Path, final: Path, content: ContentDigest) -> None:
+        """Create the file in `incoming`. Raises StorageFull."""
+        self._incoming, self._final, self._content = incoming, final, content
+        self._item_id = final.name
+        self._buffer = bytearray()
+        self._file: BinaryIO
+        with storage_errors(self._item_id):
+            self._file = incoming.open("xb", buffering=0)
+        try:
+            self._write(HEADER)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes of content. Raises TooLarge and StorageFull."""
+        self._buffer += data
+        while len(self._buffer) >= SEGMENT_BYTES:
+            segment = bytes(self._buffer[:SEGMENT_BYTES])
+            del self._buffer[:SEGMENT_BYTES]
+            self._write_segment(segment)
+
+    def seal(self) -> Sealed:
+        """End the content and flush it; it is not under its name yet."""
+        if self._buffer:
+            self._write_segment(bytes(self._buffer))
+            self._buffer.clear()
+        self._write(encode_frame(0, self._content.crc32))
+        with storage_errors(self._item_id):
+            os.fsync(self._file.fileno())
+        self._file.close()
+        return self._content.sealed()
+
+    def place(self, journal: bytes) -> None:
+        """Put the sealed content and its journal under their names. Durable after return."""
+        with storage_errors(self._item_id):
+            write_flushed(_beside(self._final), journal)
+            self._incoming.rename(self._final)
+            flush_folder(self._final.parent)
+
+    def discard(self) -> None:
+        """Remove all that was written, placed or not. Only for content that no committed row knows."""
+        self._file.close()
+        for path in (self._incoming, self._final, _beside(self._final)):
+            path.unlink(missing_ok=True)
+
+    def _write_segment(self, data: bytes) -> None:
+        self._content.update(data)
+        self._write(encode_frame(len(data), self._content.crc32), data)
+
+    def _write(self, *pieces: bytes) -> None:
+        with storage_errors(self._item_id):
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + JOURNAL_SUFFIX)

@@ -1,0 +1,309 @@
+"""The tables. What must never be changed is append-only in the database itself (`APPEND_ONLY`).
+
+    actors ─ api_tokens                     who may ask
+    items ─ events ─ disclosures            what was deposited, and its history; clear values can be erased
+             │  └─ proof_parts              what came back from outside, by the event that records it
+             ├─ pending_events              events that the log doesn't hold yet
+             └─ leaves ─ tree_heads ─ checkpoints
+    subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
+    jobs  exports ─ export_items ─ export_parts    work in the background
+    idempotency_keys  uploads               requests that may come twice, or stop midway
+
+Generic types and constraints only: SQLite and PostgreSQL hold the same. Queries are in `queries` alone.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
+
+APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts")
+"""Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
+the one from unpublished to published."""
+
+
+class Actor(Base):
+    """Someone who may act. `name` is personal and can be emptied; the id stays."""
+
+    __tablename__ = "actors"
+    id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(6))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ApiToken(Base):
+    """A bearer token: only its SHA-256 is kept, for it has 256 random bits itself."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (length_check("token_sha256", 32),)
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    label: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class VaultState(Base):
+    """Who this vault is: one row, written when the log is opened, compared at every start."""
+
+    __tablename__ = "vault_state"
+    __table_args__ = (CheckConstraint("id = 1", name="singleton"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    origin: Mapped[str] = mapped_column(String(100))
+    log_class: Mapped[str] = mapped_column(String(11))
+    system_actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"))
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Event(Base):
+    """A custody event: its bytes, and what queries need of them. Append-only.
+
+    id rises with seq within a subject: both are given under the lock on the subject's head.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("subject_kind", "subject_id", "seq"),
+        length_check("sha256", 32),
+        length_check("slot", 32),
+        CheckConstraint("seq >= 0", name="seq_from_zero"),
+        CheckConstraint("length(raw) BETWEEN 2 AND 32768", name="raw_length"),
+    )
+    id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    subject_kind: Mapped[str] = mapped_column(String(10))
+    subject_id: Mapped[str] = mapped_column(String(29))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    type: Mapped[str] = mapped_column(String(40))
+    slot: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SubjectHead(Base):
+    """The newest event of a subject; locked while the next one is written."""
+
+    __tablename__ = "subject_heads"
+    __table_args__ = (length_check("event_sha256", 32), length_check("next_slot", 32))
+    subject_kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    subject_id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    event_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    next_slot: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class Disclosure(Base):
+    """A personal value in clear; deleting the row erases it, the event holds only its salted digest."""
+
+    __tablename__ = "disclosures"
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    disclosure: Mapped[str] = mapped_column(Text)
+
+
+class ProofPart(Base):
+    """One file of a proof from outside, as raw bytes, under the event that records the proof. Append-only.
+
+    name: as in `anchors.base.AnchorProof.parts`, such as `response.tsr` or `proof.json`.
+    """
+
+    __tablename__ = "proof_parts"
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Item(Base):
+    """A piece of evidence: content that we keep, or the digest of content that we never saw."""
+
+    __tablename__ = "items"
+    __table_args__ = (
+        length_check("sha256", 32),
+        CheckConstraint("mode IN ('content', 'hash', 'commitment')", name="mode"),
+        CheckConstraint("mode = 'commitment' OR sha256 IS NOT NULL", name="sha256_known"),
+        CheckConstraint(
+            "mode <> 'content' OR (size IS NOT NULL AND crc32 IS NOT NULL)", name="content_known"
+        ),
+    )
+    id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), unique=True)
+    mode: Mapped[str] = mapped_column(String(10))
+    secret: Mapped[bool]
+    sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    crc32: Mapped[int | None] = mapped_column(BigInteger)
+    receipt: Mapped[bytes] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PendingEvent(Base):
+    """An event that has no leaf yet: written with the event, deleted with its leaf, in one transaction each.
+
+    A queue, because "events with an id above the last" would lose those that PostgreSQL commits out of
+    order, and "events without a leaf" would read the whole history every second.
+    """
+
+    __tablename__ = "pending_events"
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True, autoincrement=False)
+
+
+class Leaf(Base):
+    """An event's place in the log. Append-only; indexes have no gaps because the tree head is locked."""
+
+    __tablename__ = "leaves"
+    __table_args__ = (CheckConstraint("leaf_index >= 0", name="index_from_zero"),)
+    leaf_index: Mapped[int] = mapped_column(BIG_ID, primary_key=True, autoincrement=False)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), unique=True)
+
+
+class TreeHead(Base):
+    """Every tree head that was ever committed; two roots at one size can't both be here. Append-only."""
+
+    __tablename__ = "tree_heads"
+    __table_args__ = (length_check("root_hash", 32),)
+    size: Mapped[int] = mapped_column(BIG_ID, primary_key=True, autoincrement=False)
+    root_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    epoch: Mapped[int] = mapped_column(BigInteger, unique=True)
+    sequenced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CurrentTreeHead(Base):
+    """The newest tree head, with the right edge it grows by: the row that the one sequencer locks."""
+
+    __tablename__ = "tree_head"
+    __table_args__ = (CheckConstraint("id = 1", name="singleton"), length_check("root_hash", 32))
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    root_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Checkpoint(Base):
+    """A tree head that the log's key has signed. Only `published_at` may change, once, from null."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (length_check("note_sha256", 32),)
+    size: Mapped[int] = mapped_column(
+        BIG_ID, ForeignKey("tree_heads.size"), primary_key=True, autoincrement=False
+    )
+    note: Mapped[bytes] = mapped_column(LargeBinary)
+    note_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Job(Base):
+    """Work in the background: one row for each kind, subject and target; states as in `core.states`.
+
+    run_at null: nothing left to do. progress: what the submitter needs to go on, stored before anything is
+    sent. A lease that has run out belongs to a dead worker, and the job to whoever takes it.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("subject_kind", "subject_id", "kind", "target"),
+        Index("ix_jobs_kind_run_at", "kind", "run_at"),
+    )
+    id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject_kind: Mapped[str] = mapped_column(String(10))
+    subject_id: Mapped[str] = mapped_column(String(29))
+    target: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(12))
+    run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tries: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Export(Base):
+    """A bundle that someone asked for. Filled as its job advances; the frozen parts are in `export_parts`."""
+
+    __tablename__ = "exports"
+    id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cut_size: Mapped[int | None] = mapped_column(BigInteger)
+    parts_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    checkpoint_size: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.size"))
+    bundle_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    bundle_size: Mapped[int | None] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ExportItem(Base):
+    """An item in an export, with its EXPORTED event once that is committed."""
+
+    __tablename__ = "export_items"
+    export_id: Mapped[str] = mapped_column(ForeignKey("exports.id"), primary_key=True)
+    item_id: Mapped[str] = mapped_column(ForeignKey("items.id"), primary_key=True, index=True)
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+
+
+class ExportPart(Base):
+    """A file of a bundle, frozen before EXPORTED, so that a crashed job goes on with the same bytes.
+
+    body null: an item's content, read from the blob store when the bundle is written.
+    """
+
+    __tablename__ = "export_parts"
+    export_id: Mapped[str] = mapped_column(ForeignKey("exports.id"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(200), primary_key=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class IdempotencyKey(Base):
+    """A request that may come twice. item_id null: being worked on, until `lease_until`.
+
+    request_sha256: over digest, size and metadata; null until the body was read.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        CheckConstraint("(item_id IS NULL) = (request_sha256 IS NULL)", name="bound_when_done"),
+    )
+    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(60), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32))
+    lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    item_id: Mapped[str | None] = mapped_column(ForeignKey("items.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Upload(Base):
+    """What is known about bytes without an item: an upload under way, or one that a crash left behind.
+
+    state: OPEN, ORPHANED (found at start, quarantined), ABANDONED (said so: may be swept), RECOVERED.
+    """
+
+    __tablename__ = "uploads"
+    item_id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    actor_id: Mapped[str | None] = mapped_column(ForeignKey("actors.id"))
+    state: Mapped[str] = mapped_column(String(10))
+    noted_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,86 @@
+"""Exports: who asked for which items, the parts as they were frozen, and the bundle that came of them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from evidence_vault.store.models import Export, ExportItem, ExportPart
+
+
+def add_export(
+    session: Session,
+    *,
+    export_id: str,
+    actor_id: str,
+    item_ids: Sequence[str],
+    options: Mapping[str, Any],
+    at: datetime,
+) -> None:
+    """Add an export of these items."""
+    session.execute(
+        insert(Export), {"id": export_id, "actor_id": actor_id, "options": dict(options), "created_at": at}
+    )
+    session.execute(insert(ExportItem), [{"export_id": export_id, "item_id": i} for i in item_ids])
+
+
+def get_export(session: Session, export_id: str) -> Export | None:
+    """Return the export. Who may see it is not decided here."""
+    return session.get(Export, export_id, populate_existing=True)
+
+
+def update_export(session: Session, export_id: str, **values: Any) -> None:
+    """Set columns of the export: cut_size, parts_sha256, checkpoint_size, bundle_sha256 and the like."""
+    session.execute(
+        update(Export)
+        .where(Export.id == export_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def export_items(session: Session, export_id: str) -> Sequence[ExportItem]:
+    """Return the items of an export in id order: the order in which their subjects are locked."""
+    return session.scalars(
+        select(ExportItem).where(ExportItem.export_id == export_id).order_by(ExportItem.item_id)
+    ).all()
+
+
+def exports_of_item(session: Session, item_id: str) -> Sequence[Export]:
+    """Return the exports that hold this item, newest first."""
+    return session.scalars(
+        select(Export)
+        .join(ExportItem, ExportItem.export_id == Export.id)
+        .where(ExportItem.item_id == item_id)
+        .order_by(Export.created_at.desc(), Export.id)
+    ).all()
+
+
+def set_exported_event(session: Session, export_id: str, item_id: str, event_id: int) -> None:
+    """Note which event seals this item's part of the export."""
+    session.execute(
+        update(ExportItem)
+        .where(ExportItem.export_id == export_id, ExportItem.item_id == item_id)
+        .values(event_id=event_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def freeze_parts(session: Session, export_id: str, parts: Mapping[str, tuple[bytes, bytes | None]]) -> None:
+    """Keep the parts: path → (sha256, body); body null for an item's content, which stays a blob."""
+    session.execute(
+        insert(ExportPart),
+        [
+            {"export_id": export_id, "path": path, "sha256": sha256, "body": body}
+            for path, (sha256, body) in parts.items()
+        ],
+    )
+
+
+def frozen_parts(session: Session, export_id: str) -> Sequence[ExportPart]:
+    """Return the frozen parts, sorted by path."""
+    return session.scalars(
+        select(ExportPart).where(ExportPart.export_id == export_id).order_by(ExportPart.path)
+    ).all()

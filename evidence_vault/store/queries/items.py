@@ -1,0 +1,174 @@
+"""Items, and how far each has come: its state is no column but follows from facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import BigInteger, cast, func, insert, select
+from sqlalchemy.orm import Session
+
+from evidence_vault.core.states import JobState
+from evidence_vault.store.models import Checkpoint, Event, Item, Job, Leaf, Upload
+
+ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemProgress:
+    """The facts about an item from which its state follows.
+
+    tokens: authorities whose token over the content digest is recorded. awaited: those still to answer.
+    leaf_index: of ITEM_RECEIVED. logged_size: the first published checkpoint that covers it.
+    record_tokens: authorities whose token over a covering checkpoint is recorded.
+    anchored_size, final_size: the first covering checkpoint that is in a block, and in a final one.
+    """
+
+    tokens: tuple[str, ...]
+    awaited: tuple[str, ...]
+    leaf_index: int | None
+    logged_size: int | None
+    record_tokens: tuple[str, ...]
+    anchored_size: int | None
+    final_size: int | None
+
+    @property
+    def state(self) -> ItemState:
+        """The furthest that was reached; later stages don't wait for every authority's token."""
+        if self.final_size is not None:
+            return "final"
+        if self.anchored_size is not None:
+            return "anchored"
+        if self.logged_size is not None:
+            return "logged"
+        return "timestamped" if self.tokens else "received"
+
+
+def insert_item(
+    session: Session,
+    *,
+    item_id: str,
+    owner_id: str,
+    event_id: int,
+    mode: str,
+    secret: bool,
+    sha256: bytes | None,
+    size: int | None,
+    crc32: int | None,
+    receipt: bytes,
+    at: datetime,
+) -> None:
+    """Add an item with its first event and its receipt."""
+    session.execute(
+        insert(Item),
+        {
+            "id": item_id,
+            "owner_id": owner_id,
+            "event_id": event_id,
+            "mode": mode,
+            "secret": secret,
+            "sha256": sha256,
+            "size": size,
+            "crc32": crc32,
+            "receipt": receipt,
+            "received_at": at,
+        },
+    )
+
+
+def get_item(session: Session, item_id: str) -> Item | None:
+    """Return the item. Who may see it is not decided here."""
+    return session.get(Item, item_id)
+
+
+def list_items(session: Session, *, owner_id: str, limit: int, after: str | None = None) -> Sequence[Item]:
+    """Return an owner's items, newest first; `after`: the last id of the page before."""
+    statement = select(Item).where(Item.owner_id == owner_id).order_by(Item.event_id.desc()).limit(limit)
+    if after is not None:
+        cursor = select(Item.event_id).where(Item.id == after, Item.owner_id == owner_id).scalar_subquery()
+        statement = statement.where(Item.event_id < cursor)
+    return session.scalars(statement).all()
+
+
+def known_item_ids(session: Session, item_ids: Sequence[str]) -> set[str]:
+    """Return which of these ids are items."""
+    found: set[str] = set()
+    for start in range(0, len(item_ids), 500):
+        found.update(session.scalars(select(Item.id).where(Item.id.in_(item_ids[start : start + 500]))))
+    return found
+
+
+def item_progress(session: Session, item: Item) -> ItemProgress:
+    """Return how far the item has come."""
+    jobs = session.execute(
+        select(Job.target, Job.state).where(
+            Job.kind == "timestamp", Job.subject_kind == "item", Job.subject_id == item.id
+        )
+    ).all()
+    index = session.scalar(select(Leaf.leaf_index).where(Leaf.event_id == item.event_id))
+    logged = None
+    if index is not None:
+        logged = session.scalar(
+            select(func.min(Checkpoint.size)).where(
+                Checkpoint.published_at.is_not(None), Checkpoint.size > index
+            )
+        )
+    anchored = final = None
+    record_tokens: tuple[str, ...] = ()
+    if index is not None and logged is not None:
+        anchored = _least_checkpoint(session, "anchor", index, (JobState.INCLUDED, JobState.FINAL))
+        final = _least_checkpoint(session, "anchor", index, (JobState.FINAL,))
+        record_tokens = tuple(
+            session.scalars(
+                select(Job.target)
+                .where(
+                    Job.kind == "timestamp",
+                    Job.subject_kind == "checkpoint",
+                    Job.state == JobState.DONE,
+                    cast(Job.subject_id, BigInteger) > index,
+                )
+                .distinct()
+                .order_by(Job.target)
+            )
+        )
+    return ItemProgress(
+        tokens=tuple(sorted(target for target, state in jobs if state == JobState.DONE)),
+        awaited=tuple(sorted(target for target, state in jobs if state == JobState.READY)),
+        leaf_index=index,
+        logged_size=logged,
+        record_tokens=record_tokens,
+        anchored_size=anchored,
+        final_size=final,
+    )
+
+
+def item_state(session: Session, item: Item) -> ItemState:
+    """Return received, timestamped, logged, anchored or final."""
+    return item_progress(session, item).state
+
+
+def received_event(session: Session, item: Item) -> Event:
+    """Return the item's ITEM_RECEIVED."""
+    return session.get_one(Event, item.event_id)
+
+
+def note_upload(session: Session, *, item_id: str, actor_id: str | None, state: str, at: datetime) -> None:
+    """Write down what is known about bytes without an item; overwrites what was known before."""
+    session.merge(Upload(item_id=item_id, actor_id=actor_id, state=state, noted_at=at))
+    session.flush()
+
+
+def uploads_in_state(session: Session, state: str) -> Sequence[Upload]:
+    """Return the uploads in this state, oldest first."""
+    return session.scalars(select(Upload).where(Upload.state == state).order_by(Upload.noted_at)).all()
+
+
+def _least_checkpoint(
+    session: Session, kind: str, leaf_index: int, states: tuple[JobState, ...]
+) -> int | None:
+    size = cast(Job.subject_id, BigInteger)
+    return session.scalar(
+        select(func.min(size)).where(
+            Job.kind == kind, Job.subject_kind == "checkpoint", Job.state.in_(states), size > leaf_index
+        )
+    )

@@ -1,0 +1,175 @@
+"""Jobs: claimed under a lease, advanced by whoever holds it, never lost with the process that held it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from evidence_vault.core.events import Subject
+from evidence_vault.core.states import JobState, check_step
+from evidence_vault.errors import Conflict
+from evidence_vault.store.models import Job
+
+MAX_ERROR_CHARS = 2000
+"""What of an error's text is kept with the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A job as it stood when it was claimed; `owner` proves the lease when the job is recorded."""
+
+    id: int
+    kind: str
+    subject: Subject
+    target: str
+    state: JobState
+    tries: int
+    progress: Mapping[str, Any] | None
+    owner: str
+
+
+def add_jobs(
+    session: Session,
+    kind: str,
+    subject: Subject,
+    targets: Iterable[str],
+    *,
+    at: datetime,
+    progress: Mapping[str, Any] | None = None,
+) -> None:
+    """Add one READY job for each target, due at once. A job that is already there is a broken constraint."""
+    rows = [
+        {
+            "kind": kind,
+            "subject_kind": subject.kind,
+            "subject_id": subject.id,
+            "target": target,
+            "state": JobState.READY.value,
+            "run_at": at,
+            "tries": 0,
+            "progress": progress,
+            "created_at": at,
+        }
+        for target in targets
+    ]
+    if rows:
+        session.execute(insert(Job), rows)
+
+
+def claim_due(
+    session: Session, kinds: Sequence[str], *, owner: str, now: datetime, lease_until: datetime, limit: int
+) -> Sequence[Claimed]:
+    """Claim up to `limit` due jobs of these kinds until `lease_until`, the longest waiting first."""
+    jobs = session.scalars(
+        select(Job)
+        .where(
+            Job.kind.in_(kinds),
+            Job.run_at <= now,
+            or_(Job.lease_until.is_(None), Job.lease_until <= now),
+        )
+        .order_by(Job.run_at, Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for job in jobs:
+        job.lease_owner, job.lease_until = owner, lease_until
+    session.flush()
+    return [
+        Claimed(
+            id=job.id,
+            kind=job.kind,
+            subject=Subject(kind=job.subject_kind, id=job.subject_id),
+            target=job.target,
+            state=JobState(job.state),
+            tries=job.tries,
+            progress=job.progress,
+            owner=owner,
+        )
+        for job in jobs
+    ]
+
+
+def record(
+    session: Session,
+    job: Claimed,
+    state: JobState,
+    *,
+    now: datetime,
+    run_at: datetime | None,
+    progress: Mapping[str, Any] | None = None,
+    error: str | None = None,
+    keep_lease: bool = False,
+) -> Claimed:
+    """Record where the job stands and give the lease back (or keep it); return the job as it now is.
+
+    run_at null: nothing left to do. progress null: as it was. Raises IntegrityError for a step that
+    `core.states` doesn't know, and Conflict if the lease was lost: another worker has the job now.
+    """
+    check_step(job.kind, job.state, state)
+    kept = job.progress if progress is None else dict(progress)
+    tries = job.tries + 1 if error is not None else job.tries
+    values: dict[str, Any] = {
+        "state": state.value,
+        "run_at": run_at,
+        "progress": kept,
+        "tries": tries,
+        "last_error": None if error is None else error[:MAX_ERROR_CHARS],
+        "done_at": now if run_at is None else None,
+    }
+    if not keep_lease:
+        values |= {"lease_owner": None, "lease_until": None}
+    done = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_owner == job.owner, Job.state == job.state.value)
+        .values(**values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if done.first() is None:
+        raise Conflict(f"{job.kind} job {job.id}", "its lease ran out and another worker took it")
+    return Claimed(
+        id=job.id,
+        kind=job.kind,
+        subject=job.subject,
+        target=job.target,
+        state=state,
+        tries=tries,
+        progress=kept,
+        owner=job.owner,
+    )
+
+
+def release_leases(session: Session, owner_prefix: str) -> None:
+    """Give back the leases of a worker that stops in order."""
+    session.execute(
+        update(Job)
+        .where(Job.lease_owner.startswith(owner_prefix, autoescape=True))
+        .values(lease_owner=None, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:
+    """Return all jobs about a subject."""
+    return session.scalars(
+        select(Job)
+        .where(Job.subject_kind == subject.kind, Job.subject_id == subject.id)
+        .order_by(Job.kind, Job.target)
+    ).all()
+
+
+def newest_checkpoint_job(session: Session, kind: str) -> Job | None:
+    """Return the newest job of this kind about a checkpoint: what a cadence counts from."""
+    return session.scalar(
+        select(Job).where(Job.kind == kind, Job.subject_kind == "checkpoint").order_by(Job.id.desc()).limit(1)
+    )
+
+
+def next_due(session: Session, kinds: Sequence[str]) -> datetime | None:
+    """Return when the next job of these kinds is due; none if there is none left."""
+    return session.scalar(
+        select(Job.run_at).where(Job.kind.in_(kinds), Job.run_at.is_not(None)).order_by(Job.run_at).limit(1)
+    )

@@ -1,0 +1,189 @@
+"""The log: pending events become leaves under the lock of the tree head; heads become checkpoints."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from anchors.base import TreeHead as Head
+from evidence_vault.core.events import encode_leaf_entry
+from evidence_vault.core.merkle import Frontier
+from evidence_vault.store.models import Checkpoint, CurrentTreeHead, Event, Leaf, PendingEvent, TreeHead
+
+ABOUT_THE_LOG = ("log", "checkpoint")
+"""Kinds of subjects whose events call for no token and no anchor, or each would call for the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An event that waits for its leaf."""
+
+    event_id: int
+    entry: bytes
+
+
+def open_tree(session: Session) -> None:
+    """Write the head of the empty tree: the row that sequencers lock."""
+    head = Frontier().tree_head()
+    session.add(CurrentTreeHead(id=1, size=0, root_hash=head.root_hash, epoch=0, frontier=b""))
+    session.flush()
+
+
+def lock_tree_head(session: Session) -> CurrentTreeHead:
+    """Return the current head, locked until the end of the transaction: one sequencer at a time."""
+    statement = select(CurrentTreeHead).with_for_update().execution_options(populate_existing=True)
+    return session.scalars(statement).one()
+
+
+def current_tree_head(session: Session) -> Head:
+    """Return the newest committed tree head."""
+    row = session.scalars(select(CurrentTreeHead)).one()
+    return Head(size=row.size, root_hash=row.root_hash)
+
+
+def tree_head_at(session: Session, size: int) -> Head | None:
+    """Return the committed head of this size; none if the log never stopped there."""
+    row = session.get(TreeHead, size)
+    return None if row is None else Head(size=row.size, root_hash=row.root_hash)
+
+
+def pending_events(session: Session, limit: int) -> Sequence[Pending]:
+    """Return events without a leaf, in an order in which seq rises within each subject."""
+    rows = session.execute(
+        select(Event.id, Event.sha256, Event.slot)
+        .join(PendingEvent, PendingEvent.event_id == Event.id)
+        .order_by(PendingEvent.event_id)
+        .limit(limit)
+    )
+    return [Pending(event_id=i, entry=encode_leaf_entry(sha256, slot)) for i, sha256, slot in rows]
+
+
+def insert_leaves(session: Session, *, first_index: int, event_ids: Sequence[int]) -> None:
+    """Give the events their leaves from `first_index` on, and take them from the queue."""
+    session.execute(
+        insert(Leaf),
+        [{"leaf_index": index, "event_id": e} for index, e in enumerate(event_ids, first_index)],
+    )
+    # Everything up to the last id that was seen here is in `event_ids`, but a concurrent transaction may
+    # since have committed a smaller id: delete by id, never by range.
+    for start in range(0, len(event_ids), 500):
+        session.execute(
+            delete(PendingEvent)
+            .where(PendingEvent.event_id.in_(event_ids[start : start + 500]))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def swap_tree_head(
+    session: Session, *, old_size: int, old_epoch: int, frontier: Frontier, at: datetime
+) -> bool:
+    """Make `frontier` the head if the head is still (old_size, old_epoch); false if it is not."""
+    head = frontier.tree_head()
+    session.execute(
+        insert(TreeHead),
+        {"size": head.size, "root_hash": head.root_hash, "epoch": old_epoch + 1, "sequenced_at": at},
+    )
+    swapped = session.execute(
+        update(CurrentTreeHead)
+        .where(CurrentTreeHead.size == old_size, CurrentTreeHead.epoch == old_epoch)
+        .values(
+            size=head.size,
+            root_hash=head.root_hash,
+            epoch=old_epoch + 1,
+            frontier=b"".join(frontier.hashes),
+        )
+        .returning(CurrentTreeHead.id)
+        .execution_options(synchronize_session=False)
+    )
+    return swapped.first() is not None
+
+
+def leaf_entries(session: Session, *, start: int, end: int) -> Sequence[bytes]:
+    """Return the 65-byte entries of the leaves [start, end)."""
+    rows = session.execute(
+        select(Event.sha256, Event.slot)
+        .join(Leaf, Leaf.event_id == Event.id)
+        .where(Leaf.leaf_index >= start, Leaf.leaf_index < end)
+        .order_by(Leaf.leaf_index)
+    )
+    return [encode_leaf_entry(sha256, slot) for sha256, slot in rows]
+
+
+def leaf_indexes(session: Session, event_ids: Iterable[int]) -> dict[int, int]:
+    """Return the leaf index of each of these events that has one, by event id."""
+    rows = session.execute(select(Leaf.event_id, Leaf.leaf_index).where(Leaf.event_id.in_(list(event_ids))))
+    return {event_id: index for event_id, index in rows}
+
+
+def content_leaf_in(session: Session, *, start: int, end: int) -> bool:
+    """Whether a leaf in [start, end) is about something other than the log itself."""
+    found = session.scalar(
+        select(
+            exists().where(
+                Leaf.event_id == Event.id,
+                Leaf.leaf_index >= start,
+                Leaf.leaf_index < end,
+                Event.subject_kind.not_in(ABOUT_THE_LOG),
+            )
+        )
+    )
+    return bool(found)
+
+
+def add_checkpoint(session: Session, *, size: int, note: bytes, note_sha256: bytes, at: datetime) -> None:
+    """Keep a signed checkpoint, not yet published."""
+    session.execute(
+        insert(Checkpoint),
+        {"size": size, "note": note, "note_sha256": note_sha256, "signed_at": at, "published_at": None},
+    )
+
+
+def mark_published(session: Session, size: int, *, at: datetime) -> None:
+    """Note that everyone may read the checkpoint of this size now. Does nothing the second time."""
+    session.execute(
+        update(Checkpoint)
+        .where(Checkpoint.size == size, Checkpoint.published_at.is_(None))
+        .values(published_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def get_checkpoint(session: Session, size: int) -> Checkpoint | None:
+    """Return the checkpoint of this size, published or only signed."""
+    return session.get(Checkpoint, size, populate_existing=True)
+
+
+def latest_published(session: Session) -> Checkpoint | None:
+    """Return the newest published checkpoint."""
+    return session.scalar(
+        select(Checkpoint)
+        .where(Checkpoint.published_at.is_not(None))
+        .order_by(Checkpoint.size.desc())
+        .limit(1)
+    )
+
+
+def first_published_above(session: Session, leaf_index: int) -> Checkpoint | None:
+    """Return the oldest published checkpoint that covers this leaf."""
+    return session.scalar(
+        select(Checkpoint)
+        .where(Checkpoint.published_at.is_not(None), Checkpoint.size > leaf_index)
+        .order_by(Checkpoint.size)
+        .limit(1)
+    )
+
+
+def published_sizes(session: Session, *, up_to: int) -> Sequence[int]:
+    """Return the sizes of the published checkpoints, ascending."""
+    return session.scalars(
+        select(Checkpoint.size)
+        .where(Checkpoint.published_at.is_not(None), Checkpoint.size <= up_to)
+        .order_by(Checkpoint.size)
+    ).all()
+
+
+def max_tree_size(session: Session) -> int:
+    """Return the largest size in the append-only heads: the head row must agree with it."""
+    return session.scalar(select(func.max(TreeHead.size))) or 0

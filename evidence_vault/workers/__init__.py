@@ -1,0 +1,1 @@
+"""The workers: claim a job, advance it, record where it stands."""
