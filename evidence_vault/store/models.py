@@ -47,13 +47,14 @@ class Actor(Base):
 
 
 class ApiToken(Base):
-    """A bearer token: only its SHA-256 is kept, for it has 256 random bits itself."""
+    """A bearer token; its SHA-256 suffices, for it has 256 random bits itself. scopes: space-separated."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (length_check("token_sha256", 32),)
     token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
     label: Mapped[str] = mapped_column(String(200))
+    scopes: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,5 +1,6 @@
 """Who may ask: actors, their bearer tokens, and the vault's own row."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -27,27 +28,31 @@ def add_token(
     token_sha256: bytes,
     actor_id: str,
     label: str,
+    scopes: str,
     at: datetime,
     expires_at: datetime | None,
-) -> None:
-    """Add a bearer token, of which only the digest is known here."""
-    session.add(
-        ApiToken(
-            token_sha256=token_sha256,
-            actor_id=actor_id,
-            label=label,
-            created_at=at,
-            expires_at=expires_at,
-            revoked_at=None,
-        )
+) -> ApiToken:
+    """Add a bearer token, of which only the digest is known here. scopes: space-separated."""
+    token = ApiToken(
+        token_sha256=token_sha256,
+        actor_id=actor_id,
+        label=label,
+        scopes=scopes,
+        created_at=at,
+        expires_at=expires_at,
+        revoked_at=None,
     )
+    session.add(token)
     session.flush()
+    return token
 
 
-def find_actor_by_token(session: Session, token_sha256: bytes, *, now: datetime) -> Actor | None:
-    """Return whom the token speaks for, if it and the actor are good at `now`."""
-    return session.scalar(
-        select(Actor)
+def find_actor_by_token(
+    session: Session, token_sha256: bytes, *, now: datetime
+) -> tuple[Actor, ApiToken] | None:
+    """Return whom the token speaks for, and the token, if both are good at `now`."""
+    found = session.execute(
+        select(Actor, ApiToken)
         .join(ApiToken, ApiToken.actor_id == Actor.id)
         .where(
             ApiToken.token_sha256 == token_sha256,
@@ -55,7 +60,18 @@ def find_actor_by_token(session: Session, token_sha256: bytes, *, now: datetime)
             (ApiToken.expires_at.is_(None)) | (ApiToken.expires_at > now),
             Actor.disabled_at.is_(None),
         )
+    ).first()
+    return None if found is None else (found[0], found[1])
+
+
+def list_tokens(session: Session) -> Sequence[tuple[ApiToken, Actor]]:
+    """Return every token that was ever made, with its actor, oldest first."""
+    rows = session.execute(
+        select(ApiToken, Actor)
+        .join(Actor, ApiToken.actor_id == Actor.id)
+        .order_by(ApiToken.created_at, ApiToken.token_sha256)
     )
+    return [(row[0], row[1]) for row in rows]
 
 
 def revoke_token(session: Session, token_sha256: bytes, *, now: datetime) -> bool:

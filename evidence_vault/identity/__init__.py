@@ -1,0 +1,1 @@
+"""Who is asking: actors and their bearer tokens."""
