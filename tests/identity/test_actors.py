@@ -130,7 +130,7 @@ def test_list_tokens_tells_no_secret(database: Database) -> None:
     ],
 )
 def test_issue_token_bad_wish_refused_by_name(database: Database, wish: dict[str, Any], place: str) -> None:
-    good = {"name": "a", "role": "RH", "scopes": ("read",), "life": DAY}
+    good: dict[str, Any] = {"name": "a", "role": "RH", "scopes": ("read",), "life": DAY}
     with pytest.raises(FormatError) as caught:
         issue_token(database, now=NOW, **(good | wish))
     assert caught.value.place.startswith(place)
