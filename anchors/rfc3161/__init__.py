@@ -1,1 +1,12 @@
-"""RFC 3161 time-stamps: parsed and verified strictly, and obtained."""
+"""RFC 3161 time-stamps: parsed and verified strictly, obtained, and made for development.
+
+    der · algorithms         the encoding and the cryptography
+    cms · token · ess        what was sent: the signed message, requests, responses, tokens, certificate ids
+    certificate · path       X.509, and a path to a trusted root
+    message · verify         the numbered checks, without and with trust
+    revocation · verdict     carried CRLs and OCSP responses; what is concluded, and until when it stands
+    verifier                 the door of `anchors.base`
+    devtsa                   an authority for development
+
+`verify`, `verifier` and what they import load no network client and not `devtsa`.
+"""
