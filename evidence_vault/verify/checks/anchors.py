@@ -1,0 +1,207 @@
+"""Rows 6 and 7: anchors on a chain. Row 6: consistent with a block whose hash is H. Row 7: H is real and final.
+
+    (1) every recorded anchor's proof is there, in the form in which it was recorded, over this checkpoint
+    (2) header, receipt and log agree, from a contract and sender of the policy (`anchors.ethereum.verify`)
+    (3) the anchor before, which the contract names, is a checkpoint of this bundle; row 4 proved consistency
+    (4) row 7: the policy's known blocks or a headers file vouch for H
+
+Anyone can invent a header, so row 6 alone proves nothing. Proofs under proof/added are judged alike and may meet
+the requirement of anchors; what is wrong there is told and changes nothing.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchors.base import Attested, Indeterminate, TreeHead
+from anchors.ethereum.headers import HeadersFile
+from anchors.ethereum.proof import KIND, parse_proof
+from anchors.ethereum.verify import (
+    EthereumTrust,
+    IncludedAnchor,
+    confirm_block,
+    decode_prev,
+    select_contract,
+    verify_inclusion,
+)
+from evidence_vault.core import layout
+from evidence_vault.core.events import Event
+from evidence_vault.errors import FormatError, VerificationError
+from evidence_vault.verify.checks.log import LogFacts
+from evidence_vault.verify.contents import Bundle
+from evidence_vault.verify.parts import AnchorPart, Position
+from evidence_vault.verify.report import Findings
+from evidence_vault.verify.trust import TrustPolicy
+
+INCLUDED, CONFIRMED = 6, 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorFact:
+    """An anchor that passed row 6; `confirmed` if it passed row 7 too.
+
+    prev_size: of the anchor before; 0 if it is the first. recorded_at: index of the recording event.
+    """
+
+    size: int
+    network: str
+    chain_class: str
+    block_number: int
+    prev_size: int
+    recorded_at: int | None
+    confirmed: Attested | None
+
+
+def check_anchors(
+    bundle: Bundle,
+    policy: TrustPolicy,
+    *,
+    log: LogFacts,
+    headers: Sequence[HeadersFile],
+    findings: Findings,
+) -> tuple[AnchorFact, ...]:
+    """Return the anchors that passed row 6."""
+    trust = EthereumTrust(
+        contracts=tuple(contract for trusted in log.logs for contract in trusted.contracts),
+        known_blocks=tuple(block for chain in policy.chains for block in chain.known_blocks),
+        headers=tuple(headers),
+    )
+    parts = {part.position: part for part in bundle.anchors if not part.added}
+    facts: list[AnchorFact] = []
+    for position, event in _recording_events(bundle):
+        part = parts.pop(position, None)
+        size, seq = int(position[0].id), position[1]
+        place = layout.anchor_path(size, seq)
+        if part is None:
+            findings.failed(INCLUDED, "anchor.missing", place)
+            continue
+        try:
+            _check_recorded(bundle, event, part, size)
+        except VerificationError as error:
+            findings.error(INCLUDED, error, place)
+            continue
+        fact = _judge(policy, part, trust=trust, log=log, place=place, findings=findings)
+        if fact:
+            facts.append(fact)
+    for position in parts:
+        findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
+    return (*facts, *_added(bundle, policy, trust=trust, log=log, findings=findings))
+
+
+def _recording_events(bundle: Bundle) -> list[tuple[Position, Event]]:
+    return [
+        ((subject, seq), link)
+        for subject, history in bundle.histories.items()
+        for seq, link in sorted(history.items())
+        if isinstance(link, Event) and link.type == "CHECKPOINT_ANCHORED"
+    ]
+
+
+def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -> None:
+    """(1)."""
+    note = bundle.notes.get(size)
+    note_sha256 = hashlib.sha256(note.raw).hexdigest() if note else "no such checkpoint"
+    for check, expected, found in (
+        ("recorded checkpoint", event.fields["note_sha256"], note_sha256),
+        ("recorded proof", event.fields["proof_sha256"], hashlib.sha256(part.data).hexdigest()),
+        ("recorded kind", event.fields["anchor_kind"], part.kind),
+    ):
+        if expected != found:
+            raise VerificationError(check, expected, found)
+
+
+def _judge(
+    policy: TrustPolicy,
+    part: AnchorPart,
+    *,
+    trust: EthereumTrust,
+    log: LogFacts,
+    place: str,
+    findings: Findings,
+) -> AnchorFact | None:
+    """(2) to (4)."""
+    if part.kind != KIND:
+        findings.open(INCLUDED, "anchor.unknown-kind", place, kind=part.kind)
+        return None
+    try:
+        proof = parse_proof(part.data)
+        head = log.heads[int(part.position[0].id)]
+        contract = select_contract(proof, tree_head=head, contracts=trust.contracts)
+        if contract is None:
+            findings.open(INCLUDED, "anchor.unknown-contract", place, chain=proof.chain_id)
+            return None
+        included = verify_inclusion(proof, tree_head=head, trusted=contract)
+        prev_size = _check_prev(included, log)
+    except FormatError as error:
+        raise FormatError(f"{place}: {error.place}", error.expected, error.found) from None
+    except VerificationError as error:
+        findings.error(INCLUDED, error, place)
+        return None
+    findings.passed(
+        INCLUDED, "anchor.included", place, block=included.block_number, hash=included.block_hash.hex()
+    )
+    chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
+    confirmed = confirm_block(included, trusted=trust)
+    if isinstance(confirmed, Indeterminate):
+        findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
+    elif chain is None:
+        findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=included.chain_id)
+    else:
+        findings.passed(
+            CONFIRMED,
+            "anchor.final",
+            place,
+            network=chain.name,
+            chain_class=chain.chain_class,
+            block=included.block_number,
+            time=confirmed.time.isoformat(),
+            source="; ".join(confirmed.assumptions[:1]),
+        )
+    return AnchorFact(
+        size=included.size,
+        network=chain.name if chain else f"chain {included.chain_id}",
+        chain_class=chain.chain_class if chain else "unknown",
+        block_number=included.block_number,
+        prev_size=prev_size,
+        recorded_at=log.index.get(part.position) if not part.added else None,
+        confirmed=confirmed if chain and isinstance(confirmed, Attested) else None,
+    )
+
+
+def _check_prev(included: IncludedAnchor, log: LogFacts) -> int:
+    """(3). Two histories need two chains of anchors; this one must be the chain of this log."""
+    before = decode_prev(included.prev)
+    if before is None:
+        return 0
+    size, root_prefix = before
+    head: TreeHead | None = log.heads.get(size)
+    if head is None:
+        raise VerificationError("checkpoint of the anchor before", layout.note_path(size), "none")
+    if head.root_hash[:24] != root_prefix:
+        raise VerificationError("root of the anchor before", head.root_hash[:24], root_prefix)
+    return size
+
+
+def _added(
+    bundle: Bundle, policy: TrustPolicy, *, trust: EthereumTrust, log: LogFacts, findings: Findings
+) -> tuple[AnchorFact, ...]:
+    """Later proofs: they may meet a requirement, and can't spoil a verdict."""
+    facts: list[AnchorFact] = []
+    for part in bundle.anchors:
+        if not part.added:
+            continue
+        size = int(part.position[0].id)
+        place = layout.anchor_path(size, part.position[1], added=True)
+        aside = Findings()
+        fact = (
+            _judge(policy, part, trust=trust, log=log, place=place, findings=aside)
+            if size in log.heads
+            else None
+        )
+        if fact and fact.confirmed:
+            facts.append(fact)
+            findings.all += aside.all
+        else:
+            why = aside.all[-1] if aside.all else None
+            findings.remark(INCLUDED, "anchor.added-open", place, reason=why.code if why else "no checkpoint")
+    return tuple(facts)

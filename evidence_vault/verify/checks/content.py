@@ -1,0 +1,63 @@
+"""Row 2: whether the content is, byte for byte, what was deposited.
+
+Compared with the digests in the item's event of seq 0, all of them: a second digest is there to outlive the
+first. A file that somebody hands in is compared with every item, by digest; its name says nothing.
+"""
+
+from collections.abc import Sequence
+
+from evidence_vault.core.canonical import as_object, as_text
+from evidence_vault.core.events import Event, Subject
+from evidence_vault.verify.contents import Bundle
+from evidence_vault.verify.reader import FileDigest
+from evidence_vault.verify.report import Findings
+
+ROW = 2
+
+
+def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: Findings) -> None:
+    """Compare carried contents and handed-in files with the deposit."""
+    matched: set[str] = set()
+    for item in bundle.items:
+        first = bundle.histories[Subject(kind="item", id=item)].get(0)
+        if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
+            findings.failed(ROW, "content.no-record", item, item=item)
+            continue
+        digests = {name: as_text(value) for name, value in as_object(first.fields["digests"]).items()}
+        if "commitment" in digests:
+            findings.open(ROW, "content.commitment", item, item=item)
+            continue
+        carried = bundle.contents[item]
+        if carried is not None:
+            _compare(carried, digests, first.fields["size"], item=item, findings=findings)
+        elif not handed_in:
+            code = "content.never-deposited" if item in bundle.never_deposited else "content.withheld"
+            findings.remark(ROW, code, item, item=item)
+        for file in handed_in:
+            if file.hex("sha256") == digests["sha256"]:
+                matched.add(file.path)
+                _compare(file, digests, first.fields["size"], item=item, findings=findings)
+        if item in bundle.never_deposited and first.fields["mode"] == "content":
+            findings.failed(ROW, "content.denied", item, item=item)
+    for file in handed_in:
+        if file.path not in matched:
+            findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
+
+
+def _compare(
+    file: FileDigest, digests: dict[str, str], size: object, *, item: str, findings: Findings
+) -> None:
+    """One file against one item. Digests that a handed-in file was not hashed under are not compared."""
+    wrong = False
+    if size is not None and file.size != size:
+        findings.failed(ROW, "content.size", file.path, item=item, expected=size, found=file.size)
+        wrong = True
+    for name, expected in digests.items():
+        found = file.hex(name.replace("-", "_"))
+        if found != expected:
+            findings.failed(
+                ROW, "content.digest", file.path, item=item, algorithm=name, expected=expected, found=found
+            )
+            wrong = True
+    if not wrong and file.damage is None:
+        findings.passed(ROW, "content.same", file.path, item=item, algorithms=", ".join(digests))

@@ -1,0 +1,236 @@
+"""Row 4: the log. Recorded by this log, in this order, and the log only grew.
+
+    (1) every checkpoint speaks of this log and this size, and a key of the policy signed it
+    (2) neighbouring checkpoints are consistent: the later one only added leaves
+    (3) every carried event is a leaf of the largest checkpoint, M, at an index that rises with its seq
+    (4) leaf 0 is LOG_OPENED, and the log's own events name the keys that signed
+    (5) every event is of this origin, and of the class that the policy gives the log
+
+A key that the policy doesn't name says nothing, so (1) is then INDETERMINATE; (2) to (4) are still computed, and
+what contradicts itself is FAILED. Not checked here: whether the log holds more than the bundle shows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from anchors.base import TreeHead
+from evidence_vault.core import layout
+from evidence_vault.core.events import Event, Subject, encode_leaf_entry, first_slot, next_slot
+from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
+from evidence_vault.core.notes import Verified, VerifierKey, encode_vkey, verify_signatures
+from evidence_vault.errors import VerificationError
+from evidence_vault.verify.contents import Bundle
+from evidence_vault.verify.parts import LogNote, Position
+from evidence_vault.verify.report import Findings
+from evidence_vault.verify.trust import TrustedLog, TrustPolicy
+
+ROW = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """What row 4 established, for the rows that stand on it.
+
+    heads: tree head by size, of sealed checkpoints and of added ones proven to extend them.
+    index: leaf index of each event whose inclusion was verified.
+    authentic: every checkpoint is signed by a key of the policy. log_class: the policy's; None if unknown.
+    witnesses: names of the policy's witnesses by size of the checkpoint they cosigned.
+    """
+
+    heads: Mapping[int, TreeHead]
+    index: Mapping[Position, int]
+    authentic: bool
+    log_class: str | None
+    logs: tuple[TrustedLog, ...]
+    witnesses: Mapping[int, frozenset[str]]
+
+
+def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> LogFacts:
+    """Check the log's part of the bundle against the policy's keys."""
+    logs = tuple(log for log in policy.logs if log.origin == bundle.origin)
+    if not logs:
+        findings.open(ROW, "log.unknown", bundle.origin)
+    signers: set[str] = set()
+    authentic = bool(logs)
+    for size, note in bundle.notes.items():
+        signer = _check_note(bundle.origin, size, note, logs, place=layout.note_path(size), findings=findings)
+        authentic &= signer is not None
+        if signer:
+            signers.add(encode_vkey(signer))
+    heads = {size: note.checkpoint.tree_head for size, note in bundle.notes.items()}
+    _check_consistency(bundle, heads, findings=findings)
+    index = _check_inclusion(bundle, heads, findings=findings)
+    _check_keys(bundle, signers, index, findings=findings)
+    classes = {log.log_class for log in logs}
+    log_class = classes.pop() if len(classes) == 1 else None
+    _check_origin_and_class(bundle, log_class, findings=findings)
+    facts = LogFacts(
+        heads={**heads, **_added_heads(bundle, logs, heads)},
+        index=index,
+        authentic=authentic,
+        log_class=log_class,
+        logs=logs,
+        witnesses=_check_witnesses(bundle, policy, findings=findings),
+    )
+    if authentic and not any(f.row == ROW and f.status == "FAILED" for f in findings.all):
+        findings.passed(ROW, "log.recorded", bundle.origin, count=len(index), size=max(heads))
+    return facts
+
+
+def _check_note(
+    origin: str,
+    size: int,
+    note: LogNote,
+    logs: tuple[TrustedLog, ...],
+    *,
+    place: str,
+    findings: Findings,
+) -> VerifierKey | None:
+    """(1). Returns the key of the policy that signed, if one did."""
+    if note.checkpoint.origin != origin:
+        findings.failed(ROW, "log.origin", place, expected=origin, found=note.checkpoint.origin)
+    if note.checkpoint.tree_head.size != size:
+        findings.failed(ROW, "log.size", place, expected=size, found=note.checkpoint.tree_head.size)
+    keys = {log.key: log for log in logs}
+    try:
+        verdict = verify_signatures(note.text, note.signatures, trusted=tuple(keys))
+    except VerificationError as error:
+        findings.error(ROW, error, place)
+        return None
+    if not isinstance(verdict, Verified):
+        if logs:
+            findings.open(ROW, "log.unknown-key", place, found=note.signatures[0].name)
+        return None
+    key = verdict.signatures[0].key
+    log = keys[key]
+    if size < log.from_size or (log.last_size is not None and size > log.last_size):
+        last = "" if log.last_size is None else log.last_size
+        findings.failed(ROW, "log.key-range", place, expected=f"{log.from_size}–{last}", found=size)
+        return None
+    return key
+
+
+def _check_consistency(bundle: Bundle, heads: Mapping[int, TreeHead], *, findings: Findings) -> None:
+    """(2)."""
+    for size1, size2 in pairwise(sorted(heads)):
+        place = layout.consistency_path(size1, size2)
+        proof = bundle.consistency.get((size1, size2))
+        if proof is None:
+            findings.failed(ROW, "log.no-consistency", place)
+            continue
+        try:
+            verify_consistency(older=heads[size1], newer=heads[size2], proof=proof)
+        except VerificationError as error:
+            findings.error(ROW, error, place)
+
+
+def _check_inclusion(
+    bundle: Bundle, heads: Mapping[int, TreeHead], *, findings: Findings
+) -> dict[Position, int]:
+    """(3). The slot of an event comes from the nonce of the one before, so a gap can't be bridged."""
+    newest = heads[max(heads)]
+    index: dict[Position, int] = {}
+    for subject, history in bundle.histories.items():
+        item = subject.id if subject.kind == "item" else None
+        slot: bytes | None = first_slot(subject)
+        below = -1
+        for seq in range(max(history) + 1):
+            link = history.get(seq)
+            if link is None or slot is None:
+                slot = next_slot(link.nonce) if link else None
+                continue
+            place = layout.inclusion_path(subject, seq)
+            proof = bundle.inclusion.get((subject, seq))
+            entry = encode_leaf_entry(link.sha256, slot)
+            slot = next_slot(link.nonce)
+            if proof is None:
+                findings.failed(ROW, "log.no-inclusion", place, item=item)
+                continue
+            if proof.checkpoint_note != bundle.notes[max(heads)].raw:
+                findings.failed(ROW, "log.other-checkpoint", place, item=item, expected=max(heads))
+                continue
+            try:
+                verify_inclusion(
+                    leaf_hash=leaf_hash(entry), leaf_index=proof.index, proof=proof.hashes, tree_head=newest
+                )
+            except VerificationError as error:
+                findings.error(ROW, error, place, item=item)
+                continue
+            if proof.index <= below:
+                findings.failed(ROW, "log.order", place, item=item, expected=f"> {below}", found=proof.index)
+            below = proof.index
+            index[subject, seq] = proof.index
+    return index
+
+
+def _check_keys(
+    bundle: Bundle, signers: set[str], index: Mapping[Position, int], *, findings: Findings
+) -> None:
+    """(4). The log must have named its keys itself, so that a key of the policy can't serve a second log."""
+    log = Subject(kind="log", id="log")
+    events = [link for link in bundle.histories.get(log, {}).values() if isinstance(link, Event)]
+    opened = next((event for event in events if event.seq == 0), None)
+    if opened is None or opened.type != "LOG_OPENED" or index.get((log, 0)) != 0:
+        findings.failed(ROW, "log.not-opened", "log/0")
+        return
+    named = {opened.fields["log_vkey"]} | {
+        event.fields["new_vkey"]
+        for event in events
+        if event.type == "KEY_ROTATED" and event.fields["purpose"] == "log"
+    }
+    for vkey in sorted(signers):
+        if vkey not in named:
+            findings.failed(ROW, "log.unnamed-key", "log", found=vkey, expected=", ".join(map(str, named)))
+
+
+def _check_origin_and_class(bundle: Bundle, log_class: str | None, *, findings: Findings) -> None:
+    """(5). Nobody may show development evidence as real, or one log's event as another's."""
+    for subject, history in bundle.histories.items():
+        item = subject.id if subject.kind == "item" else None
+        for seq, link in history.items():
+            if not isinstance(link, Event):
+                continue
+            place = f"{subject.id}/{seq}"
+            if link.origin != bundle.origin:
+                findings.failed(
+                    ROW, "log.event-origin", place, item=item, expected=bundle.origin, found=link.origin
+                )
+            if log_class is not None and link.env != log_class:
+                findings.failed(ROW, "log.class", place, item=item, expected=log_class, found=link.env)
+
+
+def _added_heads(
+    bundle: Bundle, logs: tuple[TrustedLog, ...], heads: Mapping[int, TreeHead]
+) -> dict[int, TreeHead]:
+    """Later checkpoints that provably extend the sealed ones. What doesn't hold is left out: it only informs."""
+    older = heads[max(heads)]
+    added: dict[int, TreeHead] = {}
+    aside = Findings()
+    for size in sorted(bundle.added_notes):
+        note = bundle.added_notes[size]
+        proof = bundle.added_consistency.get((older.size, size))
+        signer = _check_note(bundle.origin, size, note, logs, place="", findings=aside)
+        if proof is None or signer is None or aside.all:
+            break
+        try:
+            verify_consistency(older=older, newer=note.checkpoint.tree_head, proof=proof)
+        except VerificationError:
+            break
+        added[size] = older = note.checkpoint.tree_head
+    return added
+
+
+def _check_witnesses(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> dict[int, frozenset[str]]:
+    """Cosignatures by the policy's witnesses (C2SP tlog-cosignature). Strangers' lines are ignored."""
+    names = {key: name for name, key in policy.witnesses.items()}
+    seen: dict[int, frozenset[str]] = {}
+    for size, note in bundle.notes.items():
+        try:
+            verdict = verify_signatures(note.text, note.cosignatures, trusted=tuple(names))
+        except VerificationError as error:
+            findings.error(ROW, error, layout.cosigs_path(size))
+            continue
+        if isinstance(verdict, Verified):
+            seen[size] = frozenset(names[signature.key] for signature in verdict.signatures)
+    return seen

@@ -1,0 +1,307 @@
+"""The parts of a bundle's proof folder, gathered by kind and parsed strictly.
+
+Every malformed or orphaned part raises FormatError naming its path. That the parts agree with each other and
+with what is trusted is for the checks.
+"""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from evidence_vault.core import layout
+from evidence_vault.core.canonical import as_integer, as_list, as_object, as_text, parse_canonical
+from evidence_vault.core.checkpoint import Checkpoint, parse_checkpoint
+from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.events import Event, Subject, parse_event, parse_subject_folder
+from evidence_vault.core.layout import Part
+from evidence_vault.core.names import SHA256
+from evidence_vault.core.notes import NoteSignature, parse_note, parse_signatures
+from evidence_vault.core.shapes import Integer, ListOf, MapOf, OneOf, Record, Text
+from evidence_vault.core.tlog_proof import TlogProof, parse_tlog_proof
+from evidence_vault.errors import FormatError
+from evidence_vault.verify.reader import MAX_PROOF_BYTES
+
+_REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, "nonce": SHA256})
+_CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43}=", 44), max_items=128)})
+_DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]*)", ListOf(Text(max_chars=16384), 64), 100_000)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
+
+Position = tuple[Subject, int]
+"""An event by its subject and seq."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted:
+    """An event whose content the reader may not see: enough for chain, slot and leaf."""
+
+    seq: int
+    sha256: bytes
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPart:
+    """A time-stamp token with what belongs to it. At `position` stands the event that recorded it.
+
+    Added ones (outside the seal) have the checkpoint as subject and a running number in place of the seq.
+    """
+
+    position: Position
+    request: bytes
+    response: bytes
+    chain: tuple[bytes, ...]
+    revocation: tuple[bytes, ...]
+    added: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorPart:
+    """The proof of an anchored checkpoint; `position` as with tokens."""
+
+    position: Position
+    data: bytes
+    kind: str
+    added: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationPart:
+    """A signed (or, with `signature` None, unsigned) statement about an item."""
+
+    position: Position
+    statement: bytes
+    signature: bytes | None
+    chain: tuple[bytes, ...]
+    revocation: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogNote:
+    """A checkpoint as it travels: the note's bytes, text, content and signature, and its cosignatures."""
+
+    raw: bytes
+    text: str
+    checkpoint: Checkpoint
+    signatures: tuple[NoteSignature, ...]
+    cosignatures: tuple[NoteSignature, ...]
+
+
+class Parts:
+    """The parts of a bundle, gathered by kind and parsed; each method returns one kind."""
+
+    def __init__(self, paths: Mapping[str, layout.Path], raw: Mapping[str, bytes]) -> None:
+        self._paths = paths
+        self._raw = raw
+
+    def _of(self, *parts: Part, added: bool | None = None) -> Iterator[tuple[str, layout.Path]]:
+        for path, meaning in self._paths.items():
+            if meaning.part in parts and (added is None or meaning.added == added):
+                yield path, meaning
+
+    def histories(self) -> dict[Subject, dict[int, Event | Redacted]]:
+        """Events by subject and seq, as their paths claim; that they say the same is row 3."""
+        histories: dict[Subject, dict[int, Event | Redacted]] = {}
+        for path, meaning in self._of(Part.EVENT, Part.REDACTED):
+            subject, link = _subject(meaning), self._link(path, meaning)
+            if meaning.seq in histories.setdefault(subject, {}):
+                raise FormatError(path, "an event either whole or redacted")
+            histories[subject][meaning.seq] = link
+        return histories
+
+    def _link(self, path: str, meaning: layout.Path) -> Event | Redacted:
+        if meaning.part is Part.EVENT:
+            return parse_event(self._raw[path], place=path)
+        value = parse_canonical(self._raw[path], place=path, max_bytes=1024)
+        _REDACTED.check(value, path)
+        fields = as_object(value)
+        return Redacted(
+            seq=as_integer(fields["seq"]),
+            sha256=bytes.fromhex(as_text(fields["event_sha256"])),
+            nonce=bytes.fromhex(as_text(fields["nonce"])),
+        )
+
+    def disclosures(
+        self, histories: Mapping[Subject, Mapping[int, Event | Redacted]]
+    ) -> dict[Position, tuple[str, ...]]:
+        """Disclosures by event, well-formed; that the event holds their digests is row 3."""
+        if layout.DISCLOSURES not in self._raw:
+            return {}
+        value = parse_canonical(
+            self._raw[layout.DISCLOSURES], place=layout.DISCLOSURES, max_bytes=MAX_PROOF_BYTES
+        )
+        _DISCLOSURES.check(value, layout.DISCLOSURES)
+        found: dict[Position, tuple[str, ...]] = {}
+        for key, texts in as_object(value).items():
+            folder, _, seq = key.partition("/")
+            subject = parse_subject_folder(folder, place=f"{layout.DISCLOSURES} {key}")
+            if not isinstance(histories.get(subject, {}).get(int(seq)), Event):
+                raise FormatError(layout.DISCLOSURES, "the key of an event that is carried", key)
+            for i, text in enumerate(as_list(texts)):
+                parse_disclosure(as_text(text), place=f"{layout.DISCLOSURES} {key}[{i}]")
+            found[subject, int(seq)] = tuple(as_text(text) for text in as_list(texts))
+        return found
+
+    def notes(self, *, added: bool) -> dict[int, LogNote]:
+        """Checkpoints by the size in their file name; that the text agrees is row 4."""
+        notes: dict[int, LogNote] = {}
+        for path, meaning in self._of(Part.NOTE, added=added):
+            size = meaning.sizes[0]
+            note = parse_note(self._raw[path])
+            if len(note.signatures) != 1:
+                raise FormatError(path, "exactly one signature line", len(note.signatures))
+            cosigs = layout.cosigs_path(size, added=added)
+            cosignatures = parse_signatures(self._raw[cosigs]) if cosigs in self._raw else ()
+            notes[size] = LogNote(
+                raw=self._raw[path],
+                text=note.text,
+                checkpoint=parse_checkpoint(note.text),
+                signatures=note.signatures,
+                cosignatures=cosignatures,
+            )
+        for path, meaning in self._of(Part.COSIGS, added=added):
+            if meaning.sizes[0] not in notes:
+                raise FormatError(path, "a note that it cosigns")
+        if not notes and not added:
+            raise FormatError("proof/log", "at least one checkpoint", "none")
+        return notes
+
+    def inclusion(
+        self, histories: Mapping[Subject, Mapping[int, Event | Redacted]]
+    ) -> dict[Position, TlogProof]:
+        """Inclusion proofs by event."""
+        proofs: dict[Position, TlogProof] = {}
+        for path, meaning in self._of(Part.INCLUSION):
+            if meaning.seq not in histories.get(_subject(meaning), {}):
+                raise FormatError(path, "an event that is carried")
+            proof = parse_tlog_proof(self._raw[path])
+            if proof.extra is not None:
+                raise FormatError(path, "no extra line", proof.extra[:60])
+            proofs[_subject(meaning), meaning.seq] = proof
+        return proofs
+
+    def consistency(self, *, added: bool) -> dict[tuple[int, int], tuple[bytes, ...]]:
+        """Consistency proofs by their two sizes, exactly between neighbouring checkpoints.
+
+        A missing one is row 4's to report; one that joins no neighbours is unreadable.
+        """
+        sizes = sorted(meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=False))
+        if added:
+            more = sorted(meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=True))
+            sizes = [*sizes[-1:], *(size for size in more if size > max(sizes, default=0))]
+        neighbours = set(pairwise(sizes))
+        proofs: dict[tuple[int, int], tuple[bytes, ...]] = {}
+        for path, meaning in self._of(Part.CONSISTENCY, added=added):
+            size1, size2 = meaning.sizes
+            if (size1, size2) not in neighbours:
+                raise FormatError(path, "two neighbouring checkpoints of this bundle")
+            value = parse_canonical(self._raw[path], place=path, max_bytes=16 * 1024)
+            _CONSISTENCY.check(value, path)
+            hashes = as_list(as_object(value)["proof"])
+            proofs[size1, size2] = tuple(_node_hash(as_text(text), path) for text in hashes)
+        return proofs
+
+    def tokens(self) -> tuple[TokenPart, ...]:
+        """Tokens, each complete: request, response, chain."""
+        found: list[TokenPart] = []
+        folders = {
+            path.rpartition("/")[0]: meaning
+            for path, meaning in self._of(Part.REQUEST, Part.RESPONSE, Part.CHAIN, Part.REVOCATION)
+            if "/timestamps/" in path
+        }
+        for folder, meaning in folders.items():
+            if folder.endswith("/revocation"):
+                if folder.removesuffix("/revocation") not in folders:
+                    raise FormatError(folder, "a token that it belongs to")
+                continue
+            for name in ("request.tsq", "response.tsr", "chain.pem"):
+                if f"{folder}/{name}" not in self._raw:
+                    raise FormatError(f"{folder}/{name}", "a file that every token has", "none")
+            found.append(
+                TokenPart(
+                    position=(_subject(meaning), meaning.seq),
+                    request=self._raw[f"{folder}/request.tsq"],
+                    response=self._raw[f"{folder}/response.tsr"],
+                    chain=parse_pem_chain(self._raw[f"{folder}/chain.pem"], place=f"{folder}/chain.pem"),
+                    revocation=self._revocation(folder),
+                    added=meaning.added,
+                )
+            )
+        return tuple(found)
+
+    def _revocation(self, folder: str) -> tuple[bytes, ...]:
+        start = f"{folder}/revocation/"
+        return tuple(data for path, data in self._raw.items() if path.startswith(start))
+
+    def anchors(self) -> tuple[AnchorPart, ...]:
+        """Anchor proofs, by their kind; each kind parses its own."""
+        found: list[AnchorPart] = []
+        for path, meaning in self._of(Part.ANCHOR):
+            value = parse_canonical(self._raw[path], place=path, max_bytes=MAX_PROOF_BYTES)
+            kind = value.get("kind") if isinstance(value, dict) else None
+            if not isinstance(kind, str):
+                raise FormatError(path, "an object with a kind", kind)
+            found.append(
+                AnchorPart(
+                    position=(_subject(meaning), meaning.seq),
+                    data=self._raw[path],
+                    kind=kind,
+                    added=meaning.added,
+                )
+            )
+        return tuple(found)
+
+    def attestations(self) -> tuple[AttestationPart, ...]:
+        """Statements with their signatures."""
+        found: list[AttestationPart] = []
+        for path, meaning in self._of(Part.STATEMENT):
+            folder = path.rpartition("/")[0]
+            signature = self._raw.get(f"{folder}/signature.p7s")
+            pem = self._raw.get(f"{folder}/chain.pem")
+            if (signature is None) != (pem is None):
+                raise FormatError(folder, "a signature with its chain, or neither")
+            found.append(
+                AttestationPart(
+                    position=(_subject(meaning), meaning.seq),
+                    statement=self._raw[path],
+                    signature=signature,
+                    chain=parse_pem_chain(pem, place=f"{folder}/chain.pem") if pem is not None else (),
+                    revocation=self._revocation(folder),
+                )
+            )
+        stated = {part.position for part in found}
+        for path, meaning in self._of(Part.SIGNATURE, Part.CHAIN, Part.REVOCATION):
+            if path.startswith("proof/attestations/") and (_subject(meaning), meaning.seq) not in stated:
+                raise FormatError(path, "a statement that it belongs to")
+        return tuple(found)
+
+
+def parse_pem_chain(data: bytes, *, place: str) -> tuple[bytes, ...]:
+    """Return the DER certificates of a PEM file that holds nothing else. Raises FormatError."""
+    chain: list[bytes] = []
+    end = 0
+    for block in _PEM.finditer(data):
+        if block.start() != end:
+            break
+        end = block.end()
+        try:
+            chain.append(base64.b64decode(block[1].replace(b"\n", b""), validate=True))
+        except ValueError:
+            raise FormatError(f"{place}, certificate {len(chain)}", "base64") from None
+    if end != len(data) or not 0 < len(chain) <= 16:
+        raise FormatError(place, "1 to 16 PEM certificates and nothing else")
+    return tuple(chain)
+
+
+def _subject(meaning: layout.Path) -> Subject:
+    if meaning.subject is None:
+        raise FormatError("path", "a subject", meaning)
+    return meaning.subject
+
+
+def _node_hash(text: str, place: str) -> bytes:
+    data = base64.b64decode(text)
+    if base64.b64encode(data).decode() != text:
+        raise FormatError(place, "padded base64, in its one encoding", text)
+    return data

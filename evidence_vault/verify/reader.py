@@ -1,0 +1,144 @@
+"""Reads a bundle's files, from its zip or from an unpacked folder. Hostile input is normal here.
+
+The reader yields bytes and their digests; what they mean is `contents`. Nothing is ever written or unpacked.
+Each malformed case raises FormatError that names the place. A CRC-32 that disagrees in a well-formed zip is
+no matter of form: it is returned as damage, and the check that owns the file reports it.
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from evidence_vault.core.zipform import check_names
+from evidence_vault.core.zipreader import ZipIndex, ZipLimits, open_zip, read_content
+from evidence_vault.errors import FormatError, VerificationError
+
+MAX_FILES = 100_000
+"""Files in one bundle; an item with its proofs has about 60."""
+
+MAX_PROOF_BYTES = 16 * 1024 * 1024
+"""The largest single file that is read into memory: parts.txt of a full bundle. Contents are streamed."""
+
+MAX_TOTAL_PROOF_BYTES = 256 * 1024 * 1024
+"""All files together that are read into memory."""
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class BundleFiles(Protocol):
+    """The files of a bundle by their path relative to its base folder."""
+
+    base: str | None
+    """The base folder's name; None where the caller named the folder."""
+
+    sizes: Mapping[str, int]
+    """Size in bytes of each file."""
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes. Raises VerificationError after the last chunk if the CRC-32 disagrees."""
+        ...
+
+
+class FileDigest:
+    """What one pass over a file's bytes found."""
+
+    def __init__(self, path: str, algorithms: tuple[str, ...]) -> None:
+        self.path = path
+        self.size = 0
+        self.damage: VerificationError | None = None
+        self._hashes = {name: hashlib.new(name) for name in dict.fromkeys(("sha256", *algorithms))}
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(chunk)
+        for running in self._hashes.values():
+            running.update(chunk)
+
+    def hex(self, algorithm: str) -> str:
+        """Return a digest in lower-case hex. `algorithm` is hashlib's name."""
+        return self._hashes[algorithm].hexdigest()
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 digest, 32 bytes."""
+        return self._hashes["sha256"].digest()
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[BundleFiles]:
+    """Open a bundle's zip, or its unpacked folder. Raises FormatError; OSError where it can't be read."""
+    if path.is_dir():
+        yield _FolderFiles(path)
+        return
+    with path.open("rb") as file:
+        yield _ZipFiles(file, open_zip(file, ZipLimits(max_entries=MAX_FILES)))
+
+
+def digest_file(files: BundleFiles, path: str, *, algorithms: tuple[str, ...] = ()) -> FileDigest:
+    """Read a file once, and only for its digests."""
+    found = FileDigest(path, algorithms)
+    for _ in _observed(files, path, found):
+        pass
+    return found
+
+
+def read_file(files: BundleFiles, path: str, *, max_bytes: int) -> tuple[bytes, FileDigest]:
+    """Return a file's bytes with its digest. Raises FormatError beyond `max_bytes`."""
+    if files.sizes[path] > max_bytes:
+        raise FormatError(path, f"at most {max_bytes} bytes", files.sizes[path])
+    found = FileDigest(path, ())
+    return b"".join(_observed(files, path, found)), found
+
+
+def _observed(files: BundleFiles, path: str, found: FileDigest) -> Iterator[bytes]:
+    try:
+        for chunk in files.chunks(path):
+            found.update(chunk)
+            yield chunk
+    except VerificationError as error:
+        found.damage = error
+
+
+class _ZipFiles:
+    """Files in the one zip encoding of `core.zipform`."""
+
+    def __init__(self, file: BinaryIO, index: ZipIndex) -> None:
+        self._file = file
+        self.base: str | None = index.base
+        prefix = len(index.base) + 1
+        self._entries = {name[prefix:]: entry for name, entry in index.entries.items()}
+        self.sizes: Mapping[str, int] = {name: entry.size for name, entry in self._entries.items()}
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        yield from read_content(self._file, self._entries[path], chunk_bytes=CHUNK_BYTES)
+
+
+class _FolderFiles:
+    """Files of a folder: regular files only, under the names that a zip could hold."""
+
+    base: str | None = None
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.sizes: Mapping[str, int] = dict(sorted(self._walk(root, "")))
+        check_names([f"{'b' * 32}/{name}" for name in self.sizes])
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+        for number, child in enumerate(folder.iterdir()):
+            if number >= MAX_FILES:
+                raise FormatError(str(folder), f"at most {MAX_FILES} entries")
+            status = child.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._walk(child, f"{prefix}{child.name}/")
+            elif stat.S_ISREG(status.st_mode):
+                yield f"{prefix}{child.name}", status.st_size
+            else:
+                raise FormatError(f"{prefix}{child.name}", "a regular file or a folder")
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        with (self._root / path).open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk

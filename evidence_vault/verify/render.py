@@ -1,0 +1,224 @@
+"""Writes a report: as text for people (zh or en), and as JSON for programs (`docs/spec/schemas/report.json`).
+
+Strings from a bundle are hostile. In text they are shown quoted, with control, bidi and format characters escaped;
+nothing is ever interpreted as markup. The verdict line is first and last.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from evidence_vault.core.canonical import Json
+from evidence_vault.core.names import encode_time
+from evidence_vault.verify.report import Finding, ItemReport, Report, Row, Status
+from evidence_vault.verify.texts import (
+    CLAUSE,
+    FINDING,
+    LABEL,
+    NEVER_PROVED,
+    NOT_CHECKED,
+    ROW,
+    SINCE_ANCHORING,
+    STATUS,
+    UNMET,
+    VERDICT,
+)
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_HARMLESS = re.compile(r"[\w.,:;/+\-–—<>=()#@ ]*")
+
+
+def escape(text: str) -> str:
+    r"""Return `text` as it may be shown: unsafe characters as \u{…}, quoted unless plain."""
+    shown = "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSAFE else c for c in text)
+    return shown if shown == text and _HARMLESS.fullmatch(text) else f'"{shown}"'
+
+
+def verdict_line(report: Report, lang: str) -> str:
+    """Return the one line that says what came out."""
+    return f"{report.verdict}: {_sentence(report, lang)}"
+
+
+def render_text(report: Report, *, lang: str) -> str:
+    """Return the whole report as text, ending with LF."""
+    lines = [verdict_line(report, lang), "", *_head(report, lang)]
+    if report.unreadable:
+        lines += ["", *_finding(report.unreadable, lang)]
+    for item in report.items:
+        lines += ["", *_item(item, lang)]
+    if report.items:
+        lines += ["", f"{LABEL['not_checked'].lang(lang)}:"]
+        lines += [f"  – {text.lang(lang)}" for text in NOT_CHECKED]
+    lines += ["", verdict_line(report, lang)]
+    return "\n".join(lines) + "\n"
+
+
+def report_json(report: Report) -> dict[str, Json]:
+    """Return the report as JSON; texts in both languages, so that nobody has to translate a verdict."""
+    return {
+        "v": 1,
+        "verdict": str(report.verdict),
+        "exit_code": report.exit_code,
+        "sentence": _both(lambda lang: _sentence(report, lang)),
+        "bundle": report.bundle,
+        "origin": report.origin,
+        "class": report.log_class,
+        "as_of": {"size": report.cut_size, "time": _time(report.cut_time), "age_s": _age_s(report)},
+        "at": encode_time(report.at),
+        "policy": {"name": report.policy_name, "sha256": report.policy_sha256.hex()},
+        "verifier": {"name": "evidence-vault", "version": report.verifier_version},
+        "unreadable": _finding_json(report.unreadable) if report.unreadable else None,
+        "items": [_item_json(item) for item in report.items],
+        "not_checked": [{"zh": text.zh, "en": text.en} for text in NOT_CHECKED],
+        "never_proved": [{"zh": text.zh, "en": text.en} for text in NEVER_PROVED],
+    }
+
+
+def _sentence(report: Report, lang: str) -> str:
+    records = [item.record_time for item in report.items if item.record_time]
+    record = encode_time(max(records)) if records else "—"
+    cut = encode_time(report.cut_time) if report.cut_time else "—"
+    return (
+        VERDICT[report.verdict].lang(lang).format(record=record, cut=cut, what=_what_is_wrong(report, lang))
+    )
+
+
+def _what_is_wrong(report: Report, lang: str) -> str:
+    if report.unreadable:
+        return _place_and_expectation(report.unreadable, lang)
+    wrong = [
+        f"{LABEL['item'].lang(lang)} {item.item}: {ROW[row.number].lang(lang)}"
+        for item in report.items
+        for row in item.rows
+        if row.status is Status.FAILED
+    ]
+    return "; ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
+
+
+def _place_and_expectation(finding: Finding, lang: str) -> str:
+    found = f", {LABEL['found'].lang(lang)} {escape(finding.found)}" if finding.found else ""
+    return f"{escape(finding.place)}: {LABEL['expected'].lang(lang)} {escape(finding.expected or '')}{found}"
+
+
+def _head(report: Report, lang: str) -> Iterator[str]:
+    if report.bundle:
+        yield f"{LABEL['bundle'].lang(lang)}: {report.bundle}"
+    if report.origin:
+        log_class = f" ({report.log_class})" if report.log_class else ""
+        yield f"{LABEL['log'].lang(lang)}: {report.origin}{log_class}"
+    if report.cut_size:
+        age = _age_s(report)
+        days = "" if age is None else f", {age // 86400} d {age % 86400 // 3600} h"
+        yield f"{LABEL['as_of'].lang(lang)}: {report.cut_size}, {_time(report.cut_time) or '—'}{days}"
+    yield f"{LABEL['given'].lang(lang)}: {encode_time(report.at)}"
+    yield f"{LABEL['policy'].lang(lang)}: {escape(report.policy_name)}, SHA-256 {report.policy_sha256.hex()}"
+    yield f"{LABEL['verifier'].lang(lang)}: evidence-vault {report.verifier_version}"
+
+
+def _item(item: ItemReport, lang: str) -> Iterator[str]:
+    yield f"{LABEL['item'].lang(lang)} {item.item}: {item.verdict}"
+    if item.record_time:
+        groups = ", ".join(escape(group) for group in item.record_groups)
+        yield f"  {LABEL['record_time'].lang(lang)}: {encode_time(item.record_time)} ({groups})"
+    if item.content_time:
+        yield f"  {LABEL['content_time'].lang(lang)}: {encode_time(item.content_time)}"
+    for anchor in item.anchors:
+        yield f"  {LABEL['anchors'].lang(lang)}: {escape(anchor)}"
+    for key in item.unmet:
+        yield f"  {LABEL['unmet'].lang(lang)}: {UNMET[key].lang(lang)}"
+    yield ""
+    yield f"  {LABEL['since'].lang(lang)}"
+    for row in item.rows:
+        if row.number in SINCE_ANCHORING:
+            yield from _row(row, lang)
+    yield f"  {LABEL['before'].lang(lang)}"
+    for row in item.rows:
+        if row.number not in SINCE_ANCHORING:
+            yield from _row(row, lang)
+    yield f"  {LABEL['never'].lang(lang)}"
+    yield from (f"      – {text.lang(lang)}" for text in NEVER_PROVED)
+    yield f"  {LABEL['logged'].lang(lang)}"
+    unbounded = LABEL["unbounded"].lang(lang)
+    for bound in item.bounds:
+        lower, upper = _time(bound.not_before) or unbounded, _time(bound.not_after) or unbounded
+        yield f"    {bound.seq:>4}  {escape(bound.type):<22} {lower} {LABEL['and'].lang(lang)} {upper}"
+
+
+def _row(row: Row, lang: str) -> Iterator[str]:
+    title = f"{ROW[row.number].lang(lang)}  [{CLAUSE[row.number]}]"
+    yield f"    {row.number:>2}  {STATUS[row.status].lang(lang):<14} {title}"
+    for finding in row.findings:
+        if finding.status is row.status or finding.status is not Status.PASSED:
+            yield from _finding(finding, lang)
+
+
+def _finding(finding: Finding, lang: str) -> Iterator[str]:
+    mark = {Status.PASSED: "✓", Status.FAILED: "✗", Status.INDETERMINATE: "?"}.get(finding.status, "·")
+    yield f"        {mark} {escape(finding.place)}: {_finding_text(finding, lang)}"
+    if finding.expected is not None:
+        yield f"            {LABEL['expected'].lang(lang)} {escape(finding.expected)}"
+    if finding.found is not None:
+        yield f"            {LABEL['found'].lang(lang)} {escape(finding.found)}"
+
+
+def _finding_text(finding: Finding, lang: str) -> str:
+    values = {name: escape(value) for name, value in finding.values.items()}
+    return FINDING[finding.code].lang(lang).format(place=escape(finding.place), **values)
+
+
+def _finding_json(finding: Finding) -> Json:
+    return {
+        "status": str(finding.status),
+        "code": finding.code,
+        "place": finding.place,
+        "expected": finding.expected,
+        "found": finding.found,
+        "text": _both(lambda lang: _finding_text(finding, lang)),
+    }
+
+
+def _item_json(item: ItemReport) -> Json:
+    return {
+        "item": item.item,
+        "verdict": str(item.verdict),
+        "record_time": _time(item.record_time),
+        "record_groups": list[Json](item.record_groups),
+        "content_time": _time(item.content_time),
+        "anchors": list[Json](item.anchors),
+        "unmet": [{"code": key, "zh": UNMET[key].zh, "en": UNMET[key].en} for key in item.unmet],
+        "rows": [_row_json(row) for row in item.rows],
+        "bounds": [
+            {
+                "seq": bound.seq,
+                "type": bound.type,
+                "at": _time(bound.at),
+                "not_before": _time(bound.not_before),
+                "not_after": _time(bound.not_after),
+            }
+            for bound in item.bounds
+        ],
+    }
+
+
+def _row_json(row: Row) -> Json:
+    return {
+        "row": row.number,
+        "status": str(row.status),
+        "title": {"zh": ROW[row.number].zh, "en": ROW[row.number].en},
+        "clause": CLAUSE[row.number],
+        "block": "since-anchoring" if row.number in SINCE_ANCHORING else "before-anchoring",
+        "findings": [_finding_json(finding) for finding in row.findings],
+    }
+
+
+def _both(text_in: Callable[[str], str]) -> Json:
+    return {"zh": text_in("zh"), "en": text_in("en")}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else encode_time(at)
+
+
+def _age_s(report: Report) -> int | None:
+    return None if report.cut_time is None else int((report.at - report.cut_time).total_seconds())

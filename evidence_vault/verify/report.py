@@ -1,0 +1,192 @@
+"""The report: what was checked, what came out, in the words of ETSI EN 319 102-1. Data only; texts are in `texts`.
+
+A finding is one result of one check at one place. A row gathers the findings of one check for one item. A status
+never says more than was checked: NOT PRESENT and INDETERMINATE are no success.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from evidence_vault.errors import VerificationError
+
+
+class Status(StrEnum):
+    """What came out of a check. REMARK is no result: it informs and changes nothing."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    NOT_PRESENT = "NOT PRESENT"
+    REMARK = "REMARK"
+
+
+class Verdict(StrEnum):
+    """What the whole comes to."""
+
+    TOTAL_PASSED = "TOTAL-PASSED"
+    TOTAL_FAILED = "TOTAL-FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    UNREADABLE = "UNREADABLE"
+    DEVELOPMENT_PASSED = "DEVELOPMENT-PASSED"
+
+
+EXIT_CODES: Mapping[Verdict, int] = {
+    Verdict.TOTAL_PASSED: 0,
+    Verdict.TOTAL_FAILED: 2,
+    Verdict.INDETERMINATE: 3,
+    Verdict.UNREADABLE: 4,
+    Verdict.DEVELOPMENT_PASSED: 5,
+}
+
+WORST_FIRST = (
+    Verdict.UNREADABLE,
+    Verdict.TOTAL_FAILED,
+    Verdict.INDETERMINATE,
+    Verdict.DEVELOPMENT_PASSED,
+    Verdict.TOTAL_PASSED,
+)
+
+ROWS = range(1, 12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One result: which row, what came out, where, and the text's key with its values.
+
+    item: the item it is about; None where it concerns all. expected, found: what a check compared, as text.
+    """
+
+    row: int
+    status: Status
+    code: str
+    place: str
+    item: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    expected: str | None = None
+    found: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One check for one item."""
+
+    number: int
+    status: Status
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Between which times an event was logged, and what it says itself. None: not bounded on that side."""
+
+    subject: str
+    seq: int
+    type: str
+    at: datetime | None
+    not_before: datetime | None
+    not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemReport:
+    """The verdict on one item. record_time: it existed by then; cut_time: unchanged until then, as far as seen.
+
+    content_time: tokens on the content itself; stands apart and never fills in for the record time.
+    unmet: the requirements that no passed row meets, as text keys.
+    """
+
+    item: str
+    verdict: Verdict
+    rows: tuple[Row, ...]
+    record_time: datetime | None
+    record_groups: tuple[str, ...]
+    content_time: datetime | None
+    anchors: tuple[str, ...]
+    bounds: tuple[Bounds, ...]
+    unmet: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one verification of one bundle came to."""
+
+    verdict: Verdict
+    bundle: str | None
+    origin: str | None
+    log_class: str | None
+    items: tuple[ItemReport, ...]
+    cut_size: int | None
+    cut_time: datetime | None
+    at: datetime
+    policy_name: str
+    policy_sha256: bytes
+    verifier_version: str
+    unreadable: Finding | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that ends with this report."""
+        return EXIT_CODES[self.verdict]
+
+
+class Findings:
+    """Collects findings while the checks run; nothing is ever skipped in silence."""
+
+    def __init__(self) -> None:
+        self.all: list[Finding] = []
+
+    def add(
+        self, row: int, status: Status, code: str, place: str, *, item: str | None = None, **values: object
+    ) -> None:
+        """Note one result. `expected` and `found` among the values are shown as such."""
+        texts = {name: _text(value) for name, value in values.items()}
+        expected, found = texts.pop("expected", None), texts.pop("found", None)
+        self.all.append(
+            Finding(
+                row=row,
+                status=status,
+                code=code,
+                place=place,
+                item=item,
+                values=texts,
+                expected=expected,
+                found=found,
+            )
+        )
+
+    def passed(self, row: int, code: str, place: str, *, item: str | None = None, **values: object) -> None:
+        """Note that a check passed."""
+        self.add(row, Status.PASSED, code, place, item=item, **values)
+
+    def failed(self, row: int, code: str, place: str, *, item: str | None = None, **values: object) -> None:
+        """Note that something is wrong."""
+        self.add(row, Status.FAILED, code, place, item=item, **values)
+
+    def open(self, row: int, code: str, place: str, *, item: str | None = None, **values: object) -> None:
+        """Note that the material at hand doesn't suffice."""
+        self.add(row, Status.INDETERMINATE, code, place, item=item, **values)
+
+    def remark(self, row: int, code: str, place: str, *, item: str | None = None, **values: object) -> None:
+        """Note something that a reader should know and that changes nothing."""
+        self.add(row, Status.REMARK, code, place, item=item, **values)
+
+    def error(self, row: int, error: VerificationError, place: str, *, item: str | None = None) -> None:
+        """Note a VerificationError as a failure."""
+        self.failed(
+            row, "mismatch", place, item=item, check=error.check, expected=error.expected, found=error.found
+        )
+
+    def row(self, number: int, item: str | None) -> Row:
+        """Return the row of one item: its own findings, and those that concern all."""
+        mine = tuple(f for f in self.all if f.row == number and f.item in (None, item))
+        statuses = {f.status for f in mine}
+        for status in (Status.FAILED, Status.INDETERMINATE, Status.PASSED):
+            if status in statuses:
+                return Row(number=number, status=status, findings=mine)
+        return Row(number=number, status=Status.NOT_PRESENT, findings=mine)
+
+
+def _text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,284 @@
+"""What the report says to people, in Chinese and English. Facts come from findings; no check reads this module.
+
+A sentence claims no more than its check found. Values are put in by `render`, quoted and escaped there.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from evidence_vault.verify.report import Status, Verdict
+
+
+class Text(NamedTuple):
+    """One sentence in both languages."""
+
+    zh: str
+    en: str
+
+    def lang(self, lang: str) -> str:
+        """Return the sentence in `lang`, zh or en."""
+        return self.zh if lang == "zh" else self.en
+
+
+STATUS: Mapping[Status, Text] = {
+    Status.PASSED: Text("通过", "PASSED"),
+    Status.FAILED: Text("不符", "FAILED"),
+    Status.INDETERMINATE: Text("不能确定", "INDETERMINATE"),
+    Status.NOT_PRESENT: Text("无此材料", "NOT PRESENT"),
+    Status.REMARK: Text("说明", "REMARK"),
+}
+
+VERDICT: Mapping[Verdict, Text] = {
+    Verdict.TOTAL_PASSED: Text(
+        "自{record}起至{cut}止未发现改动；此后未查；不涉及此前内容是否真实。",
+        "No change found from {record} to {cut}; not checked after; this says nothing about whether the "
+        "content was true before.",
+    ),
+    Verdict.DEVELOPMENT_PASSED: Text(
+        "仅为开发环境证据，不具证明效力：自{record}起至{cut}止未发现改动；此后未查；不涉及此前内容是否真实。",
+        "Development evidence only, it proves nothing: no change found from {record} to {cut}; not checked "
+        "after; this says nothing about whether the content was true before.",
+    ),
+    Verdict.INDETERMINATE: Text(
+        "现有材料不足以确认，也不表示被篡改。",
+        "Cannot be confirmed with the material at hand; this does not mean it was altered.",
+    ),
+    Verdict.TOTAL_FAILED: Text("核验不一致：{what}。", "Does not match: {what}."),
+    Verdict.UNREADABLE: Text("无法读取：{what}。", "Cannot be read: {what}."),
+}
+
+ROW: Mapping[int, Text] = {
+    1: Text("格式与完整", "Form: complete and readable"),
+    2: Text("内容", "Content: byte for byte what was deposited"),
+    3: Text("事件链", "Events: no gap, no change, nothing cut off up to the export"),
+    4: Text("日志", "Log: recorded by this log, in this order"),
+    5: Text("可信时间戳", "RFC 3161 tokens: existed no later than"),
+    6: Text("区块链锚定", "Anchors: consistent with a block"),
+    7: Text("区块确认", "Blocks: on the chain and final"),
+    8: Text("时间", "Times: each event between outside times"),
+    9: Text("证明书", "Attestations"),
+    10: Text("算法", "Algorithms: adequate at the given time"),
+    11: Text("平台情况", "Platform: statement and incidents"),
+}
+
+CLAUSE: Mapping[int, str] = {
+    1: "RFC 8493 §3",
+    2: "SPC Online Litigation Rules 2021 art. 16",
+    3: "SPC Online Litigation Rules 2021 art. 16",
+    4: "RFC 9162 §2.1.3, §2.1.4",
+    5: "RFC 3161 §2.4.2; ETSI EN 319 102-1 §5.4",
+    6: "EIP-2718, Ethereum receipts trie",
+    7: "Ethereum finality",
+    8: "ETSI EN 319 102-1 §5.6.2",
+    9: "RFC 5652 §5.4; Civil Evidence Provisions 2019 art. 94",
+    10: "ETSI EN 319 102-1 §5.2.8",
+    11: "SPC Online Litigation Rules 2021 art. 17",
+}
+
+SINCE_ANCHORING: Mapping[int, None] = dict.fromkeys(range(1, 9))
+"""Rows of the block *since anchoring*; the others, and what is never proved, belong to *before anchoring*."""
+
+FINDING: Mapping[str, Text] = {
+    "form.complete": Text(
+        "包完整可读，共{count}个部件", "The bundle is complete and readable: {count} parts"
+    ),
+    "form.unreadable": Text("不是可读的证据包", "This is no readable bundle"),
+    "mismatch": Text("{check}不一致", "{check} does not agree"),
+    "content.same": Text(
+        "内容与存入时逐字节相同（{algorithms}）",
+        "The content is byte for byte what was deposited ({algorithms})",
+    ),
+    "content.size": Text("内容大小与存入时不同", "The content's size is not that of the deposit"),
+    "content.digest": Text(
+        "内容的{algorithm}摘要与存入时不同", "The content's {algorithm} digest is not that of the deposit"
+    ),
+    "content.not-the-same": Text(
+        "所提交的文件不是本包中的任何一项", "The file handed in is none of the items in this bundle"
+    ),
+    "content.no-record": Text("缺少存入记录", "The record of the deposit is missing"),
+    "content.commitment": Text(
+        "仅存入承诺值，此处不能打开", "Only a commitment was deposited; it can't be opened here"
+    ),
+    "content.never-deposited": Text(
+        "仅存入摘要，未比对文件；可用 --file 提交文件",
+        "Only a digest was deposited; no file was compared. Hand one in with --file",
+    ),
+    "content.withheld": Text(
+        "内容未随包提供，未比对文件；可用 --file 提交文件",
+        "The content is withheld here; no file was compared. Hand one in with --file",
+    ),
+    "content.denied": Text(
+        "包称从未存入内容，而记录显示曾存入",
+        "The bundle says that no content was deposited; the record says that it was",
+    ),
+    "events.chain": Text("{count}个事件首尾相接，无缺失", "{count} events form one chain without a gap"),
+    "events.gap": Text("缺少事件", "An event is missing"),
+    "events.misplaced": Text("事件不在其应在的位置", "An event stands in the wrong place"),
+    "events.prev": Text("事件所指的前一事件不符", "An event does not name the one before it"),
+    "events.unknown-type": Text(
+        "本版本不认识的事件类型{type}", "This version does not know events of type {type}"
+    ),
+    "events.undisclosed": Text("有{count}个值未披露", "{count} values are not disclosed"),
+    "events.not-sealed": Text(
+        "没有导出事件，不能证明材料完整", "There is no EXPORTED event: that nothing was cut off is not shown"
+    ),
+    "events.sealed": Text(
+        "导出事件封存了全部部件，截取点为第{size}条", "The EXPORTED event seals all parts, cut at size {size}"
+    ),
+    "events.after-seal": Text("封存之后另有事件", "There are events behind the seal, or two seals"),
+    "events.parts-changed": Text("部件清单与封存时不同", "The list of parts is not the sealed one"),
+    "events.cut": Text("截取点与日志不符", "The cut is no checkpoint of this bundle"),
+    "events.cuts-differ": Text("各项的截取点不一致", "The items name different cuts"),
+    "parts.unlisted": Text("封存时没有的文件", "A file that was not there when the bundle was sealed"),
+    "parts.missing": Text(
+        "封存时有而现在缺少的文件", "A file that was there when the bundle was sealed is missing"
+    ),
+    "parts.digest": Text("文件与封存时不同", "A file is not the sealed one"),
+    "log.recorded": Text(
+        "{count}个事件均在日志第{size}条检查点内，顺序无误",
+        "{count} events are in the log's checkpoint of size {size}, in order",
+    ),
+    "log.unknown": Text("信任策略中没有此日志", "The trust policy does not name this log"),
+    "log.unknown-key": Text(
+        "检查点的签名钥不在信任策略中", "The trust policy does not name the key that signed this checkpoint"
+    ),
+    "log.key-range": Text("签名钥不适用于此大小的检查点", "The key was not the log's at this size"),
+    "log.key-expired": Text(
+        "该签名钥只信任到某时，而截取点不能证明更早",
+        "The key is trusted only up to a time, and the cut is not shown to be older",
+    ),
+    "log.origin": Text("检查点属于另一日志", "The checkpoint is another log's"),
+    "log.size": Text("检查点的大小与文件名不符", "The checkpoint's size is not that of its file name"),
+    "log.no-consistency": Text(
+        "缺少两个检查点之间的一致性证明", "The consistency proof between two checkpoints is missing"
+    ),
+    "log.no-inclusion": Text("缺少事件的包含证明", "An event's inclusion proof is missing"),
+    "log.other-checkpoint": Text(
+        "包含证明不是针对最大检查点", "An inclusion proof is not against the largest checkpoint"
+    ),
+    "log.order": Text("事件在日志中的次序与序号不符", "Events stand in the log in another order"),
+    "log.not-opened": Text("日志首条不是 LOG_OPENED", "The log's leaf 0 is not its LOG_OPENED"),
+    "log.unnamed-key": Text("日志本身未公布过该签名钥", "The log never named the key that signed"),
+    "log.event-origin": Text("事件属于另一日志", "An event is another log's"),
+    "log.class": Text(
+        "事件的类别与信任策略不同", "An event is not of the class that the policy gives this log"
+    ),
+    "token.good": Text(
+        "{authority}于{time}见证了内容（{group}，{tsa_class}）",
+        "{authority} stamped the content at {time} ({group}, {tsa_class})",
+    ),
+    "token.good-checkpoint": Text(
+        "{authority}于{time}见证了检查点（{group}，{tsa_class}）",
+        "{authority} stamped the checkpoint at {time} ({group}, {tsa_class})",
+    ),
+    "token.open": Text("时间戳不能确认：{reason}（{sub}）", "The token can't be confirmed: {reason} ({sub})"),
+    "token.missing": Text("缺少记录过的时间戳", "A recorded token is missing"),
+    "token.unrecorded": Text("没有事件记录过此时间戳", "No event recorded this token"),
+    "token.added": Text(
+        "后补：{authority}于{time}见证了检查点", "Added later: {authority} stamped the checkpoint at {time}"
+    ),
+    "token.added-wrong": Text(
+        "后补的时间戳不能采用：{reason}", "A token added later does not count: {reason}"
+    ),
+    "anchor.included": Text("与区块{block}（{hash}）一致", "Consistent with block {block} ({hash})"),
+    "anchor.missing": Text("缺少记录过的锚定证明", "The proof of a recorded anchor is missing"),
+    "anchor.unrecorded": Text("没有事件记录过此锚定证明", "No event recorded this anchor proof"),
+    "anchor.unknown-kind": Text(
+        "本版本不认识的锚定类型{kind}", "This version does not know anchors of kind {kind}"
+    ),
+    "anchor.unknown-contract": Text(
+        "信任策略未列出链{chain}上的合约", "The trust policy names no contract of this log on chain {chain}"
+    ),
+    "anchor.unknown-chain": Text("信任策略未列出链{chain}", "The trust policy does not name chain {chain}"),
+    "anchor.unconfirmed": Text("区块未得到确认：{reason}", "The block is not confirmed: {reason}"),
+    "anchor.final": Text(
+        "检查点已公开记录于{network}（{chain_class}）区块{block}，时间{time}。{source}",
+        "The checkpoint was public in block {block} of {network} ({chain_class}), {time}. {source}",
+    ),
+    "anchor.added-open": Text(
+        "后补的锚定证明不能采用：{reason}", "An anchor added later does not count: {reason}"
+    ),
+    "time.bounded": Text(
+        "存入事件的记录时间有外部上限", "An outside time bounds the deposit's record from above"
+    ),
+    "time.no-upper": Text(
+        "不足{k}个独立来源为存入事件给出时间上限",
+        "Fewer than {k} independent sources bound the deposit's record from above",
+    ),
+    "time.ahead": Text(
+        "事件自称的时间晚于其已被记录的时间", "An event claims a time after it was already recorded"
+    ),
+    "time.late": Text(
+        "事件自称的时间远早于其被记录的时间", "An event claims a time long before it was recorded"
+    ),
+    "time.dissent": Text("{group}的时间与其他来源不符", "The time of {group} disagrees with all others"),
+    "time.contradiction": Text(
+        "各外部时间来源互相矛盾：{groups}", "The outside times contradict each other: {groups}"
+    ),
+    "algorithm.adequate": Text(
+        "{place}在给定时间没有已知弱点", "No known weakness of {place} at the given time"
+    ),
+    "algorithm.refused": Text(
+        "{place}自{since}起不再采用，需要续证", "{place} is refused from {since}: renewal needed"
+    ),
+    "platform.stated": Text(
+        "运营者：{operator}；与当事人关系：{relation}；备案：{filings}；可读取内容：{can_read}",
+        "Operator: {operator}; relation to the parties: {relation}; filings: {filings}; "
+        "can read content: {can_read}",
+    ),
+    "platform.own": Text("本存证平台由存入者自行运营", "The vault is run by the depositor"),
+    "platform.incident": Text(
+        "期间有事故：{kind}，{began} 至 {ended}。{summary}",
+        "An incident overlaps: {kind}, {began} to {ended}. {summary}",
+    ),
+}
+
+UNMET: Mapping[str, Text] = {
+    **{f"row-{number}": Text(f"第{number}行未通过", f"row {number} did not pass") for number in range(1, 12)},
+    "no-content-compared": Text("记录完好，但未比对任何文件", "record intact, no file compared"),
+    "tsa-groups": Text("独立时间戳机构不足", "too few independent time-stamping authorities"),
+    "anchors": Text("已确认的锚定不足", "too few confirmed anchors"),
+    "witnesses": Text("见证者不足", "too few witnesses"),
+    "full-chain": Text("锚定链不完整", "the chain of anchors is not complete"),
+    "too-old": Text("截取点过旧", "the cut is older than the policy allows"),
+}
+
+NOT_CHECKED: tuple[Text, ...] = (
+    Text(
+        "日志中是否另有占用同一位置的条目，或更晚的事件（需要日志镜像）",
+        "whether the log holds a second entry with one of these slots, or a later event (needs a mirror of it)",
+    ),
+)
+
+NEVER_PROVED: tuple[Text, ...] = (
+    Text("作者、权属、内容真实", "authorship, ownership, or that the content is true"),
+    Text(
+        "存入之前的完整性；产生时间（仅能证明“不晚于”）",
+        "integrity before the deposit; when it was made (only «not later than»)",
+    ),
+    Text("这是唯一或最早存入的版本", "that this is the only or the first version deposited"),
+    Text("法律效力", "legal validity"),
+)
+
+LABEL: Mapping[str, Text] = {
+    "since": Text("锚定之后", "Since anchoring"),
+    "before": Text("锚定之前", "Before anchoring"),
+    "item": Text("项", "Item"),
+    "bundle": Text("证据包", "Bundle"),
+    "log": Text("日志", "Log"),
+    "policy": Text("信任策略", "Trust policy"),
+    "as_of": Text("截取", "As of"),
+    "given": Text("给定时间", "Given time"),
+    "verifier": Text("核验程序", "Verifier"),
+    "expected": Text("应为", "expected"),
+    "found": Text("实为", "found"),
+    "unmet": Text("未满足", "Not met"),
+    "not_checked": Text("未核查", "Not checked"),
+    "never": Text("从不证明", "Never proved"),
+    "record_time": Text("记录时间", "Record time"),
+    "content_time": Text("内容时间戳", "Content time"),
+    "anchors": Text("锚定", "Anchors"),
+    "logged": Text("记录于…之间", "Logged between"),
+    "unbounded": Text("无界", "unbounded"),
+    "and": Text("与", "and"),
+}

@@ -1,0 +1,359 @@
+"""The trust policy: whom the person who verifies believes. Given by name, never found, never from a bundle.
+
+    version = 1
+    skew_s = 60                      # clocks may differ by this much
+    max_merge_delay_s = 3600         # an event may wait this long for its place in the log
+    [require]
+    tsa_groups = 2                   # distinct root operators that must agree on the time
+    anchors = 1                      # distinct networks that must have recorded the log
+    witnesses = 0
+    content = true
+    full_chain = false
+    [[log]]
+    origin = "vault.example/log"
+    vkey = "vault.example/log+d63d5dcc+AQOh…"
+    receipt_vkey = "vault.example/log/receipt+…"
+    class = "production"
+    [[log.anchor]]
+    chain = 11155111
+    contract = "0x…"
+    sender = "0x…"
+    [[tsa]]
+    name = "example-tsa"
+    group = "Example Root Operator"
+    roots = ["-----BEGIN CERTIFICATE-----…"]
+    class = "production"
+    [[chain]]
+    chain_id = 11155111
+    name = "Sepolia"
+    class = "test"
+    known_blocks = [{ number = 7000000, hash = "…" }]
+
+Values above are the defaults where one exists. An unknown or ill-shaped entry is a ConfigError: a policy that
+is not understood as a whole must not be half obeyed.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from anchors.ethereum.verify import KnownBlock, TrustedContract
+from anchors.rfc3161.verdict import TsaTrust
+from evidence_vault.core.canonical import Json
+from evidence_vault.core.names import LOG_CLASS, ORIGIN
+from evidence_vault.core.notes import VerifierKey, parse_vkey
+from evidence_vault.core.shapes import Boolean, Integer, ListOf, MapOf, OneOf, Record, Shape, Text
+from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.verify.parts import parse_pem_chain
+
+MAX_POLICY_BYTES = 4 * 1024 * 1024
+
+_LINE = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
+_OID = Text(r"[0-2](?:\.(?:0|[1-9]\d*)){1,40}", 200, "an object identifier in dotted decimal")
+_VKEY = Text(max_chars=3000, what="a verifier key")
+_HEX20 = Text(r"(?:0x)?[0-9a-fA-F]{40}", 42, "20 bytes in hex")
+_HEX32 = Text(r"(?:0x)?[0-9a-fA-F]{64}", 66, "32 bytes in hex")
+_WHEN = Text(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))?", 40, "a date or a UTC time")
+_PEMS = ListOf(Text(max_chars=100_000, what="a PEM certificate"), max_items=100)
+
+_OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
+    "policy": {
+        "skew_s": Integer(0, 86400),
+        "max_merge_delay_s": Integer(0, 30 * 86400),
+        "max_age_days": Integer(1, 100_000),
+        "require": MapOf(".*", OneOf(()), 0),
+        "notary": MapOf(".*", OneOf(()), 0),
+        "algorithms": MapOf(".*", OneOf(()), 0),
+        **dict.fromkeys(("log", "tsa", "chain", "witness"), ListOf(OneOf(()), 0)),
+    },
+    "require": {
+        "tsa_groups": Integer(0, 100),
+        "anchors": Integer(0, 100),
+        "witnesses": Integer(0, 100),
+        "content": Boolean(),
+        "full_chain": Boolean(),
+    },
+    "log": {
+        "receipt_vkey": _VKEY,
+        "from_size": Integer(),
+        "last_size": Integer(),
+        "not_after": _WHEN,
+    },
+    "log.anchor": {"from_size": Integer(), "to_size": Integer()},
+    "tsa": {"policies": ListOf(_OID, 100), "distrust_after": _WHEN},
+    "chain": {
+        "name": _LINE,
+        "genesis": _HEX32,
+        "runtime_sha256": _HEX32,
+        "known_blocks": ListOf(Record({"number": Integer(), "hash": _HEX32}), 100_000),
+    },
+    "witness": {},
+}
+_REQUIRED: Mapping[str, Mapping[str, Shape]] = {
+    "policy": {"version": OneOf((1,))},
+    "require": {},
+    "log": {"origin": ORIGIN, "vkey": _VKEY, "class": LOG_CLASS},
+    "log.anchor": {"chain": Integer(1), "contract": _HEX20, "sender": _HEX20},
+    "tsa": {"name": _LINE, "group": _LINE, "roots": _PEMS, "class": LOG_CLASS},
+    "chain": {"chain_id": Integer(1), "class": LOG_CLASS},
+    "witness": {"name": _LINE, "vkey": _VKEY},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What TOTAL-PASSED takes, beyond the floor that no policy can lower."""
+
+    tsa_groups: int = 2
+    anchors: int = 1
+    witnesses: int = 0
+    content: bool = True
+    full_chain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedLog:
+    """One key of one log, for the sizes it signed (both ends inclusive; None is open).
+
+    not_after: checkpoints that don't provably exist by then say nothing; for a key that was stolen.
+    """
+
+    origin: str
+    key: VerifierKey
+    receipt_key: VerifierKey | None
+    log_class: str
+    from_size: int
+    last_size: int | None
+    not_after: datetime | None
+    contracts: tuple[TrustedContract, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedChain:
+    """A network by its chain id, with the blocks that are known to be final on it."""
+
+    chain_id: int
+    name: str
+    chain_class: str
+    known_blocks: tuple[KnownBlock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """Everything that is trusted. `sha256` covers the file, roots included: they are inline."""
+
+    name: str
+    sha256: bytes
+    skew: timedelta = timedelta(seconds=60)
+    max_merge_delay: timedelta = timedelta(seconds=3600)
+    max_age: timedelta | None = None
+    require: Requirements = field(default_factory=Requirements)
+    logs: tuple[TrustedLog, ...] = ()
+    authorities: tuple[TsaTrust, ...] = ()
+    chains: tuple[TrustedChain, ...] = ()
+    witnesses: Mapping[str, VerifierKey] = field(default_factory=dict)
+    notary_roots: tuple[bytes, ...] = ()
+    refused: Mapping[str, date] = field(default_factory=dict)
+
+
+def parse_policy(data: bytes, *, name: str) -> TrustPolicy:
+    """Return the policy in a `trust.toml`. Raises ConfigError naming the entry."""
+    if len(data) > MAX_POLICY_BYTES:
+        raise ConfigError(name, f"a trust policy has at most {MAX_POLICY_BYTES} bytes")
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+        return _policy(document, name=name, sha256=hashlib.sha256(data).digest())
+    except FormatError as error:
+        raise ConfigError(
+            f"{name}: {error.place}", f"expected {error.expected}, found {error.found!r:.100}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(name, f"not a TOML file: {error}") from None
+
+
+def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPolicy:
+    top = _table(document, "policy", place="policy", nested=True)
+    require = _table(document.get("require", {}), "require", place="require")
+    refused = document.get("algorithms", {})
+    notary = document.get("notary", {})
+    max_age_days = top.get("max_age_days")
+    return TrustPolicy(
+        name=name,
+        sha256=sha256,
+        skew=timedelta(seconds=_number(top.get("skew_s", 60))),
+        max_merge_delay=timedelta(seconds=_number(top.get("max_merge_delay_s", 3600))),
+        max_age=None if max_age_days is None else timedelta(days=_number(max_age_days)),
+        require=Requirements(**require),  # type: ignore[arg-type] # the table's shape is the class's
+        logs=tuple(_log(entry, i) for i, entry in enumerate(_tables(document, "log"))),
+        authorities=tuple(_authority(entry, i) for i, entry in enumerate(_tables(document, "tsa"))),
+        chains=tuple(_chain(entry, i) for i, entry in enumerate(_tables(document, "chain"))),
+        witnesses=dict(_witness(entry, i) for i, entry in enumerate(_tables(document, "witness"))),
+        notary_roots=_notary_roots(notary),
+        refused=_refused(refused),
+    )
+
+
+def _log(entry: object, number: int) -> TrustedLog:
+    place = f"log[{number}]"
+    if not isinstance(entry, dict):
+        raise FormatError(place, "a table", entry)
+    anchors = entry.get("anchor", [])
+    if not isinstance(anchors, list):
+        raise FormatError(f"{place}.anchor", "an array of tables", anchors)
+    table = _table({key: value for key, value in entry.items() if key != "anchor"}, "log", place=place)
+    key = _key(table["vkey"], f"{place}.vkey")
+    if key.name != table["origin"]:
+        raise FormatError(f"{place}.vkey", f"a key named {table['origin']}", key.name)
+    receipt = table.get("receipt_vkey")
+    last = table.get("last_size")
+    return TrustedLog(
+        origin=str(table["origin"]),
+        key=key,
+        receipt_key=None if receipt is None else _key(receipt, f"{place}.receipt_vkey"),
+        log_class=str(table["class"]),
+        from_size=_number(table.get("from_size", 0)),
+        last_size=None if last is None else _number(last),
+        not_after=_when(table.get("not_after")),
+        contracts=tuple(_contract(anchor, f"{place}.anchor[{i}]") for i, anchor in enumerate(anchors)),
+    )
+
+
+def _contract(entry: object, place: str) -> TrustedContract:
+    table = _table(entry, "log.anchor", place=place)
+    to_size = table.get("to_size")
+    return TrustedContract(
+        chain_id=_number(table["chain"]),
+        contract=_bytes(table["contract"]),
+        sender=_bytes(table["sender"]),
+        from_size=_number(table.get("from_size", 0)),
+        to_size=None if to_size is None else _number(to_size),
+    )
+
+
+def _authority(entry: object, number: int) -> TsaTrust:
+    place = f"tsa[{number}]"
+    table = _table(entry, "tsa", place=place)
+    policies = table.get("policies", [])
+    return TsaTrust(
+        name=str(table["name"]),
+        group=str(table["group"]),
+        roots=_roots(table["roots"], place),
+        policies=tuple(str(oid) for oid in policies) if isinstance(policies, list) else (),
+        distrust_after=_when(table.get("distrust_after")),
+        tsa_class=str(table["class"]),
+    )
+
+
+def _chain(entry: object, number: int) -> TrustedChain:
+    table = _table(entry, "chain", place=f"chain[{number}]")
+    chain_id = _number(table["chain_id"])
+    blocks = table.get("known_blocks", [])
+    known = tuple(
+        KnownBlock(chain_id=chain_id, number=_number(block["number"]), block_hash=_bytes(block["hash"]))
+        for block in (blocks if isinstance(blocks, list) else [])
+        if isinstance(block, dict)
+    )
+    return TrustedChain(
+        chain_id=chain_id,
+        name=str(table.get("name", f"chain {chain_id}")),
+        chain_class=str(table["class"]),
+        known_blocks=known,
+    )
+
+
+def _witness(entry: object, number: int) -> tuple[str, VerifierKey]:
+    place = f"witness[{number}]"
+    table = _table(entry, "witness", place=place)
+    return str(table["name"]), _key(table["vkey"], f"{place}.vkey")
+
+
+def _notary_roots(table: object) -> tuple[bytes, ...]:
+    if table == {}:
+        return ()
+    Record({"roots": _PEMS}).check(_json(table), "notary")
+    return _roots(table["roots"], "notary") if isinstance(table, dict) else ()
+
+
+def _refused(table: object) -> dict[str, date]:
+    if table == {}:
+        return {}
+    names = MapOf(r"[a-z0-9-]{1,40}", _WHEN, max_items=100)
+    Record({"refuse": names}).check(_json(table), "algorithms")
+    refuse = table["refuse"] if isinstance(table, dict) else {}
+    return {str(name): date.fromisoformat(str(_json(since))[:10]) for name, since in refuse.items()}
+
+
+def _roots(values: object, place: str) -> tuple[bytes, ...]:
+    roots: list[bytes] = []
+    for i, pem in enumerate(values if isinstance(values, list) else []):
+        text = str(pem).strip() + "\n"
+        roots += parse_pem_chain(text.encode("ascii", "replace"), place=f"{place}.roots[{i}]")
+    return tuple(roots)
+
+
+def _tables(document: Mapping[str, object], name: str) -> list[object]:
+    value = document.get(name, [])
+    if not isinstance(value, list):
+        raise FormatError(name, f"an array of tables [[{name}]]", value)
+    return value
+
+
+def _table(value: object, kind: str, *, place: str, nested: bool = False) -> dict[str, Json]:
+    """Return a table's scalar entries, checked. `nested`: entries that are tables are checked by others."""
+    if not isinstance(value, dict):
+        raise FormatError(place, "a table", value)
+    fields = {**_REQUIRED[kind], **_OPTIONAL[kind]}
+    for name in value.keys() - fields.keys():
+        raise FormatError(
+            f"{place}.{name}", "an entry that trust policies have: " + ", ".join(sorted(fields)), name
+        )
+    for name in _REQUIRED[kind].keys() - value.keys():
+        raise FormatError(f"{place}.{name}", "a value", "none")
+    scalars = {name: _json(v) for name, v in value.items() if not (nested and isinstance(v, dict | list))}
+    for name, member in scalars.items():
+        fields[name].check(member, f"{place}.{name}")
+    return scalars
+
+
+def _json(value: object) -> Json:
+    """A TOML value as JSON: dates and times become text."""
+    match value:
+        case datetime():
+            aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+            return aware.astimezone(UTC).isoformat()
+        case date():
+            return value.isoformat()
+        case list():
+            return [_json(member) for member in value]
+        case dict():
+            return {str(name): _json(member) for name, member in value.items()}
+        case bool() | int() | str() | None:
+            return value
+        case _:
+            return str(value)
+
+
+def _when(value: Json) -> datetime | None:
+    if value is None:
+        return None
+    at = datetime.fromisoformat(str(value))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _key(value: Json, place: str) -> VerifierKey:
+    try:
+        return parse_vkey(str(value))
+    except FormatError as error:
+        raise FormatError(place, error.expected, error.found) from None
+
+
+def _bytes(value: Json) -> bytes:
+    return bytes.fromhex(str(value).removeprefix("0x"))
+
+
+def _number(value: Json) -> int:
+    if not isinstance(value, int):
+        raise FormatError("policy", "an integer", value)
+    return value
