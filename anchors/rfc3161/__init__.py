@@ -5,8 +5,8 @@
     certificate · path       X.509, and a path to a trusted root
     message · verify         the numbered checks, without and with trust
     revocation · verdict     carried CRLs and OCSP responses; what is concluded, and until when it stands
-    verifier                 the door of `anchors.base`
+    verifier · submit        the doors of `anchors.base`
     devtsa                   an authority for development
 
-`verify`, `verifier` and what they import load no network client and not `devtsa`.
+`verify`, `verifier` and what they import load neither a network client nor `submit` nor `devtsa`.
 """

@@ -116,16 +116,16 @@ class DevelopmentTsa:
         try:
             request = parse_request(request_der)
         except FormatError as error:
-            return _rejection(BAD_DATA_FORMAT, str(error))
+            return encode_rejection(BAD_DATA_FORMAT, str(error))
         name = request.imprint_algorithm
         if name not in DIGEST_SIZES or name in _REFUSED:
-            return _rejection(BAD_ALGORITHM, f"imprint algorithm {name} is not accepted")
+            return encode_rejection(BAD_ALGORITHM, f"imprint algorithm {name} is not accepted")
         if len(request.imprint) != DIGEST_SIZES[name]:
-            return _rejection(BAD_DATA_FORMAT, f"a {name} imprint has {DIGEST_SIZES[name]} bytes")
+            return encode_rejection(BAD_DATA_FORMAT, f"a {name} imprint has {DIGEST_SIZES[name]} bytes")
         if request.policy not in (None, POLICY):
-            return _rejection(UNACCEPTED_POLICY, f"the only policy here is {POLICY}")
+            return encode_rejection(UNACCEPTED_POLICY, f"the only policy here is {POLICY}")
         if request.extensions:
-            return _rejection(UNACCEPTED_EXTENSION, "no extension is supported")
+            return encode_rejection(UNACCEPTED_EXTENSION, "no extension is supported")
         return tlv(SEQUENCE, _GRANTED, self._token(_tst_info(request, now), request.wants_certificate))
 
     def _token(self, tst_info: bytes, with_certificate: bool) -> bytes:
@@ -183,7 +183,7 @@ def _attribute(oid: str, value: bytes) -> bytes:
 _CONTENT_TYPE_ATTRIBUTE = _attribute(CONTENT_TYPE, encode_oid(TST_INFO))
 
 
-def _rejection(bit: int, text: str) -> bytes:
+def encode_rejection(bit: int, text: str) -> bytes:
     """A TimeStampResp with status rejection, one text, and one bit of PKIFailureInfo."""
     octets = bytes((7 - bit % 8,)) + bytes(bit // 8) + bytes((0x80 >> bit % 8,))
     free_text = tlv(SEQUENCE, tlv(UTF8_STRING, text.encode()))
