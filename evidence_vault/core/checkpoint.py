@@ -13,7 +13,7 @@ Extension lines may follow the root hash in the generic format. A log of this pr
 nobody audits them, and its reader refuses them; only a reader of other people's logs asks for them by name.
 
 Invariant: `encode_checkpoint(parse_checkpoint(t)) == t`. Not checked here: consistency with any other checkpoint.
-"""  # noqa: E501 - the example is one complete line of the format
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ of this project have none.
 
 Invariant: `encode_tlog_proof(parse_tlog_proof(b)) == b`. Not checked here: whether the proof
 proves anything (`merkle.verify_inclusion`) and what the note says (`checkpoint.open_checkpoint`).
-"""  # noqa: E501 - the example is one complete file
+"""
 
 from dataclasses import dataclass
 
