@@ -1,4 +1,4 @@
-"""The signed message around a token: a ContentInfo with a SignedData, parsed strictly. RFC 5652 §3, §5.
+"""A signed message, such as a token: a ContentInfo with a SignedData, parsed strictly. RFC 5652 §3, §5.
 
 DER, except for the order of SETs, which is kept as sent. The signed attributes keep their bytes, because the
 signature covers them as sent: verifiers that sort them again refuse real tokens.
@@ -14,6 +14,7 @@ from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import AlgorithmIdentifier, read_algorithm
 from anchors.rfc3161.der import SEQUENCE, SET, Reader, context, context_constructed, parse_whole
 
+DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 
 # Real tokens embed one to five certificates and have six to eight attributes.
@@ -44,7 +45,7 @@ class SignerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedMessage:
-    """A SignedData over `content`, as sent. certificates, crls: X.509, DER, in the order sent."""
+    """A SignedData over `content`, inside it or beside it. certificates, crls: X.509, DER, as sent."""
 
     content: bytes
     digest_algorithms: tuple[AlgorithmIdentifier, ...]
@@ -55,21 +56,31 @@ class SignedMessage:
 
 def parse_signed_message(der: bytes, place: str, *, content_type: str) -> SignedMessage:
     """Parse a ContentInfo with a SignedData whose eContentType is `content_type`. Raises FormatError."""
+    # 3 because the content is not id-data; 4 and 5 only with certificates of other kinds (RFC 5652 §5.1).
+    return _parse(der, place, versions=(3, 4, 5), content_type=content_type, beside=None)
+
+
+def parse_detached_message(der: bytes, place: str, *, content: bytes) -> SignedMessage:
+    """Parse a ContentInfo with a SignedData over id-data that lies beside it: `content`, as signed.
+
+    RFC 5652 §5.2. Raises FormatError, also where a content is inside: two could say different things.
+    """
+    # 1 for id-data; 3 where a signer is named by key identifier; 4 and 5 as above (RFC 5652 §5.1).
+    return _parse(der, place, versions=(1, 3, 4, 5), content_type=DATA, beside=content)
+
+
+def _parse(
+    der: bytes, place: str, *, versions: tuple[int, ...], content_type: str, beside: bytes | None
+) -> SignedMessage:
     content_info = parse_whole(der, SEQUENCE, place)
     _oid_is(content_info, "contentType", SIGNED_DATA)
     explicit = content_info.inside(context_constructed(0), "content")
     content_info.end()
     signed_data = explicit.sequence("signedData")
     explicit.end()
-    # 3 because the content is not id-data; 4 and 5 only with certificates of other kinds (RFC 5652 §5.1).
-    read_version(signed_data, (3, 4, 5))
+    read_version(signed_data, versions)
     digest_algorithms = _algorithms(signed_data.inside(SET, "digestAlgorithms"))
-    encapsulated = signed_data.sequence("encapContentInfo")
-    _oid_is(encapsulated, "eContentType", content_type)
-    wrapped = encapsulated.inside(context_constructed(0), "eContent")
-    encapsulated.end()
-    content = wrapped.octets("octets")
-    wrapped.end()
+    content = _content(signed_data.sequence("encapContentInfo"), content_type, beside)
     certificates = _bag(signed_data, context_constructed(0), "certificates")
     crls = _bag(signed_data, context_constructed(1), "crls")
     signers = _signers(signed_data.inside(SET, "signerInfos"))
@@ -81,6 +92,19 @@ def parse_signed_message(der: bytes, place: str, *, content_type: str) -> Signed
         crls=crls,
         signers=signers,
     )
+
+
+def _content(encapsulated: Reader, content_type: str, beside: bytes | None) -> bytes:
+    _oid_is(encapsulated, "eContentType", content_type)
+    if beside is not None:
+        if encapsulated.more:
+            raise FormatError(f"{encapsulated.place}.eContent", "none: the content lies beside", "one")
+        return beside
+    wrapped = encapsulated.inside(context_constructed(0), "eContent")
+    encapsulated.end()
+    content = wrapped.octets("octets")
+    wrapped.end()
+    return content
 
 
 def read_version(reader: Reader, allowed: tuple[int, ...]) -> None:

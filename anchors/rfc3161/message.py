@@ -12,6 +12,7 @@ from anchors.base import Indeterminate
 from anchors.errors import VerificationError
 from anchors.rfc3161.algorithms import (
     DIGEST_SIZES,
+    AlgorithmIdentifier,
     UnknownAlgorithm,
     digest,
     hash_name,
@@ -28,8 +29,8 @@ from anchors.rfc3161.ess import (
     CertificateId,
     parse_signing_certificate,
 )
-from anchors.rfc3161.path import signer_flaw
-from anchors.rfc3161.token import TST_INFO, TimeStampToken, parse_request
+from anchors.rfc3161.purpose import time_stamping_flaw
+from anchors.rfc3161.token import TimeStampToken, parse_request
 
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
@@ -45,25 +46,31 @@ def one_signer(token: TimeStampToken) -> SignerInfo:
     return token.signers[0]
 
 
-def check_attributes(token: TimeStampToken, signer: SignerInfo) -> None:
+def check_attributes(
+    signer: SignerInfo,
+    *,
+    content_type: str,
+    content: bytes,
+    digest_algorithms: Sequence[AlgorithmIdentifier],
+) -> None:
     """The signed attributes bind the content: its type, and its digest. RFC 5652 §5.3, §11.
 
-    Without them the signature would be over TSTInfo itself, and a signature over attributes could be passed
-    off as one over content.
+    Without them the signature would be over the content itself, and a signature over attributes could be
+    passed off as one over content.
     """
     if signer.signed_attributes is None:
         raise VerificationError("RFC 5652 §5.3 signedAttrs", "signed attributes", "none")
     check = "RFC 5652 §11.1 contentType"
-    content_type = _value(signer, CONTENT_TYPE, check).oid("value")
-    if content_type != TST_INFO:
-        raise VerificationError(check, TST_INFO, content_type)
+    stated_type = _value(signer, CONTENT_TYPE, check).oid("value")
+    if stated_type != content_type:
+        raise VerificationError(check, content_type, stated_type)
     name = hash_name(signer.digest_algorithm)
     if name is None:
         raise UnknownAlgorithm(f"digest algorithm {signer.digest_algorithm.oid}")
-    if signer.digest_algorithm not in token.digest_algorithms:
+    if signer.digest_algorithm not in digest_algorithms:
         raise VerificationError("RFC 5652 §5.1 digestAlgorithms", f"a list with {name}", "one without")
     check = "RFC 5652 §11.2 messageDigest"
-    stated, actual = _value(signer, MESSAGE_DIGEST, check).octets("value"), digest(name, token.tst_info)
+    stated, actual = _value(signer, MESSAGE_DIGEST, check).octets("value"), digest(name, content)
     if stated != actual:
         raise VerificationError(check, actual, stated)
 
@@ -157,9 +164,33 @@ def check_signature(signer: SignerInfo, certificate: Certificate) -> None:
         raise VerificationError("RFC 5652 §5.6 signature", f"one by {certificate.subject_text!r}", "another")
 
 
+def unnamed_on_path(ids: CertificateIds, path: Sequence[Certificate]) -> Certificate | None:
+    """A certificate between signer and root that the ids leave out, or None.
+
+    More than one certificate id limits the path to certificates so named (RFC 5035 §5.4); the root is ours.
+    """
+    for listed in ids:
+        for one in path[1:-1] if len(listed) > 1 else ():
+            if not any(each.names(one) for each in listed):
+                return one
+    return None
+
+
+def algorithms_used(signer: SignerInfo, ids: CertificateIds, path: Sequence[Certificate]) -> frozenset[str]:
+    """What the signature relies on: the digest, the certificate ids, each signature and key of the path.
+
+    A root's own signature, and the SHA-1 of certificate ids that names and numbers confirm, carry nothing.
+    """
+    names = {hash_name(signer.digest_algorithm)}
+    names |= {listed[0].relies_on(sid_names_issuer=signer.issuer is not None) for listed in ids}
+    names |= {signature_hash(one.signature_algorithm) for one in path[:-1]}
+    names |= {one.public_key.name for one in path if one.public_key is not None}
+    return frozenset(name for name in names if name is not None)
+
+
 def check_purpose(token: TimeStampToken, signer: Certificate) -> None:
     """The certificate is for time-stamping alone, and belongs to the authority that TSTInfo names."""
-    if (flaw := signer_flaw(signer)) is not None:
+    if (flaw := time_stamping_flaw(signer)) is not None:
         raise VerificationError("RFC 3161 §2.3 extended key usage", "critical, only timeStamping", flaw)
     if token.tsa is None:
         return

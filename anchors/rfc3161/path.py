@@ -7,8 +7,7 @@ certificate the operator chose, self-signed or not; its own signature proves not
 For each path found, the rules are:
  (a) every certificate, the root included, is within its validity at the moment;
  (b) every issuer says cA TRUE, allows this depth (pathLenConstraint), and its keyUsage, if any, keyCertSign;
- (c) the signer's extended key usage is critical and exactly timeStamping; its keyUsage, if any, is
-     digitalSignature or nonRepudiation only; an issuer's extended key usage, if any, allows timeStamping;
+ (c) the signer fits the purpose, and an issuer's extended key usage, if any, allows it (`purpose`);
  (d) no critical extension is one that this module doesn't process;
  (e) names lie within every name constraint above them (directory names; other forms are refused if present);
  (f) where a policy constraint asks for an explicit policy, all certificates below the root share one (no
@@ -26,13 +25,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from anchors.rfc3161.certificate import (
-    ANY_EXTENDED_KEY_USAGE,
-    TIME_STAMPING,
-    Certificate,
-    extension_of,
-    is_signed_by,
-)
+from anchors.rfc3161.certificate import Certificate, extension_of, is_signed_by
+from anchors.rfc3161.purpose import TIME_STAMPS, Purpose, extended_key_usage
 
 # Real paths have two to four certificates.
 MAX_PATH = 8
@@ -68,8 +62,12 @@ def find_path(
     candidates: Sequence[Certificate],
     roots: Sequence[Certificate],
     moment: datetime,
+    purpose: Purpose = TIME_STAMPS,
 ) -> tuple[Certificate, ...] | NoPath:
-    """A path that is good at `moment`: signer first, trusted root last. The shortest ones are tried first."""
+    """A path that is good for `purpose` at `moment`: signer first, trusted root last.
+
+    The shortest ones are tried first.
+    """
     why = NoPath(
         sub_indication="NO_CERTIFICATE_CHAIN_FOUND",
         reason=f"no trusted root issued {signer.subject_text!r} (issuer {signer.issuer_text!r})",
@@ -81,7 +79,7 @@ def find_path(
     while waiting:
         path = waiting.pop(0)
         if path[-1] in trusted:
-            flaw = _flaw(path, moment)
+            flaw = _flaw(path, moment, purpose)
             if flaw is None:
                 return path
             why = flaw
@@ -102,32 +100,7 @@ def find_path(
     return why
 
 
-def signer_flaw(signer: Certificate) -> str | None:
-    """Why this certificate can't sign time-stamps for anyone, or None. RFC 3161 §2.3; rule (c)."""
-    usage = extension_of(signer, x509.ExtendedKeyUsage)
-    if usage is None:
-        return "no extended key usage"
-    if not usage.critical:
-        return "an extended key usage that is not critical"
-    purposes = sorted(oid.dotted_string for oid in usage.value)
-    if purposes != [TIME_STAMPING]:
-        return f"the purposes {', '.join(purposes)}"
-    key_usage = extension_of(signer, x509.KeyUsage)
-    if key_usage is None:
-        return None
-    value = key_usage.value
-    signs = value.digital_signature or value.content_commitment
-    other = (
-        value.key_encipherment
-        or value.data_encipherment
-        or value.key_agreement
-        or value.key_cert_sign
-        or value.crl_sign
-    )
-    return None if signs and not other else "a key usage beyond digitalSignature and nonRepudiation"
-
-
-def _flaw(path: tuple[Certificate, ...], moment: datetime) -> NoPath | None:
+def _flaw(path: tuple[Certificate, ...], moment: datetime, purpose: Purpose) -> NoPath | None:
     for one in path:
         # (a) validity
         if not one.not_before <= moment <= one.not_after:
@@ -141,9 +114,9 @@ def _flaw(path: tuple[Certificate, ...], moment: datetime) -> NoPath | None:
             if extension.critical and extension.oid not in _PROCESSED:
                 return _constraint(one, f"the critical extension {extension.oid.dotted_string}")
     for depth, issuer in enumerate(path[1:]):
-        if (flaw := _issuer_flaw(issuer, path[: depth + 1])) is not None:
+        if (flaw := _issuer_flaw(issuer, path[: depth + 1], purpose)) is not None:
             return _constraint(issuer, flaw)
-    if (flaw := signer_flaw(path[0])) is not None:
+    if (flaw := purpose.signer_flaw(path[0])) is not None:
         return _constraint(path[0], flaw)
     return _policy_flaw(path)
 
@@ -152,7 +125,7 @@ def _constraint(one: Certificate, flaw: str) -> NoPath:
     return NoPath(sub_indication="CHAIN_CONSTRAINTS_FAILURE", reason=f"{one.subject_text!r} has {flaw}")
 
 
-def _issuer_flaw(issuer: Certificate, below: tuple[Certificate, ...]) -> str | None:
+def _issuer_flaw(issuer: Certificate, below: tuple[Certificate, ...], purpose: Purpose) -> str | None:
     """Why `issuer` may not issue what is below it (signer first), or None: rules (b), (c), (e)."""
     basic = extension_of(issuer, x509.BasicConstraints)
     if basic is None or not basic.value.ca:
@@ -164,11 +137,9 @@ def _issuer_flaw(issuer: Certificate, below: tuple[Certificate, ...]) -> str | N
     key_usage = extension_of(issuer, x509.KeyUsage)
     if key_usage is not None and not key_usage.value.key_cert_sign:
         return "a key usage without keyCertSign"
-    extended = extension_of(issuer, x509.ExtendedKeyUsage)
-    if extended is not None:
-        purposes = {oid.dotted_string for oid in extended.value}
-        if not purposes & {TIME_STAMPING, ANY_EXTENDED_KEY_USAGE}:
-            return "an extended key usage without timeStamping"
+    extended = extended_key_usage(issuer)
+    if extended is not None and not purpose.issuer_may(extended):
+        return f"an extended key usage without {purpose.name}"
     constraints = extension_of(issuer, x509.NameConstraints)
     if constraints is None:
         return None

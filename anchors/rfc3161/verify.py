@@ -37,11 +37,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from anchors.base import Indeterminate
 from anchors.errors import VerificationError
-from anchors.rfc3161.algorithms import UnknownAlgorithm, hash_name, signature_hash
+from anchors.rfc3161.algorithms import UnknownAlgorithm
 from anchors.rfc3161.certificate import Certificate, load_certificate
-from anchors.rfc3161.cms import SignerInfo
 from anchors.rfc3161.message import (
     CertificateIds,
+    algorithms_used,
     certificate_ids,
     check_attributes,
     check_imprint,
@@ -50,10 +50,11 @@ from anchors.rfc3161.message import (
     check_signature,
     find_signer,
     one_signer,
+    unnamed_on_path,
 )
 from anchors.rfc3161.path import find_path
 from anchors.rfc3161.revocation import judge_revocation
-from anchors.rfc3161.token import TimeStampToken, parse_response, parse_token
+from anchors.rfc3161.token import TST_INFO, TimeStampToken, parse_response, parse_token
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust, VerifiedToken
 
 NO_CHAIN = "NO_CERTIFICATE_CHAIN_FOUND"
@@ -107,7 +108,12 @@ def verify_token(
     candidates = [load_certificate(der) for der in (*parsed.embedded_certificates, *chain)]
     try:
         signer_info = one_signer(parsed)  # (2)
-        check_attributes(parsed, signer_info)  # (3)
+        check_attributes(  # (3)
+            signer_info,
+            content_type=TST_INFO,
+            content=parsed.tst_info,
+            digest_algorithms=parsed.digest_algorithms,
+        )
         ids = certificate_ids(signer_info)
         undecided = check_imprint(parsed, digests)  # (4)
         if request is not None:
@@ -138,7 +144,7 @@ def verify_token(
         return found
     authority, path = found
     # (13) weak by then: anyone might have made it
-    used = _algorithms_used(parsed, signer_info, ids, path)
+    used = tuple(sorted({parsed.imprint_algorithm, *algorithms_used(signer_info, ids, path)}))
     refused = [(_start_of(trusted.refused_algorithms[n]), n) for n in used if n in trusted.refused_algorithms]
     algorithms_until, weakest = min(refused, default=(None, ""))
     if algorithms_until is not None and parsed.gen_time >= algorithms_until:
@@ -213,14 +219,11 @@ def _find_authority(
 def _terms_flaw(
     token: TimeStampToken, authority: TsaTrust, ids: CertificateIds, path: tuple[Certificate, ...]
 ) -> Indeterminate | None:
-    # More than one certificate id limits the path to certificates so named (RFC 5035 §5.4); the root is ours.
-    for listed in ids:
-        for one in path[1:-1] if len(listed) > 1 else ():
-            if not any(each.names(one) for each in listed):
-                return Indeterminate(
-                    sub_indication="CHAIN_CONSTRAINTS_FAILURE",
-                    reason=f"the signer's certificate ids don't name {one.subject_text!r} on its path",
-                )
+    if (one := unnamed_on_path(ids, path)) is not None:
+        return Indeterminate(
+            sub_indication="CHAIN_CONSTRAINTS_FAILURE",
+            reason=f"the signer's certificate ids don't name {one.subject_text!r} on its path",
+        )
     if authority.policies and token.policy not in authority.policies:
         return Indeterminate(
             sub_indication="SIG_CONSTRAINTS_FAILURE",
@@ -233,20 +236,6 @@ def _terms_flaw(
             f"gen_time is {token.gen_time}",
         )
     return None
-
-
-def _algorithms_used(
-    token: TimeStampToken, signer: SignerInfo, ids: CertificateIds, path: tuple[Certificate, ...]
-) -> tuple[str, ...]:
-    """What the verdict relies on: the imprint, the digest, each signature and key.
-
-    A root's own signature, and the SHA-1 of certificate ids that names and numbers confirm, carry nothing.
-    """
-    names = {token.imprint_algorithm, hash_name(signer.digest_algorithm)}
-    names |= {listed[0].relies_on(sid_names_issuer=signer.issuer is not None) for listed in ids}
-    names |= {signature_hash(one.signature_algorithm) for one in path[:-1]}
-    names |= {one.public_key.name for one in path if one.public_key is not None}
-    return tuple(sorted(name for name in names if name is not None))
 
 
 def _start_of(day: date) -> datetime:
