@@ -93,6 +93,7 @@ def test_parse_checkpoint_reads_what_encode_checkpoint_writes(
         pytest.param("", "checkpoint", id="empty"),
         pytest.param("o\n3\n", "checkpoint", id="two-lines"),
         pytest.param(f"o\n3\n{ROOT}", "checkpoint", id="no-final-lf"),
+        pytest.param(f"o\n3\n{ROOT}\nx", "checkpoint", id="line-without-lf"),
         pytest.param(f"\n3\n{ROOT}\n", "checkpoint line 1", id="no-origin"),
         pytest.param(f"o\n\n{ROOT}\n", "checkpoint line 2", id="no-size"),
         pytest.param(f"o\n3\n{ROOT}\n\n", "checkpoint line 4", id="empty-line-at-the-end"),

@@ -184,6 +184,16 @@ def test_verify_inclusion_rejects_index_equal_to_size() -> None:
         verify_inclusion(tree_head=head(1), leaf_index=1, leaf_hash=leaf_hash(b"entry 0"), proof=[])
 
 
+@pytest.mark.parametrize("change", [-1, 1])
+def test_verify_rejects_a_proof_of_another_length_before_it_hashes(change: int) -> None:
+    inclusion = [*prove_inclusion(3, 8, reader(8)), bytes(32)][: 3 + change]
+    with pytest.raises(VerificationError, match=f"inclusion proof length: expected 3, found {3 + change}"):
+        verify_inclusion(tree_head=head(8), leaf_index=3, leaf_hash=bytes(32), proof=inclusion)
+    consistency = [*prove_consistency(6, 8, reader(8)), bytes(32)][: 3 + change]
+    with pytest.raises(VerificationError, match=f"consistency proof length: expected 3, found {3 + change}"):
+        verify_consistency(older=head(6), newer=head(8), proof=consistency)
+
+
 def test_verify_inclusion_root_mismatch_carries_both_roots() -> None:
     proof = prove_inclusion(3, 8, reader(8))
     with pytest.raises(VerificationError) as caught:

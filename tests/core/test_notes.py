@@ -197,6 +197,32 @@ def test_verify_ml_dsa_cosignature_covers_the_tree_head() -> None:
         verify_signatures(TEXT.replace("\n3\n", "\n4\n"), [line], trusted=[key])
 
 
+@pytest.mark.parametrize(
+    "text", ["text\n", "o\n3\n", f"o\n03\n{'A' * 43}=\n", "o\n3\nAAAA\n", f"{'o' * 256}\n3\n{'A' * 43}=\n"]
+)
+def test_verify_ml_dsa_cosignature_of_what_is_no_checkpoint_is_a_format_error(text: str) -> None:
+    key, line = ml_dsa_cosignature(0)
+    with pytest.raises(FormatError):
+        verify_signatures(text, [line], trusted=[key])
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=80) | st.text("abc+/=— 019\n", max_size=60))
+def test_parsers_of_noise_raise_nothing_but_format_errors(noise: str) -> None:
+    for data in (
+        noise.encode("utf-8", "surrogatepass"),
+        b"text\n\n" + noise.encode("utf-8", "surrogatepass"),
+    ):
+        try:
+            assert encode_note(parse_note(data)) == data
+        except FormatError:
+            continue
+    try:
+        assert encode_vkey(parse_vkey(noise)) == noise
+    except FormatError:
+        return
+
+
 def test_verify_with_an_algorithm_this_build_lacks_is_unchecked_not_verified(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -224,12 +250,23 @@ def test_verify_note_with_one_bad_signature_beside_a_good_one_is_rejected() -> N
         verify_signatures(TEXT, [LINE, bad], trusted=[LOG_KEY, WITNESS_KEY])
 
 
-@pytest.mark.parametrize("signature", [bytes(63), bytes(65), b"\x80" + bytes(71)])
-def test_verify_known_key_with_a_signature_of_another_shape_is_rejected(signature: bytes) -> None:
-    key = WITNESS_KEY if len(signature) == 72 else LOG_KEY
+@pytest.mark.parametrize(
+    ("key", "signature", "expected"),
+    [
+        (LOG_KEY, bytes(63), "64 bytes"),
+        (LOG_KEY, bytes(65), "64 bytes"),
+        (WITNESS_KEY, bytes(64), "72 bytes"),
+        (WITNESS_KEY, b"\x80" + bytes(71), "a timestamp below 2^63"),
+    ],
+)
+def test_verify_known_key_with_a_signature_of_another_shape_is_rejected(
+    key: VerifierKey, signature: bytes, expected: str
+) -> None:
     line = NoteSignature(name=key.name, key_id=key.key_id, signature=signature)
-    with pytest.raises(VerificationError, match=f"signature by {key.name}"):
+    with pytest.raises(VerificationError) as caught:
         verify_signatures(TEXT, [line], trusted=[key])
+    assert caught.value.check == f"signature by {key.name}+{key.key_id.hex()}"
+    assert caught.value.expected == expected
 
 
 def test_verify_two_lines_by_one_known_key_is_rejected() -> None:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evidence_vault.core.zipform import (
     CENTRAL,
     END,
+    END64,
+    LOCATOR,
     MAX_32,
     ZipMember,
     encode_central,
@@ -90,6 +94,32 @@ def test_every_flipped_bit_of_zip64_records_is_found(tmp_path: Path) -> None:
         open_zip(file, ZipLimits())
 
 
+@settings(max_examples=600, deadline=None)
+@given(
+    patches=st.lists(
+        st.tuples(
+            st.integers(0, len(ZIP) - 8),
+            st.sampled_from(
+                [b"\0", b"\1", b"\xff", b"\xff" * 2, b"\xff" * 4, b"\xff" * 8, b"PK\5\6", b"PK\1\2"]
+            ),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    cut=st.integers(0, 30),
+)
+def test_no_patched_zip_is_read_or_raises_anything_but_our_errors(
+    patches: list[tuple[int, bytes]], cut: int
+) -> None:
+    data = bytearray(ZIP)
+    for at, patch in patches:
+        data[at : at + len(patch)] = patch
+    data = data[: len(data) - cut]
+    if data != ZIP:
+        with pytest.raises((FormatError, VerificationError)):
+            read_all(bytes(data))
+
+
 def test_content_with_another_crc_is_wrong_not_malformed() -> None:
     data = io.BytesIO(ZIP.replace(b"alpha", b"alphA"))
     entries = open_zip(data, ZipLimits()).entries
@@ -151,6 +181,20 @@ def needless_zip64() -> bytes:
     )
     local = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0x21, MEMBERS[0].crc32, MAX_32, MAX_32, 6, 20)
     return one_entry(local + b"ev-1/a" + extra, b"alpha", central + b"ev-1/a" + extra)
+
+
+def zip64_end() -> bytes:
+    """The ZIP64 record and locator, true in every field, of the zip of two entries."""
+    record = END64.encode(
+        record_length=44,
+        made_by=0x314,
+        needed=45,
+        entries_here=2,
+        entries=2,
+        directory_length=END_AT - DIRECTORY_AT,
+        directory_offset=DIRECTORY_AT,
+    )
+    return record + LOCATOR.encode(end64_offset=END_AT, disks=1)
 
 
 def entry_with_extra() -> bytes:
@@ -304,6 +348,11 @@ def entry_with_comment() -> bytes:
             ZIP[:END_AT] + encode_end(65_535, 81, END_AT - 81)[:76] + ZIP[END_AT:],
             "zip directory, its end: expected byte 261",
             id="needless-zip64-end",
+        ),
+        pytest.param(
+            LOCALS + b"".join(CENTRALS) + zip64_end() + patched(END_AT + 10, "<H", 0xFFFF)[END_AT:],
+            "zip end record: expected ZIP64 only where a value reaches its all-ones",
+            id="zip64-end-for-two-entries",
         ),
         pytest.param(
             patched(END_AT + 4, "<H", 1),
