@@ -58,14 +58,26 @@ class TimestampAuthority(Part):
     name: Code = Field(description="How events and the trust policy call it.")
     group: Code = Field(description="Who runs its root: two authorities of one group count once.")
     url: Url = Field(description="Where requests are posted.")
-    policy: Oid | None = Field(None, description="The policy to ask for; none leaves it to the authority.")
-    log_class: LogClass = Field("production", description="A token of a lesser class never passes as this.")
-    roots_pem: str | None = Field(None, description="The trusted roots, inline PEM.")
-    roots_file: Path | None = Field(None, description="The trusted roots, a PEM file relative to the home.")
+    policy: Oid | None = Field(
+        default=None, description="The policy to ask for; none leaves it to the authority."
+    )
+    log_class: LogClass = Field(
+        default="production", description="A token of a lesser class never passes as this."
+    )
+    roots_pem: str | None = Field(default=None, description="The trusted roots, inline PEM.")
+    roots_file: Path | None = Field(
+        default=None, description="The trusted roots, a PEM file relative to the home."
+    )
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent along, such as a password.")
-    timeout_s: float = Field(20.0, gt=0, le=300, description="The whole exchange: a slow drip must end too.")
-    min_interval_s: float = Field(0.0, ge=0, description="Between requests: public authorities block haste.")
-    stamps_items: bool = Field(True, description="False: only checkpoints, for authorities with a price.")
+    timeout_s: float = Field(
+        default=20.0, gt=0, le=300, description="The whole exchange: a slow drip must end too."
+    )
+    min_interval_s: float = Field(
+        default=0.0, ge=0, description="Between requests: public authorities block haste."
+    )
+    stamps_items: bool = Field(
+        default=True, description="False: only checkpoints, for authorities with a price."
+    )
 
     @model_validator(mode="after")
     def _one_source_of_roots(self) -> Self:
@@ -92,12 +104,18 @@ class Network(Part):
     genesis: BlockHash = Field(description="Hash of block 0: a chain id alone can be anybody's.")
     contract: Address = Field(description="The anchor contract.")
     rpc_urls: list[SecretStr] = Field(min_length=1, description="Nodes; secret, for they often hold a key.")
-    log_class: LogClass = Field("production", description="test for public test networks: they end.")
-    finality: Literal["finalized", "depth"] = Field("finalized", description="What the network calls final.")
-    depth_blocks: int = Field(64, ge=1, description="With finality = depth: blocks on top until final.")
-    timeout_s: float = Field(20.0, gt=0, le=300, description="One exchange with a node.")
-    raise_fee_after_s: float = Field(180.0, gt=0, description="Not included by then: the fee goes up.")
-    max_fee_gwei: float = Field(200.0, gt=0, description="Never pay more per gas; wait instead.")
+    log_class: LogClass = Field(default="production", description="test for public test networks: they end.")
+    finality: Literal["finalized", "depth"] = Field(
+        default="finalized", description="What the network calls final."
+    )
+    depth_blocks: int = Field(
+        default=64, ge=1, description="With finality = depth: blocks on top until final."
+    )
+    timeout_s: float = Field(default=20.0, gt=0, le=300, description="One exchange with a node.")
+    raise_fee_after_s: float = Field(
+        default=180.0, gt=0, description="Not included by then: the fee goes up."
+    )
+    max_fee_gwei: float = Field(default=200.0, gt=0, description="Never pay more per gas; wait instead.")
 
 
 class Platform(Part):
@@ -129,18 +147,24 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Field(DEFAULT_HOME, description="Keys, blobs, public log files and the SQLite database.")
+    home: Path = Field(
+        default=DEFAULT_HOME, description="Keys, blobs, public log files and the SQLite database."
+    )
 
     # Who this vault is. Signed into every event; a log never changes either.
-    origin: str = Field("development/vault", description="The log's name: a URL without scheme.")
-    log_class: LogClass = Field("development", description="What its evidence may ever be used for.")
+    origin: str = Field(default="development/vault", description="The log's name: a URL without scheme.")
+    log_class: LogClass = Field(default="development", description="What its evidence may ever be used for.")
     platform: Platform = Field(default_factory=Platform)
 
     # Where it listens and keeps things.
-    listen_host: str = Field("127.0.0.1", description="Loopback unless the operator decides otherwise.")
-    listen_port: int = Field(8460, ge=0, le=65535)
-    base_url: Url = Field("http://127.0.0.1:8460", description="How others reach it; stands in answers.")
-    database_url: SecretStr | None = Field(None, description="Default: SQLite in the home folder.")
+    listen_host: str = Field(
+        default="127.0.0.1", description="Loopback unless the operator decides otherwise."
+    )
+    listen_port: int = Field(default=8460, ge=0, le=65535)
+    base_url: Url = Field(
+        default="http://127.0.0.1:8460", description="How others reach it; stands in answers."
+    )
+    database_url: SecretStr | None = Field(default=None, description="Default: SQLite in the home folder.")
 
     # Whom it asks for proofs.
     authorities: list[TimestampAuthority] = Field(default_factory=list)
@@ -150,28 +174,47 @@ class Settings(BaseSettings):
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")
     token_interval_s: float = Field(gt=0, description="Least time between checkpoints that get tokens.")
     anchor_interval_s: float = Field(gt=0, description="Least time between anchors; each costs gas.")
-    poll_interval_s: float = Field(0.2, gt=0, description="How often an idle worker looks for work.")
+    poll_interval_s: float = Field(default=0.2, gt=0, description="How often an idle worker looks for work.")
 
     # What a deposit may be.
-    max_upload_bytes: int = Field(64 * 2**30, ge=1, description="64 GiB: a day of video; disks end too.")
-    max_file_name_chars: int = Field(255, ge=1, le=255, description="What file systems accept.")
-    max_file_name_bytes: int = Field(1024, ge=1, le=1024, description="255 characters of 4 bytes in UTF-8.")
+    max_upload_bytes: int = Field(
+        default=64 * 2**30, ge=1, description="64 GiB: a day of video; disks end too."
+    )
+    max_file_name_chars: int = Field(default=255, ge=1, le=255, description="What file systems accept.")
+    max_file_name_bytes: int = Field(
+        default=1024, ge=1, le=1024, description="255 characters of 4 bytes in UTF-8."
+    )
     max_pending_events: int = Field(
-        100_000, ge=1, description="Events not yet in the log; beyond it deposits wait, or promises break."
+        default=100_000,
+        ge=1,
+        description="Events not yet in the log; beyond it deposits wait, or promises break.",
     )
     extra_digests: list[Literal["sha512", "sha3-256", "sm3"]] = Field(
         default_factory=list, description="Beside SHA-256; each costs a pass over the content."
     )
 
     # What it promises, and how long things live.
-    max_merge_delay_s: int = Field(3600, ge=1, description="Receipts promise the log within this time.")
-    upload_lease_s: float = Field(30.0, gt=0, description="A dead upload frees its idempotency key after.")
-    job_lease_s: float = Field(120.0, gt=0, description="A dead worker's job is free again after this.")
-    retry_first_s: float = Field(1.0, gt=0, description="First wait after a failure; doubles, with jitter.")
-    retry_most_s: float = Field(600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise.")
-    quarantine_days: int = Field(90, ge=1, description="Uploads without a record are kept this long.")
-    export_keep_hours: int = Field(24, ge=1, description="A bundle stays in the spool this long.")
-    timestamp_workers: int = Field(2, ge=1, le=64, description="Threads; authorities answer slowly.")
+    max_merge_delay_s: int = Field(
+        default=3600, ge=1, description="Receipts promise the log within this time."
+    )
+    upload_lease_s: float = Field(
+        default=30.0, gt=0, description="A dead upload frees its idempotency key after."
+    )
+    job_lease_s: float = Field(
+        default=120.0, gt=0, description="A dead worker's job is free again after this."
+    )
+    retry_first_s: float = Field(
+        default=1.0, gt=0, description="First wait after a failure; doubles, with jitter."
+    )
+    retry_most_s: float = Field(
+        default=600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise."
+    )
+    max_wrong_answers: int = Field(
+        default=5, ge=1, description="An authority that lies so often is given up on."
+    )
+    quarantine_days: int = Field(default=90, ge=1, description="Uploads without a record are kept this long.")
+    export_keep_hours: int = Field(default=24, ge=1, description="A bundle stays in the spool this long.")
+    timestamp_workers: int = Field(default=2, ge=1, le=64, description="Threads; authorities answer slowly.")
 
     @model_validator(mode="before")
     @classmethod

@@ -48,11 +48,12 @@ class LogSigner:
         """The public key that others trust for this log."""
         return verifier_key(self.origin, SignatureType.ED25519, self._private_key)
 
-    def create_guard(self) -> None:
-        """Write the guard of the empty log. Raises ConfigError if there is one: a log begins once."""
-        if self._guard_path.exists():
-            raise ConfigError(self._guard_path.name, "the log's guard exists already")
-        self._save(TreeHead(size=0, root_hash=EMPTY_ROOT))
+    def ensure_empty_guard(self) -> None:
+        """Write the guard of the empty log, unless it is there. Raises ConfigError if it guards leaves."""
+        if not self._guard_path.exists():
+            self._save(TreeHead(size=0, root_hash=EMPTY_ROOT))
+        elif self.guarded_head().size:
+            raise ConfigError(self._guard_path.name, "this key has signed a log before; a log begins once")
 
     def guarded_head(self) -> TreeHead:
         """Return the last head that was signed. Raises ReadOnly if the guard is missing."""

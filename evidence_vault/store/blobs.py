@@ -64,11 +64,15 @@ class ContentDigest:
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes. Raises TooLarge as soon as they are too many."""
         self.size += len(data)
-        if self.size > self._max_bytes:
-            raise TooLarge("content", self._max_bytes)
+        self.require_room(self.size)
         for digest in self._hashes.values():
             digest.update(data)
         self.crc32 = zlib.crc32(data, self.crc32)
+
+    def require_room(self, size: int) -> None:
+        """Raise TooLarge if content of this size may not be."""
+        if size > self._max_bytes:
+            raise TooLarge("content", self._max_bytes)
 
     def sealed(self) -> Sealed:
         """Return what the content was."""
@@ -148,11 +152,12 @@ class BlobStore:
         path = _beside(self._path(item_id))
         return path.read_bytes() if path.is_file() else None
 
-    def item_ids(self) -> Iterator[str]:
-        """Yield the ids under which content or a journal is kept, by folder."""
+    def item_ids(self, *, older_than_s: float, now_s: float) -> Iterator[str]:
+        """Yield the ids whose content or journal has lain here untouched for so long."""
         for name in _FOLDERS:
-            folder = self._blobs / name
-            yield from sorted({path.name.removesuffix(JOURNAL_SUFFIX) for path in folder.iterdir()})
+            for path in sorted((self._blobs / name).iterdir()):
+                if now_s - path.stat().st_mtime >= older_than_s:
+                    yield path.name.removesuffix(JOURNAL_SUFFIX)
 
     def quarantine(self, item_id: str) -> None:
         """Set content and journal without a record aside. Durable after return; nothing is deleted."""

@@ -6,7 +6,7 @@
              ├─ pending_events              events that the log doesn't hold yet
              └─ leaves ─ tree_heads ─ checkpoints
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
-    jobs  exports ─ export_items ─ export_parts    work in the background
+    jobs  paces  exports ─ export_items ─ export_parts    work in the background
     idempotency_keys  uploads               requests that may come twice, or stop midway
 
 Generic types and constraints only: SQLite and PostgreSQL hold the same. Queries are in `queries` alone.
@@ -237,6 +237,14 @@ class Job(Base):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Pace(Base):
+    """When a target may next be asked, over all workers: public authorities block whoever is hasty."""
+
+    __tablename__ = "paces"
+    target: Mapped[str] = mapped_column(String(64), primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Export(Base):

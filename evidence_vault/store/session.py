@@ -61,6 +61,14 @@ class Database:
         with _translated(), self._one_writer(), self._write_sessions.begin() as session:
             yield session
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Yield a connection in one transaction."""
+        with _translated(), self._one_writer(), self.engine.connect() as connection:
+            writing = connection.execution_options(**{_WRITES: True})
+            with writing.begin():
+                yield writing
+
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()

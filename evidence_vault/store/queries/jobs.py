@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, or_, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState, check_step
 from evidence_vault.errors import Conflict
-from evidence_vault.store.models import Job
+from evidence_vault.store.models import Job, Pace
 
 MAX_ERROR_CHARS = 2000
 """What of an error's text is kept with the job."""
@@ -150,6 +150,19 @@ def release_leases(session: Session, owner_prefix: str) -> None:
         .values(lease_owner=None, lease_until=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def take_turn(session: Session, target: str, *, now: datetime, interval: timedelta) -> datetime | None:
+    """Return None and book the next turn if the target may be asked now; else when it will be free."""
+    pace = session.get(Pace, target, with_for_update=True)
+    if pace is None:
+        session.execute(insert(Pace), {"target": target, "free_at": now + interval})
+        return None
+    if pace.free_at > now:
+        return pace.free_at
+    pace.free_at = now + interval
+    session.flush()
+    return None
 
 
 def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:

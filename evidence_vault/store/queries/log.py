@@ -39,8 +39,13 @@ def lock_tree_head(session: Session) -> CurrentTreeHead:
 
 def current_tree_head(session: Session) -> Head:
     """Return the newest committed tree head."""
-    row = session.scalars(select(CurrentTreeHead)).one()
+    row = current_row(session)
     return Head(size=row.size, root_hash=row.root_hash)
+
+
+def current_row(session: Session) -> CurrentTreeHead:
+    """Return the newest committed head with its frontier."""
+    return session.scalars(select(CurrentTreeHead)).one()
 
 
 def tree_head_at(session: Session, size: int) -> Head | None:

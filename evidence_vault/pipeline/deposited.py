@@ -1,0 +1,91 @@
+"""What a deposit leaves: its result, and the journal beside the content from which it can be replayed.
+
+    {"crc32":907060870,"disclosures":{"file_name":"WyJ…"},"receipt":"<the receipt's text>","v":1}
+
+The journal is canonical JSON. The receipt in it holds the event; erasing a disclosure rewrites the journal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
+from evidence_vault.core.events import MAX_EVENT_BYTES
+from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt
+from evidence_vault.core.shapes import Integer, MapOf, Nullable, OneOf, Record, Text
+from evidence_vault.pipeline.record import Composed
+
+MAX_JOURNAL_BYTES = 2 * MAX_RECEIPT_BYTES + 2 * MAX_EVENT_BYTES
+
+_JOURNAL = Record(
+    {
+        "v": OneOf((1,)),
+        "crc32": Nullable(Integer(0, 2**32 - 1)),
+        "disclosures": MapOf(r"[a-z][a-z0-9_]*", Text(max_chars=MAX_EVENT_BYTES), max_items=64),
+        "receipt": Text(max_chars=MAX_RECEIPT_BYTES),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a deposit's content. digests: lower-case hex by algorithm."""
+
+    mode: Literal["content", "hash"]
+    digests: dict[str, Json]
+    size: int | None
+    crc32: int | None
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256, 32 bytes: every mode here has one (the event's shape demands it)."""
+        return bytes.fromhex(str(self.digests["sha256"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited:
+    """A deposit that is committed. replayed: it had been before, under the same idempotency key."""
+
+    item_id: str
+    receipt: bytes
+    sha256: bytes
+    size: int | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """A parsed journal: all that the item's rows are made from."""
+
+    receipt_bytes: bytes
+    receipt: Receipt
+    disclosures: Mapping[str, str]
+    crc32: int | None
+
+
+def encode_journal(receipt: bytes, composed: Composed, *, crc32: int | None) -> bytes:
+    """Return the journal of a deposit."""
+    return encode_canonical(
+        {
+            "v": 1,
+            "crc32": crc32,
+            "disclosures": dict(composed.disclosures),
+            "receipt": receipt.decode("utf-8"),
+        }
+    )
+
+
+def parse_journal(raw: bytes, *, place: str) -> Journal:
+    """Return the journal. Raises FormatError."""
+    value = parse_canonical(raw, place=place, max_bytes=MAX_JOURNAL_BYTES)
+    _JOURNAL.check(value, place)
+    assert isinstance(value, dict)
+    disclosures, crc32 = value["disclosures"], value["crc32"]
+    assert isinstance(disclosures, dict)
+    receipt = str(value["receipt"]).encode()
+    return Journal(
+        receipt_bytes=receipt,
+        receipt=parse_receipt(receipt),
+        disclosures={name: str(text) for name, text in disclosures.items()},
+        crc32=crc32 if isinstance(crc32, int) else None,
+    )

@@ -1,0 +1,106 @@
+"""The check at start: the database still holds everything that was ever shown to others.
+
+The database must not be behind the published checkpoint, the signer's guard or an anchor, and must agree with
+each; otherwise the vault is read-only and says why. A restored backup then causes an outage, not a fork.
+
+Uploads without a record (a crash between flush and commit) are reported and set aside, never deleted:
+a restored database doesn't know the items that were committed after its backup.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from anchors.base import TreeHead
+from evidence_vault.errors import ConfigError, EvidenceError
+from evidence_vault.pipeline.publish import published_head
+from evidence_vault.pipeline.sequence import stored_frontier
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import actors, items, log
+
+ORPHAN_AFTER = timedelta(hours=1)
+"""An upload so old is not being committed any more by another process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartCheck:
+    """What was found. problems: empty, or why the vault is read-only."""
+
+    head: TreeHead
+    published: TreeHead | None
+    problems: tuple[str, ...]
+
+
+def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartCheck:
+    """Compare the database with all that was shown to others; shut the gate if it disagrees.
+
+    anchored: heads of ours that a chain holds. Raises ConfigError if the log was never opened, or belongs to
+    another origin or class than the settings say.
+    """
+    with vault.database.read() as session:
+        state = actors.vault_state(session)
+        if state is None:
+            raise ConfigError("home", "there is no vault yet: run `evidence-vault init`")
+        row = log.current_row(session)
+        head = TreeHead(size=row.size, root_hash=row.root_hash)
+        newest = log.max_tree_size(session)
+    for name, opened, now in (
+        ("origin", state.origin, vault.settings.origin),
+        ("log_class", state.log_class, vault.settings.log_class),
+    ):
+        if opened != now:
+            raise ConfigError(name, f"this log was opened as {opened!r}; it never changes")
+    problems = []
+    if newest != head.size:
+        problems.append(f"the tree head says {head.size} leaves, the last recorded head {newest}")
+    published, guarded = None, None
+    try:
+        stored_frontier(row)
+        published = published_head(vault)
+        guarded = vault.log_signer.guarded_head()
+    except EvidenceError as error:
+        problems.append(str(error))
+    shown = [("the published checkpoint", published), ("the signer's guard", guarded)]
+    shown += [("an anchor", anchor) for anchor in anchored]
+    for what, other in shown:
+        if other is not None and (problem := _compare(vault, head, what, other)):
+            problems.append(problem)
+    for problem in problems:
+        vault.gate.shut(problem)
+    return StartCheck(head=head, published=published, problems=tuple(problems))
+
+
+def set_orphans_aside(vault: Vault, *, now: datetime, older_than: timedelta = ORPHAN_AFTER) -> list[str]:
+    """Quarantine uploads without a record; return their ids. Does nothing while the vault is read-only.
+
+    Durable after return. A crash midway means: the rest is found again.
+    """
+    if vault.gate.reasons:
+        return []
+    vault.blobs.sweep_incoming(older_than_s=older_than.total_seconds(), now_s=now.timestamp())
+    found = list(vault.blobs.item_ids(older_than_s=older_than.total_seconds(), now_s=now.timestamp()))
+    with vault.database.read() as session:
+        orphans = sorted(set(found) - items.known_item_ids(session, found))
+    for item_id in orphans:
+        vault.blobs.quarantine(item_id)
+        with vault.database.write() as session:
+            items.note_upload(session, item_id=item_id, actor_id=None, state="ORPHANED", at=now)
+    return orphans
+
+
+def _compare(vault: Vault, head: TreeHead, what: str, other: TreeHead) -> str | None:
+    """Return what is wrong between our log and a head that others have seen."""
+    if other.size == 0:
+        return None
+    if other.size > head.size:
+        return (
+            f"the database has {head.size} leaves, but {what} has {other.size}: "
+            "it was restored from an older backup"
+        )
+    with vault.database.read() as session:
+        ours = log.tree_head_at(session, other.size)
+    if ours is None:
+        return f"{what} has size {other.size}, where this log never stopped"
+    if ours.root_hash != other.root_hash:
+        return f"{what} has another root at size {other.size}: two histories"
+    return None

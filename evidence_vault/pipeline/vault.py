@@ -1,0 +1,99 @@
+"""The vault as the stages see it: what they need, passed in; nothing global, no clock of their own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
+
+from anchors.base import Submitter
+from evidence_vault.errors import ReadOnly
+from evidence_vault.settings import Settings
+from evidence_vault.signer.keys import load_ed25519
+from evidence_vault.signer.log_signer import LogSigner
+from evidence_vault.signer.receipt_signer import ReceiptSigner
+from evidence_vault.store.blobs import BlobStore
+from evidence_vault.store.public_log import PublicLog
+from evidence_vault.store.session import Database
+
+Clock = Callable[[], datetime]
+Random = Callable[[int], bytes]
+
+
+class Gate:
+    """Whether the vault may take things in and sign; once shut, only an operator's restart opens it."""
+
+    def __init__(self) -> None:
+        """Begin open."""
+        self._reasons: list[str] = []
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is shut; empty while it is open."""
+        return tuple(self._reasons)
+
+    def shut(self, reason: str) -> None:
+        """Let nothing in any more, for this reason."""
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+
+    def require_open(self) -> None:
+        """Raise ReadOnly with the first reason if it is shut."""
+        if self._reasons:
+            raise ReadOnly(self._reasons[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """Everything a stage may use.
+
+    clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
+    then by the name of the authority or network.
+    """
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    public: PublicLog
+    log_signer: LogSigner
+    receipt_signer: ReceiptSigner
+    clock: Clock
+    random: Random
+    submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
+
+    def backoff(self, tries: int) -> timedelta:
+        """Return how long to wait after this many failures: doubling, capped, ± 50 %."""
+        wait_s = min(self.settings.retry_most_s, self.settings.retry_first_s * 2 ** min(tries, 30))
+        jitter = 0.5 + int.from_bytes(self.random(2)) / 0xFFFF
+        return timedelta(seconds=wait_s * jitter)
+
+
+def system_clock() -> datetime:
+    """Return the time of the machine."""
+    return datetime.now(UTC)
+
+
+def build_vault(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    random: Random = token_bytes,
+    submitters: Mapping[str, Mapping[str, Submitter]] | None = None,
+) -> Vault:
+    """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
+    keys = settings.home / "keys"
+    return Vault(
+        settings=settings,
+        database=Database(settings.database_dsn()),
+        blobs=BlobStore(settings.home),
+        public=PublicLog(settings.home / "public"),
+        log_signer=LogSigner(
+            origin=settings.origin,
+            private_key=load_ed25519(keys / "log.key"),
+            guard_path=keys / "log.guard",
+        ),
+        receipt_signer=ReceiptSigner(origin=settings.origin, private_key=load_ed25519(keys / "receipt.key")),
+        clock=clock,
+        random=random,
+        submitters=submitters or {},
+    )

@@ -1,0 +1,85 @@
+"""What everyone may read: tiles, entry bundles and checkpoints as static files (C2SP tlog-tiles).
+
+    checkpoint                             the newest signed note
+    tile/0/x001/x234/067[.p/17]            hashes; tile/entries/… the entries behind them
+    checkpoints/001/234/1234067.note       every signed note, with exactly one signature line
+
+A file that was published never changes; writing other bytes under its name is refused. All but `checkpoint`
+can be made again from the database; `checkpoint` is what the database is checked against at start.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evidence_vault.core.tiles import Tile
+from evidence_vault.durable import flush_folder, save_file
+from evidence_vault.errors import IntegrityError
+
+
+class PublicLog:
+    """The folder that a static file server may hand out as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, making it if it is missing."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read_tile(self, tile: Tile) -> bytes:
+        """Return a tile or an entry bundle. Raises IntegrityError if it is missing."""
+        try:
+            return (self.folder / tile.path).read_bytes()
+        except FileNotFoundError:
+            raise IntegrityError(tile.path, "a published tile", "no such file") from None
+
+    def write_tile(self, tile: Tile, data: bytes) -> None:
+        """Publish a tile or an entry bundle. Durable after return; the same bytes again are no change."""
+        self._write_once(self.folder / tile.path, data)
+
+    def write_note(self, size: int, note: bytes) -> None:
+        """Publish the signed note of this size. Durable after return; the same bytes again are no change."""
+        self._write_once(self.note_path(size), note)
+
+    def note_path(self, size: int) -> Path:
+        """Return where the signed note of this size lies: at most a thousand files in a folder."""
+        millions, thousands = f"{size // 1_000_000:03d}", f"{size // 1000 % 1000:03d}"
+        return self.folder / "checkpoints" / millions / thousands / f"{size}.note"
+
+    def write_checkpoint(self, note: bytes) -> None:
+        """Make `note` the newest checkpoint: the moment of publication. Durable after return."""
+        save_file(self.folder / "checkpoint", note)
+
+    def checkpoint(self) -> bytes | None:
+        """Return the newest published note; none before the first."""
+        path = self.folder / "checkpoint"
+        return path.read_bytes() if path.is_file() else None
+
+    @contextmanager
+    def one_publisher(self) -> Iterator[None]:
+        """Keep other threads and processes of this machine from publishing at the same time."""
+        descriptor = os.open(
+            self.folder.with_name(f".{self.folder.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _write_once(self, path: Path, data: bytes) -> None:
+        if path.is_file():
+            if path.read_bytes() != data:
+                raise IntegrityError(
+                    str(path.relative_to(self.folder)), "the bytes published before", "other"
+                )
+            return
+        self._make_folder(path.parent)
+        save_file(path, data)
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            flush_folder(folder.parent)

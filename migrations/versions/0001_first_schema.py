@@ -1,0 +1,305 @@
+"""The first schema: events, log, items, jobs, exports, and who may ask.
+
+Revision 0001, after none.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts")
+
+CHECKPOINT_MAY_CHANGE = (
+    "OLD.published_at IS NULL AND NEW.published_at IS NOT NULL AND NEW.size = OLD.size "
+    "AND NEW.note = OLD.note AND NEW.note_sha256 = OLD.note_sha256 AND NEW.signed_at = OLD.signed_at"
+)
+TREE_HEAD_MAY_CHANGE = "NEW.id = OLD.id AND NEW.size > OLD.size AND NEW.epoch = OLD.epoch + 1"
+
+
+def upgrade() -> None:
+    _create_tables()
+    for table in APPEND_ONLY:
+        _refuse(table, "UPDATE")
+        _refuse(table, "DELETE")
+    _refuse("checkpoints", "UPDATE", unless=CHECKPOINT_MAY_CHANGE)
+    _refuse("checkpoints", "DELETE")
+    _refuse("tree_head", "UPDATE", unless=TREE_HEAD_MAY_CHANGE)
+    _refuse("tree_head", "DELETE")
+
+
+def _refuse(table: str, action: str, *, unless: str | None = None) -> None:
+    """Make the database refuse the action on any row, whoever asks."""
+    name, message = f"{table}_refuse_{action.lower()}", f"{table} refuses this {action}"
+    condition = "" if unless is None else f"WHEN (NOT ({unless}))"
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW {condition} "
+            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+        return
+    op.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'restrict_violation'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION {name}()"
+    )
+    if action == "DELETE":
+        op.execute(
+            f"CREATE TRIGGER {name}_all BEFORE TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+        )
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "actors",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=6), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_actors"),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.String(length=29), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("slot", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(raw) BETWEEN 2 AND 32768", name="ck_events_raw_length"),
+        sa.CheckConstraint("length(sha256) = 32", name="ck_events_sha256_length"),
+        sa.CheckConstraint("length(slot) = 32", name="ck_events_slot_length"),
+        sa.CheckConstraint("seq >= 0", name="ck_events_seq_from_zero"),
+        sa.PrimaryKeyConstraint("id", name="pk_events"),
+        sa.UniqueConstraint("sha256", name="uq_events_sha256"),
+        sa.UniqueConstraint("slot", name="uq_events_slot"),
+        sa.UniqueConstraint(
+            "subject_kind", "subject_id", "seq", name="uq_events_subject_kind_subject_id_seq"
+        ),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.String(length=29), nullable=False),
+        sa.Column("target", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("progress", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.UniqueConstraint(
+            "subject_kind", "subject_id", "kind", "target", name="uq_jobs_subject_kind_subject_id_kind_target"
+        ),
+    )
+    op.create_index("ix_jobs_kind_run_at", "jobs", ["kind", "run_at"], unique=False)
+    op.create_table(
+        "paces",
+        sa.Column("target", sa.String(length=64), nullable=False),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name="pk_paces"),
+    )
+    op.create_table(
+        "subject_heads",
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.String(length=29), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("event_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("next_slot", sa.LargeBinary(length=32), nullable=False),
+        sa.CheckConstraint("length(event_sha256) = 32", name="ck_subject_heads_event_sha256_length"),
+        sa.CheckConstraint("length(next_slot) = 32", name="ck_subject_heads_next_slot_length"),
+        sa.PrimaryKeyConstraint("subject_kind", "subject_id", name="pk_subject_heads"),
+    )
+    op.create_table(
+        "tree_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("frontier", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_tree_head_singleton"),
+        sa.CheckConstraint("length(root_hash) = 32", name="ck_tree_head_root_hash_length"),
+        sa.PrimaryKeyConstraint("id", name="pk_tree_head"),
+    )
+    op.create_table(
+        "tree_heads",
+        sa.Column("size", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("root_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("sequenced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(root_hash) = 32", name="ck_tree_heads_root_hash_length"),
+        sa.PrimaryKeyConstraint("size", name="pk_tree_heads"),
+        sa.UniqueConstraint("epoch", name="uq_tree_heads_epoch"),
+    )
+    op.create_table(
+        "api_tokens",
+        sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("length(token_sha256) = 32", name="ck_api_tokens_token_sha256_length"),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_api_tokens_actor_id"),
+        sa.PrimaryKeyConstraint("token_sha256", name="pk_api_tokens"),
+    )
+    op.create_index("ix_api_tokens_actor_id", "api_tokens", ["actor_id"], unique=False)
+    op.create_table(
+        "checkpoints",
+        sa.Column("size", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column("note_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("length(note_sha256) = 32", name="ck_checkpoints_note_sha256_length"),
+        sa.ForeignKeyConstraint(["size"], ["tree_heads.size"], name="fk_checkpoints_size"),
+        sa.PrimaryKeyConstraint("size", name="pk_checkpoints"),
+    )
+    op.create_table(
+        "disclosures",
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("disclosure", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_disclosures_event_id"),
+        sa.PrimaryKeyConstraint("event_id", "name", name="pk_disclosures"),
+    )
+    op.create_table(
+        "items",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("owner_id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("mode", sa.String(length=10), nullable=False),
+        sa.Column("secret", sa.Boolean(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("crc32", sa.BigInteger(), nullable=True),
+        sa.Column("receipt", sa.LargeBinary(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "mode <> 'content' OR (size IS NOT NULL AND crc32 IS NOT NULL)", name="ck_items_content_known"
+        ),
+        sa.CheckConstraint("mode = 'commitment' OR sha256 IS NOT NULL", name="ck_items_sha256_known"),
+        sa.CheckConstraint("mode IN ('content', 'hash', 'commitment')", name="ck_items_mode"),
+        sa.CheckConstraint("length(sha256) = 32", name="ck_items_sha256_length"),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_items_event_id"),
+        sa.ForeignKeyConstraint(["owner_id"], ["actors.id"], name="fk_items_owner_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_items"),
+        sa.UniqueConstraint("event_id", name="uq_items_event_id"),
+    )
+    op.create_index("ix_items_owner_id", "items", ["owner_id"], unique=False)
+    op.create_index("ix_items_sha256", "items", ["sha256"], unique=False)
+    op.create_table(
+        "leaves",
+        sa.Column("leaf_index", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.CheckConstraint("leaf_index >= 0", name="ck_leaves_index_from_zero"),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_leaves_event_id"),
+        sa.PrimaryKeyConstraint("leaf_index", name="pk_leaves"),
+        sa.UniqueConstraint("event_id", name="uq_leaves_event_id"),
+    )
+    op.create_table(
+        "pending_events",
+        sa.Column("event_id", BIG_ID, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_pending_events_event_id"),
+        sa.PrimaryKeyConstraint("event_id", name="pk_pending_events"),
+    )
+    op.create_table(
+        "proof_parts",
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_proof_parts_event_id"),
+        sa.PrimaryKeyConstraint("event_id", "name", name="pk_proof_parts"),
+    )
+    op.create_table(
+        "uploads",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_uploads_actor_id"),
+        sa.PrimaryKeyConstraint("item_id", name="pk_uploads"),
+    )
+    op.create_table(
+        "vault_state",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.String(length=100), nullable=False),
+        sa.Column("log_class", sa.String(length=11), nullable=False),
+        sa.Column("system_actor_id", sa.String(length=29), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name="ck_vault_state_singleton"),
+        sa.ForeignKeyConstraint(["system_actor_id"], ["actors.id"], name="fk_vault_state_system_actor_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_vault_state"),
+    )
+    op.create_table(
+        "exports",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cut_size", sa.BigInteger(), nullable=True),
+        sa.Column("parts_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("checkpoint_size", BIG_ID, nullable=True),
+        sa.Column("bundle_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("bundle_size", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_exports_actor_id"),
+        sa.ForeignKeyConstraint(["checkpoint_size"], ["checkpoints.size"], name="fk_exports_checkpoint_size"),
+        sa.PrimaryKeyConstraint("id", name="pk_exports"),
+    )
+    op.create_index("ix_exports_actor_id", "exports", ["actor_id"], unique=False)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("endpoint", sa.String(length=60), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("request_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("item_id", sa.String(length=29), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(item_id IS NULL) = (request_sha256 IS NULL)", name="ck_idempotency_keys_bound_when_done"
+        ),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_idempotency_keys_actor_id"),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_idempotency_keys_item_id"),
+        sa.PrimaryKeyConstraint("actor_id", "endpoint", "key", name="pk_idempotency_keys"),
+    )
+    op.create_table(
+        "export_items",
+        sa.Column("export_id", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=True),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_export_items_event_id"),
+        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_items_export_id"),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_export_items_item_id"),
+        sa.PrimaryKeyConstraint("export_id", "item_id", name="pk_export_items"),
+    )
+    op.create_index("ix_export_items_item_id", "export_items", ["item_id"], unique=False)
+    op.create_table(
+        "export_parts",
+        sa.Column("export_id", sa.String(length=29), nullable=False),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_parts_export_id"),
+        sa.PrimaryKeyConstraint("export_id", "path", name="pk_export_parts"),
+    )

@@ -1,0 +1,108 @@
+"""Vaults for tests: real database, files and keys; a clock to set, and authorities that answer."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from anchors.base import AnchorProof, Progress, Statement
+from evidence_vault.core.names import encode_id
+from evidence_vault.pipeline.deposit import begin_deposit
+from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.record import EventActor
+from evidence_vault.pipeline.vault import Vault, build_vault
+from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.settings import Settings, TimestampAuthority
+from evidence_vault.store.queries import actors
+from evidence_vault.store.schema import upgrade
+
+OWNER = EventActor(id=encode_id("ac", b"o" * 16), role="RH", auth="token")
+
+
+@dataclass(slots=True)
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    now: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class FakeAuthority:
+    """A submitter that answers at once, or fails as told. It never looks at what it stamps."""
+
+    kind: str = "rfc3161"
+    failures: list[Exception] = field(default_factory=list)
+    asked: list[Statement] = field(default_factory=list)
+    prepared: int = 0
+    before_answer: Callable[[], None] = lambda: None
+
+    def prepare(self, statement: Statement) -> Progress:
+        self.prepared += 1
+        return Progress(kind=self.kind, state="PREPARED", data={"request": statement.sha256.hex()})
+
+    def advance(self, statement: Statement, progress: Progress) -> Progress | AnchorProof:
+        assert progress.data == {"request": statement.sha256.hex()}
+        self.asked.append(statement)
+        self.before_answer()
+        if self.failures:
+            raise self.failures.pop(0)
+        return AnchorProof(
+            kind=self.kind,
+            parts={
+                "request.tsq": b"q" + statement.sha256,
+                "response.tsr": b"r" + statement.sha256,
+                "chain.pem": b"pem",
+            },
+        )
+
+
+def authority(name: str) -> TimestampAuthority:
+    return TimestampAuthority(
+        name=name, group=f"{name}-group", url="http://127.0.0.1:1/tsa", roots_pem="-", log_class="development"
+    )
+
+
+def settings_for(home: Path, names: tuple[str, ...] = ("tsa",), **changes: object) -> Settings:
+    return Settings.model_validate({"authorities": [authority(n) for n in names], **changes}).model_copy(
+        update={"home": home}
+    )
+
+
+def new_vault(
+    home: Path,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    submitters: Mapping[str, FakeAuthority] | None = None,
+    **changes: object,
+) -> Vault:
+    """Make a vault in `home`, open its log, and add the owner of everything."""
+    submitters = {"tsa": FakeAuthority()} if submitters is None else submitters
+    settings = settings_for(home, tuple(submitters), **changes)
+    create_keys(settings, random=secrets.token_bytes)
+    vault = build_vault(settings, clock=clock or SetClock(), submitters={"timestamp": dict(submitters)})
+    upgrade(vault.database)
+    open_log(vault, anchors=[])
+    with vault.database.write() as session:
+        actors.add_actor(session, actor_id=OWNER.id, name="Owner", role="RH", at=vault.clock())
+    return vault
+
+
+def reopened(vault: Vault) -> Vault:
+    """Return the same vault as a new process would find it."""
+    vault.database.dispose()
+    return build_vault(vault.settings, clock=vault.clock, submitters=vault.submitters)
+
+
+def deposit(vault: Vault, content: bytes = b"evidence", **wish: object) -> Deposited:
+    with begin_deposit(vault, Wish(actor=OWNER, **wish)) as one:  # type: ignore[arg-type]
+        for start in range(0, len(content), 300_000):
+            one.write(content[start : start + 300_000])
+        return one.commit()
