@@ -37,7 +37,7 @@ TIMESTAMP: Steps = {
 """A token from one authority over one item or one checkpoint."""
 
 ANCHOR: Steps = {
-    S.READY: frozenset({S.PREPARED, S.FAILED}),
+    S.READY: frozenset({S.READY, S.PREPARED, S.FAILED}),
     S.PREPARED: frozenset(
         {S.PREPARED, S.SUBMITTED, S.SUPERSEDED, S.FAILED}
     ),  # signed and stored, not yet sent

@@ -1,0 +1,293 @@
+"""Export: items go in, a sealed bundle that our own verifier has read comes out.
+
+    request ──► READY ──(seal)──► READY ──(a checkpoint covers EXPORTED)──► SPOOLED ──(verify)──► VERIFIED
+
+1. *seal*, one transaction: choose the cut, lock the subjects in id order, freeze the parts, commit EXPORTED
+   with their digest as the newest event of each item. From here on the bundle's bytes are determined.
+2. *write*, once a published checkpoint M covers every EXPORTED: log proofs against M, the zip to the spool.
+3. *verify*: our own verifier reads the file before anyone else does; what fails is never handed out.
+
+Durable after return: each step's rows; in (2) the flushed file. A crash before a commit means the step is taken
+again, with the same bytes: parts are frozen, M is chosen once. A crash after it means the next step.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy.orm import Session
+
+from evidence_vault.core import layout
+from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
+from evidence_vault.core.canonical import Json
+from evidence_vault.core.events import Subject
+from evidence_vault.core.names import encode_id
+from evidence_vault.core.states import JobState
+from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.export_log import log_files
+from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
+from evidence_vault.pipeline.record import Draft, EventActor, append_event
+from evidence_vault.pipeline.trust import vault_policy
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.models import Export, Item
+from evidence_vault.store.queries import events, exports, items, jobs, log
+from evidence_vault.verify.report import Report, Verdict
+from evidence_vault.verify.verifier import verify_path
+
+SUBJECT_KIND = "export"
+TARGET = "bundle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportWish:
+    """Who wants which items, and why he may: `access` is the `why` of EXPORTED."""
+
+    actor: EventActor
+    item_ids: tuple[str, ...]
+    access: Mapping[str, Json]
+    full_chain: bool = False
+
+
+def request_export(vault: Vault, wish: ExportWish) -> str:
+    """Note the wish and return the id of the bundle to be. Durable after return: the export and its job."""
+    vault.gate.require_open()
+    bundle_id = encode_id("bd", vault.random(16))
+    now = vault.clock()
+    with vault.database.write() as session:
+        exports.add_export(
+            session,
+            export_id=bundle_id,
+            actor_id=wish.actor.id,
+            item_ids=sorted(set(wish.item_ids)),
+            options={
+                "role": wish.actor.role,
+                "auth": wish.actor.auth,
+                "on_behalf_of": wish.actor.on_behalf_of,
+                "access": dict(wish.access),
+                "full_chain": wish.full_chain,
+            },
+            at=now,
+        )
+        jobs.add_jobs(session, "export", Subject(kind=SUBJECT_KIND, id=bundle_id), [TARGET], at=now)
+    return bundle_id
+
+
+def advance_export(vault: Vault, job: jobs.Claimed) -> None:
+    """Take the next step of an export and record it."""
+    bundle_id = job.subject.id
+    with vault.database.read() as session:
+        export = exports.get_export(session, bundle_id)
+    if export is None:
+        raise IntegrityError(f"export {bundle_id}", "a row", "none")
+    if job.state is JobState.SPOOLED:
+        _verify(vault, job, export)
+    elif job.state is JobState.VERIFIED:
+        _expire(vault, job, export)
+    elif export.parts_sha256 is None:
+        _seal(vault, job, export)
+    else:
+        _write(vault, job, export)
+
+
+def spool_path(vault: Vault, bundle_id: str) -> Path:
+    """Return where the finished bundle lies until it expires."""
+    return vault.settings.home / "spool" / f"{layout.base_folder(bundle_id)}.zip"
+
+
+def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
+    """Step 1. A crash before the commit leaves nothing; after it, the parts and EXPORTED stand for ever."""
+    with vault.database.write() as session:
+        now = vault.clock()
+        wanted = exports.export_items(session, export.id)
+        for row in wanted:
+            events.lock_subject_head(session, Subject(kind="item", id=row.item_id))
+        found = [_item(items.get_item(session, row.item_id), row.item_id) for row in wanted]
+        choice = choose(
+            session,
+            found,
+            tokens=len(vault.settings.authorities),
+            full_chain=bool(export.options["full_chain"]),
+        )
+        if choice is None:
+            # Not yet: the item waits for its first stamped checkpoint.
+            _again(vault, session, job, now)
+            return
+        parts = collect(
+            session, origin=vault.settings.origin, bundle_id=export.id, items=found, choice=choice
+        )
+        parts_text = sealed_digests(parts)
+        parts_sha256 = hashlib.sha256(parts_text).digest()
+        parts[layout.PARTS] = Part(sha256=parts_sha256, body=parts_text)
+        for item in found:
+            recorded = append_event(
+                vault, session, _exported(export, item, choice=choice, parts_sha256=parts_sha256)
+            )
+            exports.set_exported_event(session, export.id, item.id, recorded.event_id)
+        exports.freeze_parts(
+            session, export.id, {path: (part.sha256, part.body) for path, part in parts.items()}
+        )
+        exports.update_export(
+            session,
+            export.id,
+            cut_size=choice.cut.size,
+            parts_sha256=parts_sha256,
+            options={**export.options, "sizes": list(choice.sizes)},
+        )
+        _again(vault, session, job, now)
+
+
+def _exported(export: Export, item: Item, *, choice: Choice, parts_sha256: bytes) -> Draft:
+    options = export.options
+    return Draft(
+        subject=Subject(kind="item", id=item.id),
+        type="EXPORTED",
+        actor=EventActor(
+            id=export.actor_id,
+            role=options["role"],
+            auth=options["auth"],
+            on_behalf_of=options["on_behalf_of"],
+        ),
+        why=options["access"],
+        fields={
+            "bundle": export.id,
+            "cut": {"size": choice.cut.size, "root": choice.cut.root_hash.hex()},
+            "parts_sha256": parts_sha256.hex(),
+        },
+    )
+
+
+def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
+    """Step 2. A crash before the commit leaves a file that the next try replaces with the same bytes."""
+    with vault.database.write() as session:
+        now = vault.clock()
+        size = _covering_checkpoint(session, export)
+        if size is None:
+            _again(vault, session, job, now)
+            return
+        exports.update_export(session, export.id, checkpoint_size=size)
+    with vault.database.read() as session:
+        frozen = {part.path: part for part in exports.frozen_parts(session, export.id)}
+        wanted = exports.export_items(session, export.id)
+        found = {row.item_id: _item(items.get_item(session, row.item_id), row.item_id) for row in wanted}
+        files: dict[str, BundleFile] = {}
+        for path, part in frozen.items():
+            if part.body is not None:
+                files[path] = file_of_bytes(part.body)
+        for item in found.values():
+            path = layout.content_path(item.id)
+            if path in frozen:
+                files[path] = _content(vault, item)
+        for row in wanted:
+            if row.event_id is None:
+                raise IntegrityError(f"export {export.id}", "an EXPORTED event", row.item_id)
+            event = events.get_event(session, row.event_id)
+            files[layout.event_path(Subject(kind="item", id=row.item_id), event.seq)] = file_of_bytes(
+                event.raw
+            )
+        proofs = log_files(
+            vault, session, sizes=[*map(int, export.options["sizes"]), size], event_paths=list(files)
+        )
+    files.update({path: file_of_bytes(data) for path, data in proofs.items()})
+    length, sha256 = _save(
+        spool_path(vault, export.id), lambda out: write_bundle(out, bundle_id=export.id, files=files)
+    )
+    with vault.database.write() as session:
+        exports.update_export(session, export.id, bundle_sha256=sha256, bundle_size=length)
+        jobs.record(session, job, JobState.SPOOLED, now=vault.clock(), run_at=vault.clock())
+
+
+def _covering_checkpoint(session: Session, export: Export) -> int | None:
+    """The published checkpoint above every EXPORTED, chosen once; None while there is none."""
+    if export.checkpoint_size is not None:
+        return export.checkpoint_size
+    event_ids = [row.event_id for row in exports.export_items(session, export.id) if row.event_id]
+    indexes = log.leaf_indexes(session, event_ids)
+    if len(indexes) < len(event_ids):
+        return None
+    newest = log.latest_published(session)
+    return newest.size if newest and newest.size > max(indexes.values()) else None
+
+
+def _verify(vault: Vault, job: jobs.Claimed, export: Export) -> None:
+    """Step 3. INDETERMINATE is no fault of the bundle: it may be young, or its block not confirmed yet."""
+    now = vault.clock()
+    with vault.database.read() as session:
+        policy = vault_policy(vault, session)
+    report = verify_path(spool_path(vault, export.id), policy, at=now)
+    with vault.database.write() as session:
+        if report.verdict in (Verdict.TOTAL_FAILED, Verdict.UNREADABLE):
+            jobs.record(session, job, JobState.FAILED, now=now, run_at=None, error=_why(report))
+            return
+        expires_at = now + timedelta(hours=vault.settings.export_keep_hours)
+        exports.update_export(session, export.id, expires_at=expires_at)
+        jobs.record(session, job, JobState.VERIFIED, now=now, run_at=expires_at)
+
+
+def _expire(vault: Vault, job: jobs.Claimed, export: Export) -> None:
+    """The spooled file goes; the record of the export stays."""
+    spool_path(vault, export.id).unlink(missing_ok=True)
+    with vault.database.write() as session:
+        jobs.record(session, job, JobState.EXPIRED, now=vault.clock(), run_at=None)
+
+
+def _why(report: Report) -> str:
+    wrong = [
+        f"row {row.number} {finding.code} {finding.place}"
+        for item in report.items
+        for row in item.rows
+        for finding in row.findings
+        if finding.status == "FAILED"
+    ]
+    return "our own verifier refuses the bundle: " + ("; ".join(wrong[:5]) or str(report.unreadable))
+
+
+def _again(vault: Vault, session: Session, job: jobs.Claimed, now: datetime) -> None:
+    wait = timedelta(seconds=vault.settings.poll_interval_s)
+    jobs.record(session, job, JobState.READY, now=now, run_at=now + wait)
+
+
+def _item(item: Item | None, item_id: str) -> Item:
+    if item is None:
+        raise IntegrityError(f"item {item_id}", "a row", "none")
+    return item
+
+
+def _content(vault: Vault, item: Item) -> BundleFile:
+    if item.size is None or item.crc32 is None or item.sha256 is None:
+        raise IntegrityError(f"item {item.id}", "size, CRC-32 and digest", "none")
+    return BundleFile(
+        size=item.size,
+        crc32=item.crc32,
+        sha256=item.sha256,
+        chunks=lambda: _checked(vault.blobs.chunks(item.id), item),
+    )
+
+
+def _checked(chunks: Iterator[bytes], item: Item) -> Iterator[bytes]:
+    """The stored bytes, which must still be those of the deposit."""
+    running, crc32 = hashlib.sha256(), 0
+    for chunk in chunks:
+        running.update(chunk)
+        crc32 = zlib.crc32(chunk, crc32)
+        yield chunk
+    if running.digest() != item.sha256:
+        raise IntegrityError(f"content of {item.id}", (item.sha256 or b"").hex(), running.hexdigest())
+
+
+def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:
+    """Write, flush and rename; return length and SHA-256."""
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".part")
+    with temporary.open("w+b") as file:
+        length = write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").digest()
+    temporary.replace(path)
+    return length, sha256

@@ -1,0 +1,58 @@
+"""The log's part of a bundle: checkpoints, consistency between neighbours, an inclusion proof for each event.
+
+Everything comes from the published tiles and notes, as an outsider would read them.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from sqlalchemy.orm import Session
+
+from evidence_vault.core import layout
+from evidence_vault.core.canonical import Json, encode_canonical
+from evidence_vault.core.layout import Part as PartKind
+from evidence_vault.core.merkle import prove_consistency, prove_inclusion
+from evidence_vault.core.textfields import encode_base64
+from evidence_vault.core.tiles import TileNodeReader
+from evidence_vault.core.tlog_proof import TlogProof, encode_tlog_proof
+from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import bundles
+
+
+def log_files(
+    vault: Vault, session: Session, *, sizes: Sequence[int], event_paths: Sequence[str]
+) -> dict[str, bytes]:
+    """Return the files under proof/log by path.
+
+    sizes: of the checkpoints that travel; the largest, M, is the one that all events are proved against.
+    event_paths: paths in the bundle, of which those of events are used.
+    """
+    ordered = sorted(set(sizes))
+    newest = ordered[-1]
+    notes = bundles.notes_of(session, ordered)
+    read = TileNodeReader(vault.public.read_tile, newest)
+    files: dict[str, bytes] = {}
+    for size in ordered:
+        if size not in notes:
+            raise IntegrityError(f"checkpoint {size}", "its note", "none")
+        files[layout.note_path(size)] = notes[size]
+    for size1, size2 in pairwise(ordered):
+        proof = prove_consistency(size1, size2, read)
+        files[layout.consistency_path(size1, size2)] = encode_canonical(
+            {"v": 1, "proof": list[Json](encode_base64(node) for node in proof)}
+        )
+    for path in event_paths:
+        meaning = layout.parse_path(path)
+        if meaning.part is not PartKind.EVENT or meaning.subject is None:
+            continue
+        row = bundles.logged_event(session, meaning.subject, meaning.seq)
+        if row is None or row.leaf_index >= newest:
+            raise IntegrityError(path, f"a leaf below {newest}", None if row is None else row.leaf_index)
+        inclusion = TlogProof(
+            index=row.leaf_index,
+            hashes=tuple(prove_inclusion(row.leaf_index, newest, read)),
+            checkpoint_note=notes[newest],
+        )
+        files[layout.inclusion_path(meaning.subject, meaning.seq)] = encode_tlog_proof(inclusion)
+    return files

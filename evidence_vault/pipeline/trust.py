@@ -1,0 +1,131 @@
+"""The vault's own trust policy: what `trust export` hands out as a starting point, and what checks our own exports.
+
+Keys and anchors come from the log's own events, roots and classes from the settings. It is a starting point
+only: who verifies compares keys and roots with sources of his own, and adds the blocks that others confirm.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy.orm import Session
+
+from anchors.ethereum.header import parse_header
+from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
+from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
+from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.names import encode_time
+from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import bundles, events, log
+from evidence_vault.verify.trust import TrustPolicy, parse_policy
+
+LOG = Subject(kind="log", id="log")
+
+
+def vault_policy(vault: Vault, session: Session) -> TrustPolicy:
+    """Return the policy under which the vault checks what it hands out; its own final blocks count as known."""
+    text = policy_text(vault, session, tsa_groups=1, anchors=0, known_blocks=_own_blocks(session))
+    return parse_policy(text.encode(), name="the vault's own")
+
+
+def policy_text(
+    vault: Vault,
+    session: Session,
+    *,
+    tsa_groups: int | None = None,
+    anchors: int = 1,
+    known_blocks: Sequence[tuple[int, int, bytes]] = (),
+) -> str:
+    """Return a `trust.toml`. known_blocks: (chain id, number, hash) that somebody vouches for.
+
+    tsa_groups: as given, else as many as the settings have, at most 2.
+    """
+    groups = len({authority.group for authority in vault.settings.authorities})
+    lines = [
+        f"# Trust policy of {vault.settings.origin}, as the vault itself states it,",
+        f"# {encode_time(vault.clock())}.",
+        "# A starting point: compare the keys and roots with sources of your own before you rely on them.",
+        "version = 1",
+        "",
+        "[require]",
+        f"tsa_groups = {min(2, max(1, groups)) if tsa_groups is None else tsa_groups}",
+        f"anchors = {anchors}",
+        *_log(vault, session),
+        *_authorities(vault),
+        *_chains(vault, session, known_blocks),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def final_blocks(session: Session, sizes: Sequence[int]) -> list[tuple[int, int, bytes]]:
+    """Return (chain id, number, hash) of the blocks that hold the anchors of these checkpoints."""
+    blocks: list[tuple[int, int, bytes]] = []
+    for proof in _proofs(session, sizes):
+        header = parse_header(proof.header)
+        blocks.append((proof.chain_id, header.number, header.block_hash))
+    return blocks
+
+
+def _own_blocks(session: Session) -> list[tuple[int, int, bytes]]:
+    newest = log.latest_published(session)
+    return final_blocks(session, bundles.anchored_sizes(session, published=newest.size if newest else 0))
+
+
+def _proofs(session: Session, sizes: Sequence[int]) -> Iterator[EthereumProof]:
+    for size in sizes:
+        for row in events.events_of(session, Subject(kind="checkpoint", id=str(size))):
+            if row.type == "CHECKPOINT_ANCHORED" and parse_event(row.raw).fields["anchor_kind"] == KIND:
+                yield parse_proof(events.proof_parts_of(session, row.id)[PART])
+
+
+def _log(vault: Vault, session: Session) -> Iterator[str]:
+    rows = [parse_event(row.raw) for row in events.events_of(session, LOG)]
+    if not rows or rows[0].type != "LOG_OPENED":
+        raise IntegrityError("log/0", "LOG_OPENED", "none")
+    opened = rows[0].fields
+    yield from ("", "[[log]]", f"origin = {_quoted(vault.settings.origin)}")
+    yield f"vkey = {_quoted(as_text(opened['log_vkey']))}"
+    yield f"receipt_vkey = {_quoted(as_text(opened['receipt_vkey']))}"
+    yield f"class = {_quoted(vault.settings.log_class)}"
+    for anchor in _anchors(session):
+        yield from ("", "[[log.anchor]]", f"chain = {as_integer(anchor['chain_id'])}")
+        yield f"contract = {_quoted('0x' + as_text(anchor['contract']))}"
+        yield f"sender = {_quoted('0x' + as_text(anchor['sender']))}"
+
+
+def _anchors(session: Session) -> list[dict[str, Json]]:
+    """Every anchor that the log named: at its opening, and later."""
+    found: list[dict[str, Json]] = []
+    for row in events.events_of(session, LOG):
+        event = parse_event(row.raw)
+        if event.type == "LOG_OPENED":
+            found += [as_object(anchor) for anchor in as_list(event.fields["anchors"])]
+        elif event.type == "ANCHOR_ADDED":
+            found.append(as_object(event.fields["anchor"]))
+    return found
+
+
+def _authorities(vault: Vault) -> Iterator[str]:
+    for authority in vault.settings.authorities:
+        roots = authority.load_roots_pem(vault.settings.home).strip()
+        yield from ("", "[[tsa]]", f"name = {_quoted(authority.name)}", f"group = {_quoted(authority.group)}")
+        yield f"class = {_quoted(authority.log_class)}"
+        yield f'roots = ["""\n{roots}\n"""]'
+
+
+def _chains(vault: Vault, session: Session, known: Sequence[tuple[int, int, bytes]]) -> Iterator[str]:
+    named = {as_integer(anchor["chain_id"]) for anchor in _anchors(session)}
+    networks = {network.chain_id: network for network in vault.settings.networks}
+    for chain_id in sorted(named & networks.keys()):
+        network = networks[chain_id]
+        yield from ("", "[[chain]]", f"chain_id = {chain_id}", f"name = {_quoted(network.name)}")
+        yield f"genesis = {_quoted(network.genesis)}"
+        yield f"class = {_quoted(network.log_class)}"
+        yield "known_blocks = ["
+        for number, block_hash in sorted({(n, h) for chain, n, h in known if chain == chain_id}):
+            yield f"  {{ number = {number}, hash = {_quoted(block_hash.hex())} }},"
+        yield "]"
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string. What we put in has no control characters; quotes and backslashes are escaped."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
