@@ -316,3 +316,17 @@ class Upload(Base):
     actor_id: Mapped[str | None] = mapped_column(ForeignKey("actors.id"))
     state: Mapped[str] = mapped_column(String(10))
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AnchorNonce(Base):
+    """A nonce of an anchor sender and the checkpoint it belongs to: two workers never spend twice on one.
+
+    Nodes accept gaps and replacements in silence, so the ledger is here. sender: 20 bytes.
+    """
+
+    __tablename__ = "anchor_nonces"
+    __table_args__ = (UniqueConstraint("chain_id", "sender", "purpose"), length_check("sender", 20))
+    chain_id: Mapped[int] = mapped_column(BIG_ID, primary_key=True, autoincrement=False)
+    sender: Mapped[bytes] = mapped_column(LargeBinary(20), primary_key=True)
+    nonce: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    purpose: Mapped[str] = mapped_column(String(100))

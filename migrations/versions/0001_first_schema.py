@@ -216,6 +216,16 @@ def _create_tables() -> None:
         sa.UniqueConstraint("event_id", name="uq_leaves_event_id"),
     )
     op.create_table(
+        "anchor_nonces",
+        sa.Column("chain_id", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("sender", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("nonce", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("purpose", sa.String(length=100), nullable=False),
+        sa.CheckConstraint("length(sender) = 20", name="ck_anchor_nonces_sender_length"),
+        sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_anchor_nonces"),
+        sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id"),
+    )
+    op.create_table(
         "pending_events",
         sa.Column("event_id", BIG_ID, autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_pending_events_event_id"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from evidence_vault.core.events import Subject
@@ -76,7 +76,7 @@ def notes_of(session: Session, sizes: Sequence[int]) -> dict[int, bytes]:
     return {size: note for size, note in rows}
 
 
-def _timed(published: int, tokens: int):  # type: ignore[no-untyped-def] # SQLAlchemy's Select is generic in its row
+def _timed(published: int, tokens: int) -> Select[int]:
     return (
         select(_SIZE)
         .join(Leaf, Leaf.event_id == Event.id)

@@ -1,0 +1,58 @@
+"""The nonce ledger of the anchor senders (`anchors.ethereum.submit.NonceLedger`), kept in the database."""
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.orm import Session
+
+from evidence_vault.store.models import AnchorNonce
+from evidence_vault.store.session import Database
+
+
+class DatabaseNonceLedger:
+    """Which nonce of a sender belongs to which checkpoint, for all workers of that sender's key.
+
+    Durable before return. One writer at a time on SQLite; on PostgreSQL the constraints make one of two
+    simultaneous reservations fail, and its worker tries again.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
+        """Return the nonce that `purpose` holds, if it is at least `chain_nonce`, else the smallest free one."""
+        with self._database.write() as session:
+            held = {row.purpose: row.nonce for row in _rows(session, chain_id, sender)}
+            own = held.get(purpose)
+            if own is not None and own >= chain_nonce:
+                return own
+            taken = {nonce for name, nonce in held.items() if name != purpose}
+            nonce = next(n for n in range(chain_nonce, chain_nonce + len(taken) + 1) if n not in taken)
+            if own is None:
+                session.add(AnchorNonce(chain_id=chain_id, sender=sender, nonce=nonce, purpose=purpose))
+            else:
+                session.execute(
+                    update(AnchorNonce).where(*_is(chain_id, sender, purpose)).values(nonce=nonce)
+                )
+            return nonce
+
+    def release(self, *, chain_id: int, sender: bytes, purpose: str) -> None:
+        """Free the nonce of a purpose that sent nothing and never will."""
+        with self._database.write() as session:
+            session.execute(delete(AnchorNonce).where(*_is(chain_id, sender, purpose)))
+
+
+def _rows(session: Session, chain_id: int, sender: bytes) -> list[AnchorNonce]:
+    return list(
+        session.scalars(
+            select(AnchorNonce)
+            .where(AnchorNonce.chain_id == chain_id, AnchorNonce.sender == sender)
+            .with_for_update()
+        )
+    )
+
+
+def _is(chain_id: int, sender: bytes, purpose: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        AnchorNonce.chain_id == chain_id,
+        AnchorNonce.sender == sender,
+        AnchorNonce.purpose == purpose,
+    )
