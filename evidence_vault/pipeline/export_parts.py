@@ -123,7 +123,7 @@ def collect(
     parts[layout.BUNDLE_JSON] = _part(bundle)
     if disclosed:
         parts[layout.DISCLOSURES] = _part(encode_canonical(disclosed))
-    parts[layout.README] = _part(write_readme(bundle_id=bundle_id, stamps=stamps, parts=parts))
+    parts[layout.README] = _part(write_readme(bundle_id=bundle_id, stamps=stamps))
     return parts
 
 

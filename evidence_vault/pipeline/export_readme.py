@@ -3,7 +3,7 @@
 It is sealed with the parts, so it names nothing younger than the cut, and no verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anchors.rfc3161.token import parse_response, parse_token
@@ -64,27 +64,22 @@ class Stamp:
     response: bytes
 
 
-def write_readme(*, bundle_id: str, stamps: Sequence[Stamp], parts: Mapping[str, object]) -> bytes:
-    """Return the text for a bundle with these tokens and parts."""
+def write_readme(*, bundle_id: str, stamps: Sequence[Stamp]) -> bytes:
+    """Return the text for a bundle with these tokens."""
     return _TEXT.format(
         bundle=bundle_id,
         base=f"ev-{bundle_id}",
-        stamps="".join(_openssl_lines(stamp, parts) for stamp in stamps),
+        stamps="".join(_openssl_lines(stamp) for stamp in stamps),
     ).encode()
 
 
-def _openssl_lines(stamp: Stamp, parts: Mapping[str, object]) -> str:
+def _openssl_lines(stamp: Stamp) -> str:
     response = parse_response(stamp.response)
     if response.token is None:
         raise IntegrityError(f"{stamp.folder}/response.tsr", "a granted token", response.status)
     at = int(parse_token(response.token).gen_time.timestamp())
-    crl = "".join(
-        f" -CRLfile {path}"
-        for path in sorted(parts)
-        if path.startswith(f"{stamp.folder}/") and path.endswith(".crl")
-    )
     return (
         f"    openssl ts -verify -attime {at} -data {stamp.over} \\\n"
         f"      -in {stamp.folder}/response.tsr \\\n"
-        f"      -CAfile {stamp.folder}/chain.pem -untrusted {stamp.folder}/chain.pem{crl}\n\n"
+        f"      -CAfile {stamp.folder}/chain.pem -untrusted {stamp.folder}/chain.pem\n\n"
     )

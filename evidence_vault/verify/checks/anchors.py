@@ -26,6 +26,7 @@ from anchors.ethereum.verify import (
 )
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event
+from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.contents import Bundle
@@ -154,7 +155,7 @@ def _judge(
             network=chain.name,
             chain_class=chain.chain_class,
             block=included.block_number,
-            time=confirmed.time.isoformat(),
+            time=encode_time(confirmed.time),
             source="; ".join(confirmed.assumptions[:1]),
         )
     return AnchorFact(

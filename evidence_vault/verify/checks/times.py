@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evidence_vault.core.events import Event, Subject
+from evidence_vault.core.names import encode_time
 from evidence_vault.verify.checks.anchors import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.tokens import TokenFact
@@ -189,4 +190,4 @@ def _kth(sources: Sequence[Source], k: int, *, latest: bool) -> Source | None:
 
 
 def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds")
+    return encode_time(at)

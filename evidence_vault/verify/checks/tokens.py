@@ -20,6 +20,7 @@ from anchors.rfc3161.verify import verify_response
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject
+from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.verify.checks.anchors import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
@@ -157,7 +158,7 @@ def _good(
             authority=fact.token.authority,
             group=fact.token.group,
             tsa_class=fact.token.tsa_class,
-            time=fact.token.gen_time.isoformat(),
+            time=encode_time(fact.token.gen_time),
         )
     for fact in waiting:
         why = fact.token.why_not_good(at)
@@ -212,7 +213,7 @@ def _remark_added(bundle: Bundle, trusted: Rfc3161Trust, *, findings: Findings) 
             findings.remark(ROW, "token.added-wrong", place, reason=verdict.reason)
         else:
             findings.remark(
-                ROW, "token.added", place, authority=verdict.authority, time=verdict.gen_time.isoformat()
+                ROW, "token.added", place, authority=verdict.authority, time=encode_time(verdict.gen_time)
             )
 
 
