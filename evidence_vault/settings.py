@@ -209,9 +209,6 @@ class Settings(BaseSettings):
     retry_most_s: float = Field(
         default=600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise."
     )
-    max_wrong_answers: int = Field(
-        default=5, ge=1, description="An authority that lies so often is given up on."
-    )
     quarantine_days: int = Field(default=90, ge=1, description="Uploads without a record are kept this long.")
     export_keep_hours: int = Field(default=24, ge=1, description="A bundle stays in the spool this long.")
     timestamp_workers: int = Field(default=2, ge=1, le=64, description="Threads; authorities answer slowly.")

@@ -8,25 +8,22 @@ Durable after return: where the job stands; after (3) the token, its chain and t
 A crash before the commit means: the lease ends, another worker posts the same request again.
 A crash after it means: DONE; the token is on record.
 
-An outage is waited out, ever more slowly. A wrong answer (a token that does not verify, a refusal) is
-counted; an authority that gives too many is given up on for this subject, and an item's history says so.
+An outage is waited out, ever more slowly, and so is an answer that does not verify. A refusal is final: the
+same request would be refused again; the item's history says so, and the job an operator may read.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from anchors.base import AnchorProof, Progress, Statement, TreeHead
+from anchors.rfc3161.submit import RefusedError
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import (
     ConfigError,
-    FormatError,
     IntegrityError,
     UnavailableError,
-    VerificationError,
 )
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
@@ -49,7 +46,7 @@ def advance_timestamp(vault: Vault, job: Claimed) -> None:
                 f"authorities.{job.target}", "no longer in the settings, and a job waits for it"
             )
         # (1) The request is kept before it is sent.
-        if job.progress is None or "state" not in job.progress:
+        if job.progress is None:
             prepared = submitter.prepare(statement)
             with vault.database.write() as session:
                 job = _keep(vault, session, job, prepared)
@@ -60,8 +57,8 @@ def advance_timestamp(vault: Vault, job: Claimed) -> None:
     except (UnavailableError, ConfigError) as error:
         _back_off(vault, job, error)
         return
-    except (VerificationError, FormatError) as error:
-        _count_wrong_answer(vault, job, statement, error)
+    except RefusedError as error:
+        _give_up(vault, job, statement, error)
         return
     # (3) A crash before this commit asks again; the token that came back now is then never seen.
     with vault.database.write() as session:
@@ -113,25 +110,10 @@ def _record_token(
     jobs.record(session, job, JobState.DONE, now=vault.clock(), run_at=None)
 
 
-def _count_wrong_answer(
-    vault: Vault, job: Claimed, statement: Statement, error: VerificationError | FormatError
-) -> None:
-    """Ask anew, with another nonce, until the authority was wrong too often."""
-    count = int((job.progress or {}).get("wrong_answers", 0)) + 1
-    now = vault.clock()
+def _give_up(vault: Vault, job: Claimed, statement: Statement, error: RefusedError) -> None:
+    """The authority refused for good; of a checkpoint only what was obtained is an event."""
     with vault.database.write() as session:
-        if count < vault.settings.max_wrong_answers:
-            jobs.record(
-                session,
-                job,
-                JobState.READY,
-                now=now,
-                run_at=now + vault.backoff(job.tries),
-                progress={"wrong_answers": count},
-                error=str(error),
-            )
-            return
-        if job.subject.kind == "item":  # of a checkpoint only what was obtained is an event
+        if job.subject.kind == "item":
             append_event(
                 vault,
                 session,
@@ -142,12 +124,12 @@ def _count_wrong_answer(
                     fields={
                         "authority": job.target,
                         "imprint_sha256": statement.sha256.hex(),
-                        "reason": "wrong-answers",
+                        "reason": "refused",
                     },
                     result="failed",
                 ),
             )
-        jobs.record(session, job, JobState.FAILED, now=now, run_at=None, error=str(error))
+        jobs.record(session, job, JobState.FAILED, now=vault.clock(), run_at=None, error=str(error))
 
 
 def _back_off(vault: Vault, job: Claimed, error: UnavailableError | ConfigError) -> None:
@@ -178,7 +160,7 @@ def _keep(
     vault: Vault, session: Session, job: Claimed, progress: Progress, *, keep_lease: bool = True
 ) -> Claimed:
     """Record progress that is not the end; the lease stays for what follows at once."""
-    kept = {**_counted(job), "state": progress.state, "data": dict(progress.data)}
+    kept = {"state": progress.state, "data": dict(progress.data)}
     now = vault.clock()
     run_at = now + timedelta(seconds=progress.retry_after_s)
     return jobs.record(
@@ -189,8 +171,3 @@ def _keep(
 def _progress(job: Claimed) -> Progress:
     kept = job.progress or {}
     return Progress(kind="rfc3161", state=str(kept["state"]), data=kept["data"])
-
-
-def _counted(job: Claimed) -> Mapping[str, Any]:
-    count = (job.progress or {}).get("wrong_answers")
-    return {} if count is None else {"wrong_answers": count}

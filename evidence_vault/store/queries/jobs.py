@@ -142,6 +142,22 @@ def record(
     )
 
 
+def put_off(session: Session, job: Claimed, *, run_at: datetime, error: str) -> None:
+    """Leave the job as its stage last recorded it, due again at `run_at`; nothing if the lease was lost."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_owner == job.owner, Job.run_at.is_not(None))
+        .values(
+            run_at=run_at,
+            tries=job.tries + 1,
+            last_error=error[:MAX_ERROR_CHARS],
+            lease_owner=None,
+            lease_until=None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
 def release_leases(session: Session, owner_prefix: str) -> None:
     """Give back the leases of a worker that stops in order."""
     session.execute(
@@ -181,8 +197,8 @@ def newest_checkpoint_job(session: Session, kind: str) -> Job | None:
     )
 
 
-def next_due(session: Session, kinds: Sequence[str]) -> datetime | None:
-    """Return when the next job of these kinds is due; none if there is none left."""
-    return session.scalar(
-        select(Job.run_at).where(Job.kind.in_(kinds), Job.run_at.is_not(None)).order_by(Job.run_at).limit(1)
-    )
+def any_due(session: Session, kind: str, *, now: datetime) -> bool:
+    """Whether `claim_due` would find a job of this kind, or one that is just being claimed."""
+    free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
+    found = session.scalar(select(Job.id).where(Job.kind == kind, Job.run_at <= now, free).limit(1))
+    return found is not None

@@ -1,0 +1,34 @@
+"""Log lines: one JSON object each, with ids to follow an item through all stages, never contents or names."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+FIELDS = ("item", "subject", "job", "stage", "target", "state", "size", "leaves", "error", "wait_s", "count")
+"""What a line may carry beside its message; anything else is left out, so that no content slips in."""
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line: time, level, logger, message, and the known fields."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "from": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to(stream: logging.Handler, *, level: int = logging.INFO) -> None:
+    """Send the project's log lines to this handler."""
+    stream.setFormatter(JsonLines())
+    logger = logging.getLogger("evidence_vault")
+    logger.handlers = [stream]
+    logger.setLevel(level)
+    logger.propagate = False

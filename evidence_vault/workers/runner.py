@@ -1,0 +1,179 @@
+"""The runner: threads that keep the log going and advance what is due. No state in memory.
+
+    log thread       sequence → publish → order proofs, every checkpoint interval
+    job threads      claim under a lease → advance → record, for one kind each
+    keeper thread    sets uploads without a record aside, every hour
+
+All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
+and any other goes on. A stage records its own outcome in its own transaction; the runner only claims, and
+puts a job off when its stage fails in a way that the stage doesn't know.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
+from evidence_vault.pipeline.publish import order_proofs, publish
+from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
+from evidence_vault.pipeline.start import ORPHAN_AFTER, set_orphans_aside
+from evidence_vault.pipeline.timestamp import advance_timestamp
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import jobs
+from evidence_vault.store.queries.jobs import Claimed
+
+LOGGER = logging.getLogger("evidence_vault.workers")
+STOP_WITHIN_S = 30.0
+"""A stopping runner waits so long for its threads; what they leave is picked up when their leases end."""
+
+Stage = Callable[[Vault, Claimed], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A kind of job: the stage that advances it, and how many threads do."""
+
+    stage: Stage
+    threads: int = 1
+
+
+def timestamp_work(vault: Vault) -> Mapping[str, Work]:
+    """Return the work that every vault has; others are added by kind."""
+    return {"timestamp": Work(stage=advance_timestamp, threads=vault.settings.timestamp_workers)}
+
+
+class Runner:
+    """Runs the background work of one vault in this process, until it is stopped."""
+
+    def __init__(self, vault: Vault, work: Mapping[str, Work]) -> None:
+        """Prepare; nothing runs yet."""
+        self._vault = vault
+        self._work = work
+        self._stopping = threading.Event()
+        self._name = vault.random(6).hex()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start all threads."""
+        settings = self._vault.settings
+        self._spawn("log", settings.checkpoint_interval_s, lambda: advance_log(self._vault))
+        self._spawn("keeper", ORPHAN_AFTER.total_seconds(), self._keep_house)
+        for kind, work in self._work.items():
+            for number in range(work.threads):
+                owner = f"{self._name}-{kind}-{number}"
+                self._spawn(f"{kind}-{number}", settings.poll_interval_s, self._job_loop(kind, work, owner))
+
+    def stop(self) -> None:
+        """Let every thread finish its step, then give back what leases are left."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(STOP_WITHIN_S)
+        self._threads.clear()
+        try:
+            with self._vault.database.write() as session:
+                jobs.release_leases(session, self._name)
+        except UnavailableError as error:
+            LOGGER.warning("leases not given back", extra={"error": str(error)})
+
+    def _job_loop(self, kind: str, work: Work, owner: str) -> Callable[[], object]:
+        def step() -> None:
+            while not self._stopping.is_set() and advance_one(self._vault, kind, work.stage, owner=owner):
+                pass
+
+        return step
+
+    def _keep_house(self) -> None:
+        for item_id in set_orphans_aside(self._vault, now=self._vault.clock()):
+            LOGGER.warning("upload without a record set aside", extra={"item": item_id})
+
+    def _spawn(self, name: str, interval_s: float, step: Callable[[], object]) -> None:
+        thread = threading.Thread(target=self._loop, args=(name, interval_s, step), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self, name: str, interval_s: float, step: Callable[[], object]) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            wait_s = interval_s
+            try:
+                step()
+                failures = 0
+            except ReadOnly as error:
+                LOGGER.error("vault is read-only", extra={"stage": name, "error": error.reason})
+                wait_s = self._vault.settings.retry_most_s
+            except IntegrityError as error:
+                LOGGER.critical("store disagrees with itself", extra={"stage": name, "error": str(error)})
+                self._vault.gate.shut(str(error))
+            except EvidenceError as error:
+                wait_s = max(interval_s, self._vault.backoff(failures).total_seconds())
+                failures += 1
+                LOGGER.warning("will try again", extra={"stage": name, "error": str(error), "wait_s": wait_s})
+            except Exception:
+                # A loop that dies takes its work with it, unseen: log what nobody foresaw, and go on.
+                wait_s = max(interval_s, self._vault.backoff(failures).total_seconds())
+                failures += 1
+                LOGGER.exception("unforeseen error", extra={"stage": name, "wait_s": wait_s})
+            self._stopping.wait(wait_s)
+
+
+def advance_log(vault: Vault) -> bool:
+    """Sequence all that is pending, publish it, order what it calls for; whether anything moved."""
+    leaves = 0
+    while taken := sequence(vault):
+        leaves += taken
+        if taken < BATCH_LEAVES:
+            break
+    head = publish(vault)
+    if head is not None:
+        LOGGER.info("checkpoint published", extra={"size": head.size, "leaves": leaves})
+    order_proofs(vault)
+    return head is not None
+
+
+def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str) -> bool:
+    """Claim one due job of this kind and advance it; whether there was one."""
+    now = vault.clock()
+    lease = timedelta(seconds=vault.settings.job_lease_s)
+    with vault.database.read() as session:
+        if not jobs.any_due(session, kind, now=now):
+            return False  # the usual case costs no write
+    with vault.database.write() as session:
+        claimed = jobs.claim_due(session, [kind], owner=owner, now=now, lease_until=now + lease, limit=1)
+    for job in claimed:
+        _advance(vault, job, stage)
+    return bool(claimed)
+
+
+def run_once(vault: Vault, work: Mapping[str, Work]) -> None:
+    """Drain all that is due at this moment of the clock, in this thread: for tests and short commands."""
+    moved = True
+    while moved:
+        moved = advance_log(vault)
+        for kind, one in work.items():
+            while advance_one(vault, kind, one.stage, owner="run-once"):
+                moved = True
+
+
+def _advance(vault: Vault, job: Claimed, stage: Stage) -> None:
+    """Run the stage; put the job off for what it did not handle itself."""
+    extra = {"job": job.id, "stage": job.kind, "subject": job.subject.id, "target": job.target}
+    try:
+        stage(vault, job)
+        LOGGER.info("job advanced", extra={**extra, "state": job.state.value})
+    except Conflict:
+        LOGGER.info("job was taken over", extra=extra)
+    except (ReadOnly, UnavailableError) as error:
+        LOGGER.warning("job put off", extra={**extra, "error": str(error)})
+        _put_off(vault, job, str(error))
+    except Exception as error:
+        _put_off(vault, job, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _put_off(vault: Vault, job: Claimed, error: str) -> None:
+    """The job stays as it is in the database, and is due again later."""
+    now = vault.clock()
+    with vault.database.write() as session:
+        jobs.put_off(session, job, run_at=now + vault.backoff(job.tries), error=error)
