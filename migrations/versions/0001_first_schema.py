@@ -154,6 +154,7 @@ def _create_tables() -> None:
         sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("actor_id", sa.String(length=29), nullable=False),
         sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("scopes", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
