@@ -47,6 +47,7 @@ class SignerInfo:
 class SignedMessage:
     """A SignedData over `content`, inside it or beside it. certificates, crls: X.509, DER, as sent."""
 
+    version: int
     content: bytes
     digest_algorithms: tuple[AlgorithmIdentifier, ...]
     certificates: tuple[bytes, ...]
@@ -65,8 +66,12 @@ def parse_detached_message(der: bytes, place: str, *, content: bytes) -> SignedM
 
     RFC 5652 §5.2. Raises FormatError, also where a content is inside: two could say different things.
     """
-    # 1 for id-data; 3 where a signer is named by key identifier; 4 and 5 as above (RFC 5652 §5.1).
-    return _parse(der, place, versions=(1, 3, 4, 5), content_type=DATA, beside=content)
+    message = _parse(der, place, versions=(1, 3), content_type=DATA, beside=content)
+    # 4 and 5 would announce certificates of other kinds (RFC 5652 §5.1), which carry nothing here.
+    by_key_identifier = any(one.subject_key_identifier is not None for one in message.signers)
+    if message.version != (3 if by_key_identifier else 1):
+        raise FormatError(f"{place}.version", "3 with a key identifier, else 1", message.version)
+    return message
 
 
 def _parse(
@@ -78,7 +83,7 @@ def _parse(
     content_info.end()
     signed_data = explicit.sequence("signedData")
     explicit.end()
-    read_version(signed_data, versions)
+    version = read_version(signed_data, versions)
     digest_algorithms = _algorithms(signed_data.inside(SET, "digestAlgorithms"))
     content = _content(signed_data.sequence("encapContentInfo"), content_type, beside)
     certificates = _bag(signed_data, context_constructed(0), "certificates")
@@ -86,6 +91,7 @@ def _parse(
     signers = _signers(signed_data.inside(SET, "signerInfos"))
     signed_data.end()
     return SignedMessage(
+        version=version,
         content=content,
         digest_algorithms=digest_algorithms,
         certificates=certificates,
@@ -107,10 +113,11 @@ def _content(encapsulated: Reader, content_type: str, beside: bytes | None) -> b
     return content
 
 
-def read_version(reader: Reader, allowed: tuple[int, ...]) -> None:
+def read_version(reader: Reader, allowed: tuple[int, ...]) -> int:
     """Take a version number, which must be one of `allowed`."""
     if (version := reader.integer("version")) not in allowed:
         raise FormatError(f"{reader.place}.version", f"one of {allowed}", version)
+    return version
 
 
 def _oid_is(reader: Reader, name: str, expected: str) -> None:
