@@ -215,6 +215,52 @@ FINDING: Mapping[str, Text] = {
     "time.contradiction": Text(
         "各外部时间来源互相矛盾：{groups}", "The outside times contradict each other: {groups}"
     ),
+    "attestation.signed": Text(
+        "由{signer}签名，称所查相符。已查：{examined}；未查：{not_examined}；截至第{head}号事件；备注：{remark}。至导出时未撤回",
+        "Signed by {signer}, who found that what was examined matches. Examined: {examined}; not examined: "
+        "{not_examined}; as of event {head}; remark: {remark}. Not withdrawn up to the export",
+    ),
+    "attestation.differs": Text(
+        "由{signer}签名，称所查有不符。已查：{examined}；未查：{not_examined}；截至第{head}号事件；备注：{remark}",
+        "Signed by {signer}, who found that something differs. Examined: {examined}; not examined: "
+        "{not_examined}; as of event {head}; remark: {remark}",
+    ),
+    "attestation.inconclusive": Text(
+        "由{signer}签名，称不能得出结论。已查：{examined}；未查：{not_examined}；截至第{head}号事件；备注：{remark}",
+        "Signed by {signer}, who came to no conclusion. Examined: {examined}; not examined: {not_examined}; "
+        "as of event {head}; remark: {remark}",
+    ),
+    "attestation.unsigned": Text(
+        "由登录用户作出、未经签名的证明，仅有平台记录为凭。结果：{result}；已查：{examined}；未查：{not_examined}；截至第{head}号事件；备注：{remark}",
+        "An unsigned statement by a signed-in person, on the vault's word alone. Result: {result}; examined: "
+        "{examined}; not examined: {not_examined}; as of event {head}; remark: {remark}",
+    ),
+    "attestation.open": Text(
+        "证明书的签名不能确认：{reason}（{sub}）",
+        "The signature on a statement can't be confirmed: {reason} ({sub})",
+    ),
+    "attestation.withdrawn": Text(
+        "证明已由第{seq}号事件撤回，理由：{reason}",
+        "The attestation was withdrawn by event {seq}, for the reason: {reason}",
+    ),
+    "attestation.withdrawal-signed": Text(
+        "对第{seq}号事件所作证明的撤回，由{signer}签名",
+        "The withdrawal of the attestation at event {seq} is signed by {signer}",
+    ),
+    "attestation.withdrawal-unsigned": Text(
+        "对第{seq}号事件所作证明的撤回未经签名，仅有平台记录为凭",
+        "The withdrawal of the attestation at event {seq} is unsigned, on the vault's word alone",
+    ),
+    "attestation.revocation-unknown": Text(
+        "未随附完整的吊销信息，不能排除签名证书在签名前已被吊销",
+        "No complete revocation evidence is carried: that the signer's certificate was not revoked is not shown",
+    ),
+    "attestation.moved": Text(
+        "证明书说的是另一对象或另一状态（{what}不符）",
+        "The statement is about something else than where it stands ({what} does not agree)",
+    ),
+    "attestation.missing": Text("缺少记录过的证明书", "A recorded statement is missing"),
+    "attestation.unrecorded": Text("没有事件记录过此证明书", "No event recorded this statement"),
     "algorithm.adequate": Text(
         "{place}在给定时间没有已知弱点", "No known weakness of {place} at the given time"
     ),

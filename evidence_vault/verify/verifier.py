@@ -26,6 +26,7 @@ from evidence_vault import __version__
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import FormatError
 from evidence_vault.verify.checks.anchors import AnchorFact, check_anchors
+from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.content import check_content
 from evidence_vault.verify.checks.events import check_events, cut_size
 from evidence_vault.verify.checks.log import LogFacts, check_log
@@ -156,6 +157,8 @@ def run_checks(
     timeline = build_timeline(tokens, anchors, policy)
     bounds = check_times(bundle, policy, log=log, timeline=timeline, findings=findings)
     _check_log_keys_in_time(bundle, log, timeline, at=at, findings=findings)
+    # (9) attestations
+    check_attestations(bundle, policy, at=at, timeline=timeline, log=log, findings=findings)
     # (10) algorithms
     check_algorithms(policy, at=at, findings=findings)
     # (11) platform
