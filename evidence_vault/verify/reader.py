@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from evidence_vault.core.zipform import check_names
+from evidence_vault.core.zipform import MAX_NAME_BYTES, check_names
 from evidence_vault.core.zipreader import ZipIndex, ZipLimits, open_zip, read_content
 from evidence_vault.errors import FormatError, VerificationError
 
@@ -26,6 +26,9 @@ MAX_TOTAL_PROOF_BYTES = 256 * 1024 * 1024
 """All files together that are read into memory."""
 
 CHUNK_BYTES = 1024 * 1024
+
+_SOME_BASE = "b" * 32
+"""As long as a bundle's base folder: an unpacked folder may have been renamed."""
 
 
 class BundleFiles(Protocol):
@@ -71,10 +74,10 @@ class FileDigest:
 def open_bundle(path: Path) -> Iterator[BundleFiles]:
     """Open a bundle's zip, or its unpacked folder. Raises FormatError; OSError where it can't be read."""
     if path.is_dir():
-        yield _FolderFiles(path)
+        yield FolderFiles(path)
         return
     with path.open("rb") as file:
-        yield _ZipFiles(file, open_zip(file, ZipLimits(max_entries=MAX_FILES)))
+        yield ZipFiles(file, open_zip(file, ZipLimits(max_entries=MAX_FILES)))
 
 
 def digest_file(files: BundleFiles, path: str, *, algorithms: tuple[str, ...] = ()) -> FileDigest:
@@ -102,7 +105,7 @@ def _observed(files: BundleFiles, path: str, found: FileDigest) -> Iterator[byte
         found.damage = error
 
 
-class _ZipFiles:
+class ZipFiles:
     """Files in the one zip encoding of `core.zipform`."""
 
     def __init__(self, file: BinaryIO, index: ZipIndex) -> None:
@@ -113,32 +116,44 @@ class _ZipFiles:
         self.sizes: Mapping[str, int] = {name: entry.size for name, entry in self._entries.items()}
 
     def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes, and check its CRC-32."""
         yield from read_content(self._file, self._entries[path], chunk_bytes=CHUNK_BYTES)
 
 
-class _FolderFiles:
+class FolderFiles:
     """Files of a folder: regular files only, under the names that a zip could hold."""
 
     base: str | None = None
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._left = MAX_FILES
         self.sizes: Mapping[str, int] = dict(sorted(self._walk(root, "")))
-        check_names([f"{'b' * 32}/{name}" for name in self.sizes])
+        check_names([f"{_SOME_BASE}/{name}" for name in self.sizes])
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
-        for number, child in enumerate(folder.iterdir()):
-            if number >= MAX_FILES:
-                raise FormatError(str(folder), f"at most {MAX_FILES} entries")
+        """Yield path and size of every file. Attack: folders without end, or one inside the other."""
+        for child in folder.iterdir():
+            path = f"{prefix}{child.name}"
+            self._left -= 1
+            if self._left < 0:
+                raise FormatError("folder", f"at most {MAX_FILES} files and folders")
+            if len(path) > MAX_NAME_BYTES:
+                raise FormatError(path[:MAX_NAME_BYTES], f"a path of at most {MAX_NAME_BYTES} bytes")
             status = child.lstat()
             if stat.S_ISDIR(status.st_mode):
-                yield from self._walk(child, f"{prefix}{child.name}/")
+                yield from self._walk(child, f"{path}/")
             elif stat.S_ISREG(status.st_mode):
-                yield f"{prefix}{child.name}", status.st_size
+                yield path, status.st_size
             else:
-                raise FormatError(f"{prefix}{child.name}", "a regular file or a folder")
+                raise FormatError(path, "a regular file or a folder")
 
     def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes, no more than its size promised: memory was planned by it."""
+        left = self.sizes[path]
         with (self._root / path).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
+            while chunk := file.read(min(CHUNK_BYTES, left + 1)):
+                left -= len(chunk)
+                if left < 0:
+                    raise FormatError(path, f"{self.sizes[path]} bytes", "more")
                 yield chunk

@@ -84,15 +84,7 @@ def verify_path(
         with open_bundle(path) as files:
             return verify_files(files, policy, at=at, handed_in=handed_in, headers=headers)
     except FormatError as error:
-        finding = Finding(
-            row=1,
-            status=Status.FAILED,
-            code="form.unreadable",
-            place=error.place,
-            expected=error.expected,
-            found=None if error.found is None else repr(error.found)[:200],
-        )
-        return _report(policy, at=at, verdict=Verdict.UNREADABLE, unreadable=finding)
+        return unreadable_report(error, policy, at=at)
 
 
 def verify_files(
@@ -120,6 +112,19 @@ def verify_files(
         cut_size=size,
         cut_time=cut.time if cut else None,
     )
+
+
+def unreadable_report(error: FormatError, policy: TrustPolicy, *, at: datetime) -> Report:
+    """Return the report on a bundle that can't be read: row 1, and nothing else was looked at."""
+    finding = Finding(
+        row=1,
+        status=Status.FAILED,
+        code="form.unreadable",
+        place=error.place,
+        expected=error.expected,
+        found=None if error.found is None else repr(error.found)[:200],
+    )
+    return _report(policy, at=at, verdict=Verdict.UNREADABLE, unreadable=finding)
 
 
 def run_checks(

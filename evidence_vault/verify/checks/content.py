@@ -17,7 +17,7 @@ ROW = 2
 
 def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: Findings) -> None:
     """Compare carried contents and handed-in files with the deposit."""
-    matched: set[str] = set()
+    matched: set[int] = set()  # positions: two files may bear one name
     for item in bundle.items:
         first = bundle.histories[Subject(kind="item", id=item)].get(0)
         if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
@@ -33,14 +33,14 @@ def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: 
         elif not handed_in:
             code = "content.never-deposited" if item in bundle.never_deposited else "content.withheld"
             findings.remark(ROW, code, item, item=item)
-        for file in handed_in:
+        for number, file in enumerate(handed_in):
             if file.hex("sha256") == digests["sha256"]:
-                matched.add(file.path)
+                matched.add(number)
                 _compare(file, digests, first.fields["size"], item=item, findings=findings)
         if item in bundle.never_deposited and first.fields["mode"] == "content":
             findings.failed(ROW, "content.denied", item, item=item)
-    for file in handed_in:
-        if file.path not in matched:
+    for number, file in enumerate(handed_in):
+        if number not in matched:
             findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
 
 
