@@ -107,6 +107,32 @@ def _get_receipt(chain: "DevelopmentChain", params: Params) -> Any:
     return view_receipts(block, block.get_receipts(chain.chain.chaindb))[index]
 
 
+def _get_logs(chain: "DevelopmentChain", params: Params) -> Any:
+    """Logs by block range, address and topics; the forms with lists of alternatives are refused."""
+    wanted = params[0]
+    first = _existing_header(chain, [wanted.get("fromBlock", "latest")], 0).block_number
+    last = _existing_header(chain, [wanted.get("toBlock", "latest")], 0).block_number
+    address = wanted.get("address")
+    topics = wanted.get("topics", [])
+    if not isinstance(address, str | None) or not all(isinstance(topic, str | None) for topic in topics):
+        raise RpcError(INVALID_PARAMS, "invalid params: one address, and one topic at each place")
+    found = []
+    for number in range(first, last + 1):
+        block = chain.chain.get_canonical_block_by_number(number)
+        for receipt in view_receipts(block, block.get_receipts(chain.chain.chaindb)):
+            found += [log for log in receipt["logs"] if _matches(log, address, topics)]
+    return found
+
+
+def _matches(log: dict[str, Any], address: str | None, topics: Sequence[str | None]) -> bool:
+    if address is not None and log["address"].lower() != address.lower():
+        return False
+    given = log["topics"]
+    return len(topics) <= len(given) and all(
+        topic is None or topic.lower() == found for topic, found in zip(topics, given, strict=False)
+    )
+
+
 def _get_transaction_count(chain: "DevelopmentChain", params: Params) -> str:
     sender = _bytes(params[0], 20)
     count = _vm(chain, params, 1).state.get_nonce(sender)
@@ -215,6 +241,7 @@ METHODS: dict[str, Method] = {
     "eth_getTransactionByHash": _get_transaction,
     "eth_getTransactionReceipt": _get_receipt,
     "eth_getTransactionCount": _get_transaction_count,
+    "eth_getLogs": _get_logs,
     "eth_getBalance": lambda chain, p: quantity(_vm(chain, p, 1).state.get_balance(_bytes(p[0], 20))),
     "eth_getCode": lambda chain, p: data(_vm(chain, p, 1).state.get_code(_bytes(p[0], 20))),
     "eth_getStorageAt": lambda chain, p: data(
