@@ -1,0 +1,70 @@
+"""One Ethereum network as an operator configures it, and the nodes that speak for it.
+
+Before anything is signed, a node must be on the right chain: chain id *and* genesis block, because private
+chains reuse ids. A node on another chain is a mistake in the settings and never used.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchors.base import HttpClient
+from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.node import Node
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What identifies the network, who is asked, and how patient and generous we are.
+
+    genesis_hash: 32 bytes. rpc_urls: http(s) addresses; the first that answers is used, all are compared.
+    max_fee_per_gas_wei: nothing is sent for more. bump_after_blocks: a transaction that waited this many
+    blocks is offered again for more. poll_s: seconds between two looks. timeout_s: seconds for one answer
+    of a node.
+    """
+
+    chain_id: int
+    genesis_hash: bytes
+    rpc_urls: tuple[str, ...]
+    max_fee_per_gas_wei: int = 200 * GWEI
+    bump_after_blocks: int = 6
+    poll_s: float = 12.0
+    timeout_s: float = 20.0
+
+
+def connect(network: Network, http: HttpClient) -> Node:
+    """The first node that answers and is on the right chain.
+
+    Raises ConfigError for a node on another chain, UnavailableError if none answers.
+    """
+    reasons = []
+    for node in all_nodes(network, http):
+        try:
+            check_chain(network, node)
+        except UnavailableError as error:
+            reasons.append(str(error))
+            continue
+        return node
+    raise UnavailableError("ethereum", "; ".join(reasons) or "no node is configured", network.poll_s)
+
+
+def all_nodes(network: Network, http: HttpClient) -> Sequence[Node]:
+    """A node for each address; nothing is asked yet."""
+    return [Node(url, http, network.timeout_s) for url in network.rpc_urls]
+
+
+def check_chain(network: Network, node: Node) -> None:
+    """ConfigError unless the node's chain id and genesis block are those of the network."""
+    chain_id = node.ask_number("eth_chainId")
+    if chain_id != network.chain_id:
+        raise ConfigError(
+            "ethereum chain id", f"{node.host} is on chain {chain_id}, the settings say {network.chain_id}"
+        )
+    genesis = node.ask_block("0x0")
+    genesis_hash = node.read_bytes("genesis hash", genesis["hash"]) if genesis else b""
+    if genesis_hash != network.genesis_hash:
+        raise ConfigError(
+            "ethereum genesis",
+            f"{node.host} has {genesis_hash.hex() or 'none'}, the settings say {network.genesis_hash.hex()}",
+        )

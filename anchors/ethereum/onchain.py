@@ -1,0 +1,109 @@
+"""The deployed contract as one node sees it, for one sender."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from eth_utils.address import to_checksum_address
+from web3 import Web3
+
+from anchors.base import TreeHead
+from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.attempt import Found
+from anchors.ethereum.contract import load_abi, load_runtime_sha256
+from anchors.ethereum.node import Node, NodeError, as_hex
+from anchors.ethereum.verify import EVENT_TOPIC, decode_prev
+
+LEAST_GAS = 21_000
+"""No transaction costs less (Yellow Paper, appendix G)."""
+
+_GAS_MARGIN_PERCENT = 120
+_LOG_WINDOW = 1000
+"""Blocks in one search for logs; public nodes refuse ranges of more than some thousands."""
+
+
+class InsufficientFundsError(UnavailableError):
+    """The sender has `balance_wei` and needs `needed_wei`: waits until an operator sends ether."""
+
+    def __init__(self, host: str, sender: bytes, balance_wei: int, needed_wei: int) -> None:
+        self.balance_wei = balance_wei
+        self.needed_wei = needed_wei
+        super().__init__(
+            host,
+            f"{to_checksum_address(sender)} has {balance_wei} wei and needs {needed_wei}",
+            retry_after_s=300,
+        )
+
+
+class RevertedError(UnavailableError):
+    """The contract would refuse the call; `reason` is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorContract:
+    """`contract` and `sender` (20 bytes each) through the eyes of `node`."""
+
+    node: Node
+    contract: bytes
+    sender: bytes
+
+    def check_code(self) -> None:
+        """ConfigError unless the code at the address is the pinned one."""
+        found = sha256(self.node.ask_bytes("eth_getCode", as_hex(self.contract), "latest")).digest()
+        if found != load_runtime_sha256():
+            raise ConfigError(
+                "ethereum contract",
+                f"the code at {to_checksum_address(self.contract)} is not EvidenceAnchor's",
+            )
+
+    def encode_anchor(self, head: TreeHead) -> bytes:
+        """The call data that anchors `head`."""
+        contract = Web3().eth.contract(address=to_checksum_address(self.contract), abi=load_abi())
+        return bytes.fromhex(
+            contract.encode_abi("anchor", args=[head.size, head.root_hash]).removeprefix("0x")
+        )
+
+    def nonce(self, block: str) -> int:
+        """How many transactions of the sender are in the chain up to `block`."""
+        return self.node.ask_number("eth_getTransactionCount", as_hex(self.sender), block)
+
+    def last_anchor(self, block: str) -> tuple[int, bytes]:
+        """Size and 24 bytes of root of the sender's last anchor up to `block`; (0, b"") if there is none."""
+        contract = Web3().eth.contract(address=to_checksum_address(self.contract), abi=load_abi())
+        data = contract.encode_abi("slot", args=[to_checksum_address(self.sender)])
+        slot = self.node.ask_bytes("eth_call", {"to": as_hex(self.contract), "data": data}, block)
+        if len(slot) != 32:
+            raise UnavailableError(self.node.host, "the contract's slot is not 32 bytes")
+        return decode_prev(slot) or (0, b"")
+
+    def find(self, head: TreeHead, *, first_block: int) -> Found | None:
+        """The log that anchored `head`, searched backwards from the newest block down to `first_block`."""
+        newest = self.node.ask_number("eth_blockNumber")
+        topics = [as_hex(EVENT_TOPIC), as_hex(bytes(12) + self.sender)]
+        for end in range(newest, first_block - 1, -_LOG_WINDOW):
+            window = {"fromBlock": hex(max(first_block, end - _LOG_WINDOW + 1)), "toBlock": hex(end)}
+            logs = self.node.ask(
+                "eth_getLogs", {"address": as_hex(self.contract), "topics": topics, **window}
+            )
+            for log in logs:
+                data = self.node.read_bytes("log data", log["data"])
+                if data[:64] == head.size.to_bytes(32, "big") + head.root_hash:
+                    number = self.node.read_number("log block", log["blockNumber"])
+                    return Found(transaction=log["transactionHash"], block=log["blockHash"], number=number)
+        return None
+
+    def estimate_gas(self, data: bytes) -> int:
+        """The gas limit for a call: the node's estimate and a margin. RevertedError if it would revert."""
+        call = {"from": as_hex(self.sender), "to": as_hex(self.contract), "data": as_hex(data)}
+        try:
+            return self.node.ask_number("eth_estimateGas", call) * _GAS_MARGIN_PERCENT // 100
+        except NodeError as error:
+            if error.code == 3 or "revert" in error.message.lower():
+                raise RevertedError(self.node.host, error.message) from error
+            raise
+
+
+def check_funds(node: Node, sender: bytes, needed_wei: int) -> None:
+    """InsufficientFundsError unless `sender` has `needed_wei`."""
+    balance = node.ask_number("eth_getBalance", as_hex(sender), "latest")
+    if balance < needed_wei:
+        raise InsufficientFundsError(node.host, sender, balance, needed_wei)

@@ -1,0 +1,301 @@
+"""Anchors a tree head on an Ethereum network: one step at a time, each persisted before the next.
+
+    PREPARED ──► PREPARED (signed, not sent) ──► SUBMITTED ──► INCLUDED ──► the proof, once its block is final
+       │                                           ▲    │         │
+       │                                           └────┼─────────┘  a reorganisation took the block away
+       └──► SUPERSEDED ◄────────────────────────────────┤            the chain has a larger size of this log
+                                                        └──► FAILED  with a reason that an operator can act on
+
+Nobody pays twice for one tree head. A transaction is signed in one step and sent in the next, so what was
+sent is always known; every attempt is polled, not only the last; the nonce belongs to the tree head
+(`NonceLedger`), so two attempts, or two workers, exclude each other on the chain; and the contract refuses
+a size that is not larger. After a crash the last persisted step is taken again, and finds what is already
+done.
+
+An attempt that waits too long is offered again for more (EIP-1559, both fees at least a tenth higher). The
+gas limit is always estimated: a fork may change prices. A transaction that a node forgot is sent again. A
+proof leaves this module only after our own offline verifier accepted it and every node that answers names
+the same block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from eth_utils.address import to_checksum_address
+
+from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
+from anchors.errors import FormatError, UnavailableError, VerificationError
+from anchors.ethereum.attempt import Attempt, Found, check_head, read_attempts, read_found, start, step
+from anchors.ethereum.build import build_proof
+from anchors.ethereum.fees import Fees, offer, raised_offer
+from anchors.ethereum.keccak import keccak256
+from anchors.ethereum.network import Network, all_nodes, check_chain, connect
+from anchors.ethereum.node import Node, NodeError, as_hex
+from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
+from anchors.ethereum.proof import KIND, PART, encode_proof
+from anchors.ethereum.signer import Signer
+from anchors.ethereum.verify import TrustedContract, verify_inclusion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EthereumConfig:
+    """Where anchors go: a network, the contract on it (20 bytes), a block before the contract's first log."""
+
+    network: Network
+    contract: bytes
+    first_block: int = 0
+
+
+class NonceLedger(Protocol):
+    """Which nonce of a sender belongs to which purpose, for all workers of that sender's key.
+
+    Durable before return; one lock per (chain_id, sender). A purpose is a tree head to be anchored.
+    """
+
+    def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
+        """The nonce of `purpose`: the one it holds, if that is at least `chain_nonce`; else a new one.
+
+        A new one is the smallest from `chain_nonce` on that no other purpose holds. Idempotent.
+        """
+        ...
+
+    def release(self, *, chain_id: int, sender: bytes, purpose: str) -> None:
+        """`purpose` sent nothing and never will: its nonce is free. Idempotent."""
+        ...
+
+
+class EthereumSubmitter:
+    """The submitter of one log on one network (`anchors.base.Submitter`)."""
+
+    kind = KIND
+
+    def __init__(
+        self, config: EthereumConfig, *, signer: Signer, nonces: NonceLedger, http: HttpClient
+    ) -> None:
+        self._config = config
+        self._network = config.network
+        self._signer = signer
+        self._nonces = nonces
+        self._http = http
+
+    def prepare(self, statement: Statement) -> Progress:
+        """Asks nobody and sends nothing."""
+        return start(_tree_head(statement))
+
+    def advance(self, statement: Statement, progress: Progress) -> Progress | AnchorProof:
+        """One step as drawn above.
+
+        Raises ConfigError for a node on another chain or another contract, InsufficientFundsError and other
+        UnavailableErrors for what waiting, or an operator with ether, may cure.
+        """
+        head = _tree_head(statement)
+        check_head(progress, head)
+        if progress.state in {"SUPERSEDED", "FAILED"}:
+            return progress
+        node = connect(self._network, self._http)
+        contract = AnchorContract(node, self._config.contract, self._signer.address)
+        if progress.state == "INCLUDED":
+            return self._toward_finality(contract, head, progress)
+        return self._toward_inclusion(contract, head, progress)
+
+    def _toward_inclusion(self, contract: AnchorContract, head: TreeHead, progress: Progress) -> Progress:
+        attempts = read_attempts(progress)
+        if not attempts:
+            contract.check_code()
+        reverted = None
+        # (1) one of ours in a block? Every attempt may be the one.
+        for attempt in attempts:
+            receipt = contract.node.ask("eth_getTransactionReceipt", attempt.hash)
+            if receipt is None:
+                continue
+            if contract.node.read_number("status", receipt["status"]) == 1:
+                return self._included(progress, _found(contract.node, receipt))
+            reverted = attempt.hash
+
+        # (2) what the chain holds, nonce and slot read at the same block
+        newest = contract.node.ask_number("eth_blockNumber")
+        chain_nonce = contract.nonce(hex(newest))
+        size, root = contract.last_anchor(hex(newest))
+        overtaken = all(attempt.nonce < chain_nonce for attempt in attempts if attempt.sent)
+        if size >= head.size and overtaken:
+            return self._already_there(contract, head, progress, size=size, root=root)
+
+        if reverted is not None:
+            return step(progress, "FAILED", reason=f"transaction {reverted} reverted, yet the size is free")
+
+        # (3) signed is sent, forgotten is sent again, stuck is raised
+        last = attempts[-1] if attempts else None
+        if last is None or last.nonce < chain_nonce:
+            return self._sign(contract, head, progress, chain_nonce=chain_nonce, newest=newest)
+        if not last.sent or contract.node.ask("eth_getTransactionByHash", last.hash) is None:
+            return self._send(contract, progress, attempts)
+        if newest - last.block >= self._network.bump_after_blocks:
+            return self._sign(contract, head, progress, chain_nonce=chain_nonce, newest=newest, stuck=last)
+        return replace(progress, retry_after_s=self._network.poll_s)
+
+    def _already_there(
+        self, contract: AnchorContract, head: TreeHead, progress: Progress, *, size: int, root: bytes
+    ) -> Progress:
+        """The chain has this size or a larger one, and nothing of ours can come into a block any more."""
+        if not any(attempt.sent for attempt in read_attempts(progress)):
+            self._nonces.release(
+                chain_id=self._network.chain_id, sender=contract.sender, purpose=self._purpose(head)
+            )
+        if size > head.size:
+            return step(progress, "SUPERSEDED", reason=f"size {size} is on the chain")
+        if root != head.root_hash[:24]:
+            reason = f"another root, {root.hex()}…, is on the chain at size {size}: two histories of one log"
+            return step(progress, "FAILED", reason=reason)
+        found = contract.find(head, first_block=self._config.first_block)
+        if found is None:
+            raise UnavailableError(contract.node.host, f"shows no log of the anchor of size {size}")
+        return self._included(progress, found)
+
+    def _sign(
+        self,
+        contract: AnchorContract,
+        head: TreeHead,
+        progress: Progress,
+        *,
+        chain_nonce: int,
+        newest: int,
+        stuck: Attempt | None = None,
+    ) -> Progress:
+        """Sign the first attempt, or one that replaces `stuck`; the caller persists it before it is sent."""
+        fees = self._fees(contract.node, stuck)
+        if fees is None:
+            if stuck is not None:  # it stays as it is: more than the limit is not paid
+                return replace(progress, retry_after_s=self._network.poll_s)
+            reason = f"fees are above the limit of {self._network.max_fee_per_gas_wei} wei"
+            raise UnavailableError(contract.node.host, reason, self._network.poll_s)
+        data = contract.encode_anchor(head)
+        if stuck is None:
+            check_funds(contract.node, contract.sender, LEAST_GAS * fees.max_fee)  # or the estimate fails
+            gas = contract.estimate_gas(data)
+            nonce = self._nonces.reserve(
+                chain_id=self._network.chain_id,
+                sender=contract.sender,
+                purpose=self._purpose(head),
+                chain_nonce=chain_nonce,
+            )
+        else:  # not estimated again: if it must revert now, it must still free its nonce
+            gas, nonce = stuck.gas, stuck.nonce
+        check_funds(contract.node, contract.sender, gas * fees.max_fee)
+        raw = self._signer.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self._network.chain_id,
+                "nonce": nonce,
+                "to": to_checksum_address(contract.contract),
+                "value": 0,
+                "data": as_hex(data),
+                "gas": gas,
+                "maxFeePerGas": fees.max_fee,
+                "maxPriorityFeePerGas": fees.priority_fee,
+            }
+        )
+        attempt = Attempt(
+            hash=as_hex(keccak256(raw)),
+            raw=as_hex(raw),
+            nonce=nonce,
+            gas=gas,
+            max_fee=fees.max_fee,
+            priority_fee=fees.priority_fee,
+            block=newest,
+        )
+        return step(progress, progress.state, attempts=[*read_attempts(progress), attempt])
+
+    def _fees(self, node: Node, stuck: Attempt | None) -> Fees | None:
+        block = node.ask_block("latest") or {}
+        base_fee = node.read_number("baseFeePerGas", block.get("baseFeePerGas"))
+        tip = node.ask_number("eth_maxPriorityFeePerGas")
+        limit = self._network.max_fee_per_gas_wei
+        if stuck is None:
+            return offer(base_fee=base_fee, priority_fee=tip, limit=limit)
+        before = Fees(max_fee=stuck.max_fee, priority_fee=stuck.priority_fee)
+        return raised_offer(before, base_fee=base_fee, priority_fee=tip, limit=limit)
+
+    def _send(self, contract: AnchorContract, progress: Progress, attempts: Sequence[Attempt]) -> Progress:
+        """Give the node the last attempt. A crash here means that nobody knows: it is sent again."""
+        *before, last = attempts
+        try:
+            contract.node.ask("eth_sendRawTransaction", last.raw)
+        except NodeError as error:
+            message = error.message.lower()
+            if "insufficient funds" in message:
+                check_funds(contract.node, contract.sender, last.gas * last.max_fee)
+            if not any(known in message for known in ("already known", "known transaction", "nonce too low")):
+                raise
+        sent = [*before, replace(last, sent=True)]
+        return step(progress, "SUBMITTED", attempts=sent, retry_after_s=self._network.poll_s)
+
+    def _included(self, progress: Progress, found: Found) -> Progress:
+        return step(progress, "INCLUDED", found=found, retry_after_s=self._network.poll_s)
+
+    def _toward_finality(
+        self, contract: AnchorContract, head: TreeHead, progress: Progress
+    ) -> Progress | AnchorProof:
+        node, found = contract.node, read_found(progress)
+        # (1) still where it was? If not, a reorganisation took it away, or into another block.
+        receipt = node.ask("eth_getTransactionReceipt", found.transaction)
+        if receipt is None:
+            return step(progress, "SUBMITTED", retry_after_s=self._network.poll_s)
+        if receipt["blockHash"] != found.block:
+            return self._included(progress, _found(node, receipt))
+
+        # (2) final?
+        final = node.ask_block("finalized")
+        block = node.ask_block(found.block)
+        if final is None or block is None or node.read_number("number", final["number"]) < found.number:
+            return replace(progress, retry_after_s=self._network.poll_s)
+
+        # (3) do all nodes that answer agree?
+        self._compare_nodes(found)
+
+        # (4) the proof, and our own verifier's opinion of it
+        proof = build_proof(
+            node,
+            block,
+            index=node.read_number("transactionIndex", receipt["transactionIndex"]),
+            chain_id=self._network.chain_id,
+            contract=contract.contract,
+            sender=contract.sender,
+        )
+        trusted = TrustedContract(
+            chain_id=self._network.chain_id, contract=contract.contract, sender=contract.sender
+        )
+        try:
+            verify_inclusion(proof, tree_head=head, trusted=trusted)
+        except (VerificationError, FormatError) as error:
+            raise UnavailableError(node.host, f"what it says gives no valid proof: {error}") from error
+        return AnchorProof(kind=KIND, parts={PART: encode_proof(proof)})
+
+    def _compare_nodes(self, found: Found) -> None:
+        """UnavailableError if a node names another block at this height; ConfigError if one is elsewhere."""
+        for node in all_nodes(self._network, self._http):
+            try:
+                check_chain(self._network, node)
+                block = node.ask_block(hex(found.number))
+            except UnavailableError:  # not there just now: the others speak
+                continue
+            if block is not None and block["hash"] != found.block:
+                reason = f"names block {block['hash']} at {found.number}, another node {found.block}"
+                raise UnavailableError(node.host, reason, self._network.poll_s)
+
+    def _purpose(self, head: TreeHead) -> str:
+        return f"{self._config.contract.hex()}/{head.size}"
+
+
+def _found(node: Node, receipt: dict[str, str]) -> Found:
+    return Found(
+        transaction=receipt["transactionHash"],
+        block=receipt["blockHash"],
+        number=node.read_number("blockNumber", receipt["blockNumber"]),
+    )
+
+
+def _tree_head(statement: Statement) -> TreeHead:
+    if statement.tree_head is None:
+        raise VerificationError("ethereum statement", "a tree head", "none")
+    return statement.tree_head
