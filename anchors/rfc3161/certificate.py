@@ -7,7 +7,10 @@ few.
 
 import base64
 import binascii
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +36,18 @@ ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 MAX_CERTIFICATE_BYTES = 32 * 1024
 MAX_CHAIN = 32
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
+# What pyca/cryptography raises for bytes that are not what they should be.
+X509_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+_WARNINGS = threading.RLock()
 
 PEM_BEGIN, PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -118,11 +133,12 @@ def load_certificate(der: bytes) -> Certificate:
     key_octets = read_bit_string(key_info, "subjectPublicKey")
     key_info.end()
     try:
-        parsed = _parse(der, serial_number)
-        # Names and extensions are parsed on first use: use them here, where a failure has a name.
-        _ = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string(), parsed.extensions
+        with without_warnings():
+            parsed = x509.load_der_x509_certificate(der)
+            # Names and extensions are parsed on first use: use them here, where a failure has a name.
+            _ = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string(), parsed.extensions
         not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except X509_ERRORS as error:
         raise FormatError(place, "an X.509 certificate (RFC 5280 §4.1)", str(error)) from error
     return Certificate(
         der=der,
@@ -184,6 +200,18 @@ def _canonical_name(name: bytes) -> list[frozenset[tuple[str, bytes]]]:
     return found
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Read old and odd certificates in silence: what pyca/cryptography warns of changes no verdict.
+
+    Serial numbers of zero, for one, exist in old roots (RFC 5280 §4.1.2.2). The filters are the process's, so
+    only one thread at a time may change them.
+    """
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def read_bit_string(reader: Reader, name: str) -> bytes:
     """Take a BIT STRING of whole bytes, as signatures and keys are."""
     contents = reader.element(BIT_STRING, name).contents
@@ -237,12 +265,3 @@ def _public_key(parsed: x509.Certificate) -> PublicKey | None:
         return PublicKey(algorithm_oid=parsed.public_key_algorithm_oid.dotted_string, key=parsed.public_key())
     except (UnsupportedAlgorithm, ValueError):
         return None
-
-
-def _parse(der: bytes, serial_number: int) -> x509.Certificate:
-    if serial_number > 0:
-        return x509.load_der_x509_certificate(der)
-    # Serial numbers of zero and below exist in old roots (RFC 5280 §4.1.2.2): read them without a warning.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return x509.load_der_x509_certificate(der)

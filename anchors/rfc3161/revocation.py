@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import (
-    HASH_OIDS,
+    DIGEST_SIZES,
     AlgorithmIdentifier,
     UnknownAlgorithm,
     digest,
@@ -31,11 +31,13 @@ from anchors.rfc3161.algorithms import (
     verify_signature,
 )
 from anchors.rfc3161.certificate import (
+    X509_ERRORS,
     Certificate,
     extension_of,
     is_signed_by,
     load_certificate,
     read_bit_string,
+    without_warnings,
 )
 from anchors.rfc3161.der import OCTET_STRING, SEQUENCE, Reader, context_constructed, parse_whole
 
@@ -101,7 +103,11 @@ def _status(der: bytes, certificate: Certificate, issuer: Certificate) -> _Statu
     # An OCSPResponse begins with an ENUMERATED status, a CertificateList with a SEQUENCE.
     if inside.next_is(SEQUENCE):
         return _crl_status(_load_crl(der), certificate, issuer)
-    return _ocsp_status(der, inside, certificate, issuer)
+    try:
+        with without_warnings():
+            return _ocsp_status(der, inside, certificate, issuer)
+    except X509_ERRORS as error:
+        raise FormatError("OCSP", "an OCSP response (RFC 6960 §4.2)", str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +133,10 @@ def _load_crl(der: bytes) -> _Crl:
         raise FormatError("CRL.signatureAlgorithm", "the one inside (RFC 5280 §5.1.1.2)", "another")
     issuer = inside.element(SEQUENCE, "issuer").encoded
     try:
-        parsed = x509.load_der_x509_crl(der)
-        _ = parsed.extensions, parsed.last_update_utc, parsed.next_update_utc
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        with without_warnings():
+            parsed = x509.load_der_x509_crl(der)
+            _ = parsed.extensions, parsed.last_update_utc, parsed.next_update_utc
+    except X509_ERRORS as error:
         raise FormatError("CRL", "a certificate revocation list (RFC 5280 §5)", str(error)) from error
     return _Crl(parsed=parsed, tbs=tbs.encoded, issuer=issuer, algorithm=algorithm, signature=signature)
 
@@ -145,7 +152,7 @@ def _crl_status(crl: _Crl, certificate: Certificate, issuer: Certificate) -> _St
         entry = crl.parsed.get_revoked_certificate_by_serial_number(certificate.serial_number)
         if entry is not None:
             revoked_at = _entry_time(entry)
-    except (ValueError, OverflowError, x509.DuplicateExtension) as error:
+    except X509_ERRORS as error:
         raise FormatError("CRL.revokedCertificates", "entries (RFC 5280 §5.3)", str(error)) from error
     return _Status(
         revoked_at=revoked_at,
@@ -191,39 +198,42 @@ def _entry_time(entry: x509.RevokedCertificate) -> datetime:
 
 
 def _ocsp_status(der: bytes, inside: Reader, certificate: Certificate, issuer: Certificate) -> _Status | None:
-    try:
-        response = ocsp.load_der_ocsp_response(der)
-        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            return None
-        algorithm = _ocsp_algorithm(inside)
-        singles = list(response.responses)
-        appointed = [one.public_bytes(serialization.Encoding.DER) for one in response.certificates]
-        produced_at = response.produced_at_utc
-        if any(extension.critical for extension in response.extensions):
-            return None
-        signature, tbs = response.signature, response.tbs_response_bytes
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
-        raise FormatError("OCSP", "an OCSP response (RFC 6960 §4.2)", str(error)) from error
+    response = ocsp.load_der_ocsp_response(der)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return None
+    algorithm = _ocsp_algorithm(inside)
+    if any(extension.critical for extension in response.extensions):
+        return None
     responders = [issuer]
-    for one in (load_certificate(each) for each in appointed):
-        usage = extension_of(one, x509.ExtendedKeyUsage)
-        appoints = usage is not None and ExtendedKeyUsageOID.OCSP_SIGNING in usage.value
-        in_time = one.not_before <= produced_at <= one.not_after
-        if one.issuer == issuer.subject and appoints and in_time and is_signed_by(one, issuer):
+    for each in response.certificates:
+        one = load_certificate(each.public_bytes(serialization.Encoding.DER))
+        if _is_appointed(one, issuer, response.produced_at_utc):
             responders.append(one)
+    signature, tbs = response.signature, response.tbs_response_bytes
     if not any(_signed(responder, algorithm, signature, tbs) for responder in responders):
         return None
-    for single in singles:
-        if not _is_about(single, certificate, issuer):
-            continue
-        if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
-            return None
-        return _Status(
-            revoked_at=single.revocation_time_utc,
-            this_update=single.this_update_utc,
-            next_update=single.next_update_utc,
-        )
+    for single in response.responses:
+        if _is_about(single, certificate, issuer):
+            if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+                return None
+            return _Status(
+                revoked_at=single.revocation_time_utc,
+                this_update=single.this_update_utc,
+                next_update=single.next_update_utc,
+            )
     return None
+
+
+def _is_appointed(responder: Certificate, issuer: Certificate, produced_at: datetime) -> bool:
+    """Whether the issuer made this certificate for answering in its name. RFC 6960 §4.2.2.2."""
+    usage = extension_of(responder, x509.ExtendedKeyUsage)
+    return (
+        responder.issuer == issuer.subject
+        and usage is not None
+        and ExtendedKeyUsageOID.OCSP_SIGNING in usage.value
+        and responder.not_before <= produced_at <= responder.not_after
+        and is_signed_by(responder, issuer)
+    )
 
 
 def _ocsp_algorithm(inside: Reader) -> AlgorithmIdentifier:
@@ -240,13 +250,12 @@ def _ocsp_algorithm(inside: Reader) -> AlgorithmIdentifier:
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: Certificate, issuer: Certificate) -> bool:
-    name = next((n for n in HASH_OIDS.values() if n == single.hash_algorithm.name), None)
-    key = issuer.key_octets
+    name = single.hash_algorithm.name
     return (
-        name is not None
+        name in DIGEST_SIZES
         and single.serial_number == certificate.serial_number
         and single.issuer_name_hash == digest(name, certificate.issuer)
-        and single.issuer_key_hash == digest(name, key)
+        and single.issuer_key_hash == digest(name, issuer.key_octets)
     )
 
 
