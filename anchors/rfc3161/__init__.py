@@ -2,7 +2,7 @@
 
     der · algorithms         the encoding and the cryptography
     cms · token · ess        what was sent: the signed message, requests, responses, tokens, certificate ids
-    certificate · path       X.509, and a path to a trusted root
+    certificate · path       X.509, and a path to a trusted root for a `purpose`
     message · verify         the numbered checks, without and with trust
     revocation · verdict     carried CRLs and OCSP responses; what is concluded, and until when it stands
     verifier · submit        the doors of `anchors.base`
