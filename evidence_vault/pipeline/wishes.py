@@ -15,6 +15,7 @@ from evidence_vault.pipeline.record import EventActor
 from evidence_vault.settings import Settings
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:;[\x20-\x7e]{1,200})?")
+_NOTE = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]{1,2000}")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _REFUSED_CATEGORIES = {"Cc": "control characters", "Cs": "lone surrogates", "Zl": "line separators"}
 _REFUSED_CATEGORIES["Zp"] = "paragraph separators"
@@ -31,6 +32,7 @@ class Wish:
     actor: EventActor
     file_name: str | None = None
     media_type: str | None = None
+    note: str | None = None
     secret: bool = False
     declared_sha256: bytes | None = None
     declared_size: int | None = None
@@ -39,7 +41,7 @@ class Wish:
 
     def disclosures(self) -> Mapping[str, str]:
         """Return the personal values that go with the event, by name."""
-        given = {"file_name": self.file_name, "media_type": self.media_type}
+        given = {"file_name": self.file_name, "media_type": self.media_type, "note": self.note}
         return {name: value for name, value in given.items() if value is not None}
 
     def bound_sha256(self, *, mode: str, digests: Mapping[str, Json], size: int | None) -> bytes:
@@ -60,6 +62,8 @@ def check_wish(wish: Wish, settings: Settings) -> None:
         _check_file_name(wish.file_name, settings)
     if wish.media_type is not None and not _MEDIA_TYPE.fullmatch(wish.media_type):
         raise FormatError("media type", "type/subtype (RFC 9110 §8.3)", wish.media_type)
+    if wish.note is not None and not _NOTE.fullmatch(wish.note):
+        raise FormatError("note", "1 to 2000 characters without control characters", wish.note)
     if wish.idempotency_key is not None and not _KEY.fullmatch(wish.idempotency_key):
         raise FormatError("idempotency key", "1 to 200 visible ASCII characters", wish.idempotency_key)
     if wish.declared_sha256 is not None and len(wish.declared_sha256) != 32:

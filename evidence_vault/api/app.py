@@ -1,0 +1,51 @@
+"""The HTTP face as one app: routes under `/v1`, probes beside them, errors as problem documents.
+
+No CORS: a page of another origin has no business with a depositor's token. `lifespan` starts and stops what
+runs beside the app; `extra` is for routes that only some vaults have. Both belong to `service`.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+
+import evidence_vault
+from evidence_vault.api import context, deposits, exports, health, items, public, verification
+from evidence_vault.api.problems import MEDIA_TYPE, Problem
+from evidence_vault.pipeline.vault import Vault
+
+_ABOUT = """Takes evidence in, makes every fact about it provable, hands out bundles that anyone can check.
+
+Every answer that isn't a success is a problem document (RFC 9457)."""
+
+
+def create_app(
+    vault: Vault,
+    *,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    extra: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """Return the app that serves this vault."""
+    app = FastAPI(
+        title="Evidence Vault",
+        version=evidence_vault.__version__,
+        description=_ABOUT,
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        responses={
+            "default": {
+                "description": "A problem (RFC 9457)",
+                "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+            }
+        },
+    )
+    app.state.vault = vault
+    context.install(app)
+    for module in (deposits, items, exports, public, verification, health):
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(health.probes)
+    for router in extra:
+        app.include_router(router)
+    return app

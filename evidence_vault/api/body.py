@@ -1,0 +1,71 @@
+"""Take a body in as it comes: the event loop never waits for a disk, and memory holds two pieces of it.
+
+    network ──► 1 MiB being filled ──► 1 MiB being hashed and written (in a thread) ──► disk
+
+While a thread writes one piece the next arrives; if the disk is slower than the network, reading stops and
+TCP tells the sender. A slow sender holds a socket, never a thread.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from evidence_vault.errors import TooLarge
+
+PIECE_BYTES = 1 << 20
+"""What is handed to a thread at once: a segment of the blob store."""
+
+WRITERS = 16
+"""Threads that hash and write, for all deposits together; hashing lets go of the interpreter's lock."""
+
+T = TypeVar("T")
+_POOL = ThreadPoolExecutor(max_workers=WRITERS, thread_name_prefix="body")
+
+
+async def in_thread(work: Callable[..., T], *args: object) -> T:
+    """Run blocking work in a thread. It always runs to its end, even if nobody waits for it any more."""
+    running = asyncio.get_running_loop().run_in_executor(_POOL, partial(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+async def pour(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> None:
+    """Give the whole body to `write`, in order, in pieces of about 1 MiB, from one thread at a time.
+
+    Raises what `write` raises, as soon as the next piece is due, and what the chunks raise; then no call of
+    `write` is running any more.
+    """
+    writing: asyncio.Task[None] | None = None
+    piece = bytearray()
+    try:
+        async for chunk in chunks:
+            piece += chunk
+            if len(piece) >= PIECE_BYTES:
+                if writing is not None:
+                    await asyncio.shield(writing)
+                writing = asyncio.create_task(in_thread(write, bytes(piece)))
+                piece = bytearray()
+        if writing is not None:
+            await asyncio.shield(writing)
+        if piece:
+            await in_thread(write, bytes(piece))
+    except BaseException:
+        if writing is not None:
+            await asyncio.wait([writing])
+            writing.cancelled() or writing.exception()  # seen here, so that nobody complains of it later
+        raise
+
+
+async def read_all(chunks: AsyncIterator[bytes], *, max_bytes: int, place: str) -> bytes:
+    """Return a small body whole. Raises TooLarge as soon as it is too much."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(place, max_bytes)
+    return bytes(body)

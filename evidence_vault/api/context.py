@@ -1,0 +1,145 @@
+"""Around every request: an id, security headers, one line in the log; around every error: a problem document.
+
+The id is the vault's own (a client can't choose what stands in the log) and comes back as `Request-Id`. The
+line names method, address without its query, status, time taken, actor: never contents, file names or tokens.
+"""
+
+import logging
+import secrets
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evidence_vault.api.problems import kind_of, problem, problem_for
+from evidence_vault.errors import EvidenceError
+
+LOG = logging.getLogger("evidence_vault.api")
+
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+"""Sent with every answer that doesn't say otherwise: nothing here is to be framed, sniffed or cached."""
+
+
+class RequestContext:
+    """Give each request its id, each answer its headers, and the log its line."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status = time.monotonic(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = {name for name, _ in message["headers"]}
+                extra = [(name, value) for name, value in _HEADERS.items() if name not in own]
+                message["headers"] = [
+                    *message["headers"],
+                    *extra,
+                    (b"request-id", request_id.encode("ascii")),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            LOG.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"][:200],
+                    "status": status,
+                    "actor": scope["state"].get("actor_id"),
+                    "duration_ms": round((time.monotonic() - began) * 1000, 1),
+                },
+            )
+
+
+def request_id(request: Request) -> str:
+    """Return the id of this request."""
+    return str(request.scope["state"]["request_id"])
+
+
+def install(app: FastAPI) -> None:
+    """Give the app its context and its error answers."""
+    app.add_middleware(RequestContext)
+    app.add_exception_handler(EvidenceError, _tell_evidence_error)
+    app.add_exception_handler(HTTPException, _tell_http_exception)
+    app.add_exception_handler(RequestValidationError, _tell_invalid_value)
+    app.add_exception_handler(ClientDisconnect, _tell_nobody)
+    app.add_exception_handler(Exception, _tell_failure)
+
+
+async def _tell_evidence_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EvidenceError)
+    name = kind_of(error)
+    level = logging.ERROR if name in ("internal", "storage-full", "read-only") else logging.INFO
+    # An internal error's text names rows and files of ours, never contents; other texts may quote the client.
+    shown = str(error) if level == logging.ERROR else name
+    LOG.log(level, "refused", extra={"request_id": request_id(request), "problem": name, "reason": shown})
+    return problem_for(error, request_id(request))
+
+
+async def _tell_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    names = {404: "not-found", 405: "method-not-allowed"}
+    name = names.get(error.status_code, "http")
+    detail = {
+        "not-found": "The vault doesn't tell which of the two.",
+        "method-not-allowed": f"{request.method} is not for this address.",
+    }.get(name, str(error.detail))
+    return problem(
+        name,
+        detail=detail,
+        request_id=request_id(request),
+        status=error.status_code,
+        headers=error.headers,
+    )
+
+
+async def _tell_invalid_value(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first: dict[str, Any] = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return problem(
+        "invalid",
+        detail=f"{place}: {first['msg']}",
+        request_id=request_id(request),
+        place=place,
+        expected=first["msg"],
+    )
+
+
+async def _tell_nobody(request: Request, error: Exception) -> Response:
+    """Answer a client that is gone: it reads nothing, and nothing was kept."""
+    del error
+    LOG.info("client left midway", extra={"request_id": request_id(request)})
+    return Response(status_code=499)
+
+
+async def _tell_failure(request: Request, error: Exception) -> Response:
+    LOG.error(
+        "failed", extra={"request_id": request_id(request), "error": type(error).__name__}, exc_info=error
+    )
+    return problem("internal", detail="An unexpected failure.", request_id=request_id(request))

@@ -1,0 +1,161 @@
+"""Deposit: a raw body is the content; a body of the media type below names content that stays with its owner.
+
+    POST /v1/items
+    Content-Type: image/png                                 kept as the sender's claim
+    Content-Disposition: attachment; filename="photo.png"   the name, kept as given
+    Idempotency-Key: 5f0c…                                  the same request again is the same deposit
+    Repr-Digest: sha-256=:…:                                must agree with what arrives
+
+    POST /v1/items
+    Content-Type: application/vnd.evidence-vault.hash+json
+
+    {"digests": {"sha256": "9f86d081…"}, "size": 1234, "secret": false}
+
+One endpoint and one media type of its own, so that a JSON file can be deposited like any other file. What can't
+be meant is refused: a form (its envelope would become the evidence) and a content encoding (so would the
+compressed bytes).
+"""
+
+from functools import partial
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+
+from evidence_vault.access.decisions import Requester, decide_on_deposit
+from evidence_vault.api.body import in_thread, pour, read_all
+from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.fields import (
+    parse_boolean,
+    parse_content_disposition,
+    parse_ext_value,
+    parse_repr_digest,
+)
+from evidence_vault.api.problems import ProblemError
+from evidence_vault.api.schemas import DepositedView, HashDeposit, ReceiptView
+from evidence_vault.core.names import encode_time
+from evidence_vault.core.receipt import parse_receipt
+from evidence_vault.errors import FormatError
+from evidence_vault.pipeline.deposit import begin_deposit, deposit_digests
+from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.wishes import Wish
+
+HASH_MEDIA_TYPE = "application/vnd.evidence-vault.hash+json"
+MAX_HASH_BODY_BYTES = 16_384
+"""Four digests and a size."""
+
+router = APIRouter(tags=["items"])
+
+
+@router.post(
+    "/items",
+    status_code=201,
+    response_model=DepositedView,
+    responses={200: {"model": DepositedView, "description": "The same deposit as before, by its key"}},
+    openapi_extra={
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": text,
+            }
+            for name, text in (
+                ("Content-Disposition", "attachment; filename*=UTF-8''… (RFC 6266, RFC 8187)"),
+                ("Idempotency-Key", "1 to 200 visible ASCII characters"),
+                ("Repr-Digest", "sha-256=:base64: (RFC 9530); must agree with the content"),
+                ("Evidence-Note", "UTF-8''… (RFC 8187): a note, kept as a personal value"),
+                ("Evidence-Secret", "?1 for a trade secret (RFC 8941)"),
+            )
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                HASH_MEDIA_TYPE: {"schema": HashDeposit.model_json_schema()},
+            },
+        },
+    },
+)
+async def deposit(request: Request, vault: VaultHere, caller: Caller) -> JSONResponse:
+    """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
+    decide_on_deposit(caller)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type.startswith("multipart/") or media_type == "application/x-www-form-urlencoded":
+        raise ProblemError(
+            "unsupported-media-type", f"send the file itself as the body, not a form ({media_type})"
+        )
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
+    if media_type == HASH_MEDIA_TYPE:
+        done = await _deposit_digests(request, vault, caller)
+    else:
+        done = await _deposit_content(request, vault, caller)
+    return _answer(done)
+
+
+async def _deposit_content(request: Request, vault: Vault, caller: Requester) -> Deposited:
+    """Stream the body in. Whatever goes wrong, a client that leaves included, nothing of it is kept."""
+    headers = request.headers
+    secret = parse_boolean(headers.get("evidence-secret", "?0"), place="Evidence-Secret")
+    wish = _wish(headers, caller, secret=secret, declared_size=_content_length(headers))
+    running = await in_thread(begin_deposit, vault, wish)
+    try:
+        await pour(request.stream(), running.write)
+        return await in_thread(running.commit)
+    finally:
+        await in_thread(running.__exit__, None, None, None)
+
+
+async def _deposit_digests(request: Request, vault: Vault, caller: Requester) -> Deposited:
+    if "evidence-secret" in request.headers:
+        raise FormatError("Evidence-Secret", 'no such field: a hash deposit says "secret" in its body')
+    body = await read_all(request.stream(), max_bytes=MAX_HASH_BODY_BYTES, place="hash deposit")
+    try:
+        asked = HashDeposit.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(["hash deposit", *map(str, first["loc"])])
+        raise FormatError(place, first["msg"][:1].lower() + first["msg"][1:]) from None
+    wish = _wish(request.headers, caller, secret=asked.secret, declared_size=None)
+    return await in_thread(
+        partial(deposit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)
+    )
+
+
+def _wish(headers: Headers, caller: Requester, *, secret: bool, declared_size: int | None) -> Wish:
+    note, digest = headers.get("evidence-note"), headers.get("repr-digest")
+    return Wish(
+        actor=event_actor(caller),
+        file_name=parse_content_disposition(headers.get("content-disposition", "attachment")),
+        media_type=headers.get("content-type"),
+        note=None if note is None else parse_ext_value(note, place="Evidence-Note"),
+        secret=secret,
+        declared_sha256=None if digest is None else parse_repr_digest(digest)["sha-256"],
+        declared_size=declared_size,
+        idempotency_key=headers.get("idempotency-key"),
+    )
+
+
+def _content_length(headers: Headers) -> int | None:
+    """Return the length that was announced; the server has checked its form. None: sent in chunks."""
+    return int(headers["content-length"]) if "content-length" in headers else None
+
+
+def _answer(done: Deposited) -> JSONResponse:
+    receipt = parse_receipt(done.receipt)
+    view = DepositedView(
+        id=done.item_id,
+        sha256=done.sha256.hex(),
+        size=done.size,
+        log_by=encode_time(receipt.log_by),
+        receipt=ReceiptView.model_validate_json(done.receipt),
+    )
+    return JSONResponse(
+        view.model_dump(mode="json"),
+        status_code=200 if done.replayed else 201,
+        headers={"Location": f"/v1/items/{done.item_id}"},
+    )

@@ -1,0 +1,139 @@
+"""Exports: ask for a bundle, see how far it is, fetch it. Handing it out is a DOWNLOADED event of each item."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlalchemy.orm import Session
+
+from evidence_vault.access.decisions import Basis, Requester, require_scope
+from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.fields import encode_repr_digest
+from evidence_vault.api.items import access_why, open_item, record_access
+from evidence_vault.api.problems import ProblemError
+from evidence_vault.api.schemas import ExportView
+from evidence_vault.core.events import Subject
+from evidence_vault.core.names import encode_time
+from evidence_vault.core.states import JobState
+from evidence_vault.errors import AccessRefused, Conflict, InProgress, IntegrityError
+from evidence_vault.pipeline.export import SUBJECT_KIND, ExportWish, request_export, spool_path
+from evidence_vault.store.models import Export, Job
+from evidence_vault.store.queries import exports, jobs
+
+RETRY_AFTER_S = 1.0
+"""How soon it is worth asking again for a bundle that is being made."""
+
+CHUNK_BYTES = 1 << 20
+
+_ZIP_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
+
+router = APIRouter(tags=["exports"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnExport:
+    """An export of the caller's, its job, and on what basis he may have each item."""
+
+    export: Export
+    job: Job
+    bases: dict[str, Basis]
+
+
+@router.post("/items/{item_id}/exports", status_code=202, response_model=ExportView)
+def start_export(item_id: str, vault: VaultHere, caller: Caller) -> JSONResponse:
+    """Ask for a bundle of the item as it stands, content included. Its README says what it doesn't prove."""
+    with vault.database.read() as session:
+        item, basis = open_item(session, "export", caller, item_id)
+        if item.mode == "content":  # what may not be opened isn't handed out in a bundle either
+            open_item(session, "open_content", caller, item_id)
+    wish = ExportWish(actor=event_actor(caller), item_ids=(item.id,), access=access_why(basis))
+    export_id = request_export(vault, wish)
+    with vault.database.read() as session:
+        view = _view(_open_export(session, caller, export_id))
+    return JSONResponse(view.model_dump(mode="json"), 202, headers={"Location": f"/v1/exports/{export_id}"})
+
+
+@router.get("/exports/{export_id}")
+def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
+    """Show how far the bundle is."""
+    with vault.database.read() as session:
+        return _view(_open_export(session, caller, export_id))
+
+
+@router.get("/exports/{export_id}/bundle", response_class=StreamingResponse, responses=_ZIP_FILE)
+def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingResponse:
+    """Hand out the finished bundle. Our own verifier has read it before."""
+    with vault.database.read() as session:
+        own = _open_export(session, caller, export_id)
+    _require_ready(own)
+    path = spool_path(vault, export_id)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise IntegrityError(f"export {export_id}", "its bundle in the spool", "no such file") from None
+    try:
+        for item_id, basis in own.bases.items():
+            record_access(vault, item_id, caller, basis, what="bundle", bundle=export_id)
+    except BaseException:
+        file.close()
+        raise
+    assert own.export.bundle_sha256 is not None  # a verified bundle has been written, and so measured
+    return StreamingResponse(
+        _chunks(file),
+        media_type="application/zip",
+        headers={
+            "Content-Length": str(own.export.bundle_size),
+            "Content-Disposition": f'attachment; filename="{path.name}"',
+            "Repr-Digest": encode_repr_digest(own.export.bundle_sha256),
+        },
+    )
+
+
+def _open_export(session: Session, caller: Requester, export_id: str) -> OwnExport:
+    """Return one's own export, if its items may still be exported: a right that ended, ends here too."""
+    require_scope("export", caller)
+    export = exports.get_export(session, export_id)
+    if export is None or export.actor_id != caller.actor_id:
+        raise AccessRefused("export", export_id)
+    bases = {
+        row.item_id: open_item(session, "export", caller, row.item_id)[1]
+        for row in exports.export_items(session, export_id)
+    }
+    found = jobs.jobs_of(session, Subject(kind=SUBJECT_KIND, id=export_id))
+    if len(found) != 1:
+        raise IntegrityError(f"export {export_id}", "one job", len(found))
+    return OwnExport(export=export, job=found[0], bases=bases)
+
+
+def _require_ready(own: OwnExport) -> None:
+    match JobState(own.job.state):
+        case JobState.VERIFIED:
+            return
+        case JobState.EXPIRED:
+            raise ProblemError("gone", "the bundle's time in the spool is over; ask for a new export")
+        case JobState.FAILED:
+            raise Conflict("export", f"it failed: {own.job.last_error}")
+        case _:
+            raise InProgress("export", RETRY_AFTER_S)
+
+
+def _view(own: OwnExport) -> ExportView:
+    export = own.export
+    return ExportView(
+        id=export.id,
+        state=own.job.state,
+        items=list(own.bases),
+        created_at=encode_time(export.created_at),
+        size=export.bundle_size,
+        sha256=export.bundle_sha256.hex() if export.bundle_sha256 else None,
+        expires_at=encode_time(export.expires_at) if export.expires_at else None,
+        reason=own.job.last_error,
+    )
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,46 @@
+"""Is the process alive, and does the vault take deposits in? And what the problem documents' types mean."""
+
+import logging
+
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+
+from evidence_vault.api.caller import VaultHere
+from evidence_vault.api.problems import KINDS, PATH
+from evidence_vault.api.schemas import ProblemKind, Readiness
+from evidence_vault.errors import AccessRefused, UnavailableError
+
+LOG = logging.getLogger("evidence_vault.api")
+
+probes = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"])
+
+
+@probes.get("/healthz", response_class=Response)
+async def healthz() -> Response:
+    """The process answers."""
+    return Response("ok\n", media_type="text/plain")
+
+
+@probes.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+def readyz(vault: VaultHere, response: Response) -> Readiness:
+    """The vault takes deposits in; 503 and the reasons if it doesn't."""
+    reasons = list(vault.gate.reasons)
+    try:
+        with vault.database.read() as session:
+            session.execute(text("SELECT 1"))
+    except UnavailableError as error:
+        LOG.warning("database unavailable", extra={"reason": error.reason})
+        reasons.append("the database doesn't answer")
+    if reasons:
+        response.status_code = 503
+    return Readiness(ready=not reasons, reasons=reasons)
+
+
+@router.get(PATH.removeprefix("/v1") + "/{name}")
+async def explain_problem(name: str) -> ProblemKind:
+    """What a problem document of this type means, and what to do."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise AccessRefused("read", name)
+    return ProblemKind(type=f"{PATH}/{name}", title=kind.title, status=kind.status.value, advice=kind.advice)

@@ -1,0 +1,246 @@
+"""One's own items: list, state, history, proofs, receipt and content.
+
+Handing out content is an event, committed before the first byte leaves. Asking for a state is none, and an
+owner who reads his own history leaves no mark in it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy.orm import Session
+
+from evidence_vault.access.decisions import (
+    Action,
+    Basis,
+    ItemFacts,
+    Requester,
+    decide_on_item,
+    require_scope,
+)
+from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.fields import encode_content_disposition, encode_repr_digest
+from evidence_vault.api.progress import describe_standing
+from evidence_vault.api.proofs import list_proofs
+from evidence_vault.api.ranges import Span, parse_range
+from evidence_vault.api.schemas import EventList, EventView, ItemList, ItemSummary, ItemView, ProofList
+from evidence_vault.core.canonical import Json, as_object, parse_canonical
+from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
+from evidence_vault.core.names import ITEM_ID, encode_time
+from evidence_vault.errors import AccessRefused, FormatError
+from evidence_vault.pipeline.record import Draft, append_event
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.models import Item
+from evidence_vault.store.queries import events, items, log
+
+MAX_PAGE = 200
+"""Rows in one answer."""
+
+_JSON_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
+_BINARY_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+
+router = APIRouter(tags=["items"])
+
+
+def open_item(session: Session, action: Action, caller: Requester, item_id: str) -> tuple[Item, Basis]:
+    """Return the item if `caller` may do `action` on it, and why. Raises AccessRefused, NotPermitted."""
+    item = items.get_item(session, item_id) if _is_item_id(item_id) else None
+    facts = None if item is None else ItemFacts(item_id=item.id, owner_id=item.owner_id)
+    basis = decide_on_item(action, caller, facts, asked_id=item_id)
+    assert item is not None  # nothing is decided in favour of what isn't there
+    return item, basis
+
+
+@router.get("/items")
+def list_own_items(
+    vault: VaultHere,
+    caller: Caller,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    after: Annotated[str | None, Query(pattern=f"^{ITEM_ID.pattern}$")] = None,
+) -> ItemList:
+    """List one's own items, newest first."""
+    require_scope("see_metadata", caller)
+    with vault.database.read() as session:
+        rows = items.list_items(session, owner_id=caller.actor_id, limit=limit + 1, after=after)
+        page = rows[:limit]
+        names = events.disclosures_of(session, [row.event_id for row in page])
+        return ItemList(
+            items=[
+                ItemSummary(
+                    id=row.id,
+                    state=items.item_progress(session, row).state,
+                    sha256=row.sha256.hex() if row.sha256 else None,
+                    size=row.size,
+                    file_name=_clear(names.get(row.event_id, {}), "file_name"),
+                    received_at=encode_time(row.received_at),
+                )
+                for row in page
+            ],
+            next=page[-1].id if len(rows) > limit else None,
+        )
+
+
+@router.get("/items/{item_id}")
+def show_item(item_id: str, vault: VaultHere, caller: Caller) -> ItemView:
+    """Show an item, how far it has come, and what comes next."""
+    with vault.database.read() as session:
+        item, _ = open_item(session, "see_metadata", caller, item_id)
+        progress = items.item_progress(session, item)
+        standing = describe_standing(session, vault.settings, item, progress)
+        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
+        return ItemView(
+            id=item.id,
+            state=progress.state,
+            mode=item.mode,
+            secret=item.secret,
+            sha256=item.sha256.hex() if item.sha256 else None,
+            size=item.size,
+            file_name=_clear(own, "file_name"),
+            media_type=_clear(own, "media_type"),
+            note=_clear(own, "note"),
+            received_at=encode_time(item.received_at),
+            stages=list(standing.stages),
+            next=standing.next,
+        )
+
+
+@router.get("/items/{item_id}/events")
+def list_events(
+    item_id: str,
+    vault: VaultHere,
+    caller: Caller,
+    from_seq: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+) -> EventList:
+    """Show the item's history, with the personal values that were not erased."""
+    with vault.database.read() as session:
+        item, _ = open_item(session, "read_custody", caller, item_id)
+        rows = events.events_of(session, Subject(kind="item", id=item.id), from_seq=from_seq)
+        page = rows[:limit]
+        clear = events.disclosures_of(session, [row.id for row in page])
+        indexes = log.leaf_indexes(session, [row.id for row in page])
+        return EventList(
+            events=[
+                EventView(
+                    seq=row.seq,
+                    sha256=row.sha256.hex(),
+                    leaf_index=indexes.get(row.id),
+                    event=as_object(parse_canonical(row.raw, place="event", max_bytes=MAX_EVENT_BYTES)),
+                    disclosures={
+                        name: parse_disclosure(text).value for name, text in clear.get(row.id, {}).items()
+                    },
+                )
+                for row in page
+            ],
+            next=page[-1].seq + 1 if len(rows) > limit else None,
+        )
+
+
+@router.get("/items/{item_id}/proofs")
+def show_proofs(item_id: str, vault: VaultHere, caller: Caller) -> ProofList:
+    """Show what came back from outside so far, and where the item is in the log."""
+    with vault.database.read() as session:
+        item, _ = open_item(session, "see_metadata", caller, item_id)
+        return list_proofs(session, vault, item)
+
+
+@router.get("/items/{item_id}/receipt", response_class=Response, responses=_JSON_FILE)
+def get_receipt(item_id: str, vault: VaultHere, caller: Caller) -> Response:
+    """Hand out the deposit receipt again, byte for byte."""
+    with vault.database.read() as session:
+        item, _ = open_item(session, "see_metadata", caller, item_id)
+        return Response(
+            item.receipt,
+            media_type="application/json",
+            headers={"Content-Disposition": f'attachment; filename="{item.id}.receipt.json"'},
+        )
+
+
+@router.get("/items/{item_id}/content", response_class=StreamingResponse, responses=_BINARY_FILE)
+def get_content(
+    item_id: str,
+    vault: VaultHere,
+    caller: Caller,
+    byte_range: Annotated[str | None, Header(alias="Range")] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Hand out the content, or a range of it. Each time is a DOWNLOADED event in the item's history.
+
+    Always as a download of bytes, never under the media type that its depositor claimed.
+    """
+    with vault.database.read() as session:
+        item, basis = open_item(session, "open_content", caller, item_id)
+        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
+    if item.mode != "content" or item.size is None or item.sha256 is None:
+        raise AccessRefused("open_content", item_id)
+    tag = f'"{item.sha256.hex()}"'
+    span = parse_range(byte_range if if_range in (None, tag) else None, size=item.size)
+    pieces = _span(vault, item.id, span or Span(start=0, end=item.size, size=item.size))
+    first = next(pieces, b"")  # a blob that can't be read is told before anything is recorded or sent
+    record_access(vault, item.id, caller, basis, what="content", bundle=None)
+    headers = {
+        "Content-Length": str(item.size if span is None else span.end - span.start),
+        "Content-Disposition": encode_content_disposition(_clear(own, "file_name")),
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+        "Repr-Digest": encode_repr_digest(item.sha256),
+    }
+    if span is not None:
+        headers["Content-Range"] = span.content_range
+    return StreamingResponse(
+        _chain(first, pieces),
+        status_code=200 if span is None else 206,
+        media_type="application/octet-stream",
+        headers=headers,
+    )
+
+
+def record_access(
+    vault: Vault, item_id: str, caller: Requester, basis: Basis, *, what: str, bundle: str | None
+) -> None:
+    """Record that something of the item is handed out. Durable after return, so before a byte leaves."""
+    with vault.database.write() as session:
+        append_event(
+            vault,
+            session,
+            Draft(
+                subject=Subject(kind="item", id=item_id),
+                type="DOWNLOADED",
+                actor=event_actor(caller),
+                fields={"what": what, "bundle": bundle},
+                why=access_why(basis),
+            ),
+        )
+
+
+def access_why(basis: Basis) -> Mapping[str, Json]:
+    """Return the `why` of an event that records an access."""
+    return {"basis": basis, "grant": None, "case": None}
+
+
+def _span(vault: Vault, item_id: str, span: Span) -> Iterator[bytes]:
+    left = span.end - span.start
+    for piece in vault.blobs.chunks(item_id, start=span.start):
+        yield piece[:left]
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _clear(disclosures: Mapping[str, str], name: str) -> str | None:
+    return parse_disclosure(disclosures[name]).value if name in disclosures else None
+
+
+def _is_item_id(text: str) -> bool:
+    try:
+        ITEM_ID.check(text, "item")
+    except FormatError:
+        return False
+    return True

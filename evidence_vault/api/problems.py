@@ -1,0 +1,248 @@
+"""Errors as problem documents (RFC 9457): every answer that isn't a success is one of this list.
+
+    HTTP/1.1 413 Content Too Large
+    Content-Type: application/problem+json
+
+    {"type":"/v1/problems/too-large","title":"More bytes than this vault takes","status":413,
+     "detail":"content: expected at most 1000 bytes, found 'more'","instance":"urn:request:9f86d081884c7d65",
+     "place":"content","expected":"at most 1000 bytes","found":"more"}
+
+`type` names the kind of problem and is a page of this vault that explains it; `instance` is the request's id,
+which stands in the vault's own log too; `place`, `expected` and `found` are there where the error has them.
+An unknown thing and a forbidden one give the same document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from evidence_vault.access.decisions import NotPermitted
+from evidence_vault.errors import (
+    AccessRefused,
+    Conflict,
+    EvidenceError,
+    FormatError,
+    InProgress,
+    ReadOnly,
+    StorageFull,
+    TooLarge,
+    UnavailableError,
+    VerificationError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+PATH = "/v1/problems"
+CHALLENGE = 'Bearer realm="evidence-vault"'
+"""What a request without a good token is asked for (RFC 6750 §3)."""
+
+MAX_SHOWN_CHARS = 300
+"""What of a value that was found is shown again: enough to recognise it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of problem: its status, its title, and what to do about it."""
+
+    status: HTTPStatus
+    title: str
+    advice: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "bad-request": Kind(
+        status=HTTPStatus.BAD_REQUEST,
+        title="A part of the request can't be read",
+        advice="`place` names the part, `expected` says what it should be. Nothing was kept.",
+    ),
+    "unauthorized": Kind(
+        status=HTTPStatus.UNAUTHORIZED,
+        title="No valid token came with the request",
+        advice="Send `Authorization: Bearer ev_…`; the operator makes tokens with "
+        "`evidence-vault token create`. A token may have expired or been revoked.",
+    ),
+    "not-permitted": Kind(
+        status=HTTPStatus.FORBIDDEN,
+        title="This token is not good for this action",
+        advice="The token lacks the scope, or its holder's role doesn't do this.",
+    ),
+    "not-found": Kind(
+        status=HTTPStatus.NOT_FOUND,
+        title="There is no such thing, or not for this token",
+        advice="The vault doesn't tell which of the two.",
+    ),
+    "method-not-allowed": Kind(
+        status=HTTPStatus.METHOD_NOT_ALLOWED,
+        title="This address doesn't take that method",
+        advice="`Allow` names those it takes.",
+    ),
+    "in-progress": Kind(
+        status=HTTPStatus.CONFLICT,
+        title="The same work is under way",
+        advice="Ask again after the seconds that `Retry-After` names.",
+    ),
+    "conflict": Kind(
+        status=HTTPStatus.CONFLICT,
+        title="The request contradicts an earlier one",
+        advice="An idempotency key stands for one request: other bytes or metadata need a new key.",
+    ),
+    "gone": Kind(
+        status=HTTPStatus.GONE,
+        title="It was there, and is kept no longer",
+        advice="A bundle is kept for a limited time after it was made: ask for a new export.",
+    ),
+    "length-required": Kind(
+        status=HTTPStatus.LENGTH_REQUIRED,
+        title="The length of the body must be announced",
+        advice="Send `Content-Length`.",
+    ),
+    "range-not-satisfiable": Kind(
+        status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        title="The file has no bytes in that range",
+        advice="`Content-Range` says how long the file is.",
+    ),
+    "too-large": Kind(
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        title="More bytes than this vault takes",
+        advice="Reading stopped at the limit and nothing was kept. The operator sets the limit.",
+    ),
+    "unsupported-media-type": Kind(
+        status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        title="The body has a form that can't be meant here",
+        advice="A deposit is the file itself, byte for byte: no form around it, no compression.",
+    ),
+    "digest-mismatch": Kind(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        title="What arrived is not what was announced",
+        advice="The digest or size that the request states disagrees with the bytes that arrived; nothing was "
+        "kept. Send it again.",
+    ),
+    "invalid": Kind(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        title="A value in the request doesn't fit",
+        advice="`place` names it, `expected` says what would fit.",
+    ),
+    "internal": Kind(
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        title="The vault failed",
+        advice="Give the operator the `instance`; his log has the same id. Nothing was acknowledged.",
+    ),
+    "unavailable": Kind(
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        title="A part of the vault doesn't answer now",
+        advice="Try again later; with the same idempotency key nothing is done twice.",
+    ),
+    "read-only": Kind(
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        title="The vault takes nothing in until its operator has looked",
+        advice="Reading works. `detail` says what the vault found wrong.",
+    ),
+    "storage-full": Kind(
+        status=HTTPStatus.INSUFFICIENT_STORAGE,
+        title="The vault's storage is full",
+        advice="Nothing of the request was kept, nothing that was acknowledged is lost.",
+    ),
+    "http": Kind(
+        status=HTTPStatus.BAD_REQUEST,
+        title="The request can't be handled",
+        advice="The status code says why (RFC 9110 §15).",
+    ),
+}
+"""Every kind of problem that this face answers with."""
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    place: str | None = None
+    expected: str | None = None
+    found: str | None = None
+
+
+class ProblemError(EvidenceError):
+    """A problem that only a request can have: its kind, what is wrong, and header fields of the answer."""
+
+    def __init__(self, name: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.headers = dict(headers or {})
+        super().__init__(detail)
+
+
+_KIND_BY_ERROR: tuple[tuple[type[EvidenceError], str], ...] = (
+    (NotPermitted, "not-permitted"),
+    (AccessRefused, "not-found"),
+    (TooLarge, "too-large"),
+    (FormatError, "bad-request"),
+    (VerificationError, "digest-mismatch"),
+    (Conflict, "conflict"),
+    (InProgress, "in-progress"),
+    (ReadOnly, "read-only"),
+    (StorageFull, "storage-full"),
+    (UnavailableError, "unavailable"),
+)
+"""The first that fits; subclasses stand before their parents. All else is a failure of the vault."""
+
+
+def kind_of(error: EvidenceError) -> str:
+    """Return the name of the kind of problem that an error is to whoever asked."""
+    if isinstance(error, ProblemError):
+        return error.name
+    return next((name for kind, name in _KIND_BY_ERROR if isinstance(error, kind)), "internal")
+
+
+def problem_for(error: EvidenceError, request_id: str) -> JSONResponse:
+    """Return the answer that tells an error. What went wrong inside the vault is told by its id alone."""
+    name = kind_of(error)
+    detail = KINDS[name].advice if name in ("internal", "not-found") else str(error)
+    headers = dict(error.headers) if isinstance(error, ProblemError) else {}
+    if isinstance(error, UnavailableError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, NotPermitted) and error.missing_scope:
+        detail = f"the token lacks the scope {error.missing_scope}"
+        headers["WWW-Authenticate"] = (
+            f'{CHALLENGE}, error="insufficient_scope", scope="{error.missing_scope}"'
+        )
+    facts: dict[str, Any] = {}
+    if isinstance(error, FormatError):
+        facts = {"place": error.place, "expected": error.expected, "found": _shown(error.found)}
+    elif isinstance(error, VerificationError):
+        facts = {"place": error.check, "expected": _shown(error.expected), "found": _shown(error.found)}
+    return problem(name, detail=detail, request_id=request_id, headers=headers, **facts)
+
+
+def problem(
+    name: str,
+    *,
+    detail: str,
+    request_id: str,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **facts: object,
+) -> JSONResponse:
+    """Return a problem document of this kind. facts: members of its own, left out where None."""
+    kind = KINDS[name]
+    code = status or kind.status.value
+    body = {
+        "type": f"{PATH}/{name}",
+        "title": kind.title,
+        "status": code,
+        "detail": detail,
+        "instance": f"urn:request:{request_id}",
+        **{key: value for key, value in facts.items() if value is not None},
+    }
+    return JSONResponse(body, status_code=code, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _shown(value: object) -> str | None:
+    if value is None:
+        return None
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

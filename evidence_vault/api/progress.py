@@ -1,0 +1,137 @@
+"""Where an item stands and what comes next: derived from facts, said in stages and one sentence.
+
+received → timestamped (tokens over the content) → logged (a published checkpoint covers it) → dated (a token
+over such a checkpoint: the time that a verdict names) → anchored (in a block) → final. Expected times are what
+the settings make likely; nothing is promised but the receipt's `log-by`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from evidence_vault.api.schemas import Stage
+from evidence_vault.core.events import Subject
+from evidence_vault.core.names import encode_time
+from evidence_vault.core.states import JobState
+from evidence_vault.settings import Settings
+from evidence_vault.store.models import Item, Job
+from evidence_vault.store.queries import jobs, log
+from evidence_vault.store.queries.items import ItemProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An item's stages and the sentence for whoever waits."""
+
+    stages: tuple[Stage, ...]
+    next: str
+
+
+def describe_standing(session: Session, settings: Settings, item: Item, progress: ItemProgress) -> Standing:
+    """Return how far the item has come and what it waits for."""
+    stages = (
+        Stage(name="received", state="done", at=encode_time(item.received_at)),
+        _timestamped(session, item, progress),
+        _logged(session, settings, item, progress),
+        _dated(session, settings, progress),
+        *_anchored(session, settings, progress),
+    )
+    return Standing(stages=stages, next=_sentence(stages))
+
+
+def _timestamped(session: Session, item: Item, progress: ItemProgress) -> Stage:
+    own = [job for job in jobs.jobs_of(session, Subject(kind="item", id=item.id)) if job.kind == "timestamp"]
+    if not own:
+        return Stage(name="timestamped", state="off")
+    answered = [job.done_at for job in own if job.state == JobState.DONE and job.done_at]
+    return Stage(
+        name="timestamped",
+        state="done" if progress.tokens else "waiting",
+        at=encode_time(min(answered)) if answered else None,
+        by=list(progress.tokens),
+        awaited=list(progress.awaited),
+        next_at=_soonest(job.run_at for job in own if job.state == JobState.READY),
+    )
+
+
+def _logged(session: Session, settings: Settings, item: Item, progress: ItemProgress) -> Stage:
+    if progress.logged_size is None:
+        expected = item.received_at + timedelta(seconds=settings.checkpoint_interval_s)
+        return Stage(
+            name="logged", state="waiting", leaf_index=progress.leaf_index, next_at=encode_time(expected)
+        )
+    checkpoint = log.get_checkpoint(session, progress.logged_size)
+    published_at = checkpoint.published_at if checkpoint else None
+    return Stage(
+        name="logged",
+        state="done",
+        at=encode_time(published_at) if published_at else None,
+        leaf_index=progress.leaf_index,
+        checkpoint=progress.logged_size,
+    )
+
+
+def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stage:
+    if not settings.authorities:
+        return Stage(name="dated", state="off")
+    if progress.record_tokens:
+        return Stage(name="dated", state="done", by=list(progress.record_tokens))
+    return Stage(
+        name="dated",
+        state="waiting",
+        next_at=_after(jobs.newest_checkpoint_job(session, "timestamp"), settings.token_interval_s),
+    )
+
+
+def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> tuple[Stage, Stage]:
+    if not settings.networks:
+        return Stage(name="anchored", state="off"), Stage(name="final", state="off")
+    expected = _after(jobs.newest_checkpoint_job(session, "anchor"), settings.anchor_interval_s)
+    anchored = Stage(
+        name="anchored",
+        state="waiting" if progress.anchored_size is None else "done",
+        checkpoint=progress.anchored_size,
+        next_at=expected if progress.anchored_size is None else None,
+    )
+    done = _jobs_at(session, progress.final_size, JobState.FINAL)
+    final = Stage(
+        name="final",
+        state="waiting" if progress.final_size is None else "done",
+        at=_soonest(job.done_at for job in done),
+        by=[job.target for job in done],
+        checkpoint=progress.final_size,
+    )
+    return anchored, final
+
+
+def _jobs_at(session: Session, size: int | None, state: JobState) -> Sequence[Job]:
+    if size is None:
+        return []
+    about = jobs.jobs_of(session, Subject(kind="checkpoint", id=str(size)))
+    return [job for job in about if job.kind == "anchor" and job.state == state]
+
+
+def _after(job: Job | None, interval_s: float) -> str | None:
+    return None if job is None else encode_time(job.created_at + timedelta(seconds=interval_s))
+
+
+def _soonest(times: Iterable[datetime | None]) -> str | None:
+    known = [at for at in times if at is not None]
+    return encode_time(min(known)) if known else None
+
+
+def _sentence(stages: Sequence[Stage]) -> str:
+    waiting = next((stage for stage in stages if stage.state == "waiting"), None)
+    if waiting is None:
+        return "Everything this vault does for the item is done. A bundle can be exported."
+    what = {
+        "timestamped": "a time-stamp over the content",
+        "logged": "its place in the log",
+        "dated": "a time-stamp over the log",
+        "anchored": "the next anchor",
+        "final": "the anchor's block to become final",
+    }[waiting.name]
+    about = f", expected about {waiting.next_at}" if waiting.next_at else ""
+    return f"Waiting for {what}{about}. There is nothing to do."

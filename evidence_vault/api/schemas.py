@@ -1,0 +1,157 @@
+"""What requests and answers look like: the schemas of the OpenAPI page. Times are RFC 3339, digests hex."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from evidence_vault.core.canonical import MAX_INTEGER
+
+Digest = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{2}){32,64}$")]
+
+
+class View(BaseModel):
+    """An answer: closed and unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HashDeposit(View):
+    """Digests of content that stays with its owner; `sha256` must be among them."""
+
+    digests: dict[Literal["sha256", "sha512", "sha3-256", "sm3"], Digest] = Field(min_length=1)
+    size: int | None = Field(default=None, ge=0, le=MAX_INTEGER, description="Bytes, if it may be known.")
+    secret: bool = Field(default=False, description="No authority outside gets to see the digest.")
+
+    def hex_digests(self) -> dict[str, str]:
+        """Return the digests by name."""
+        return {str(name): digest for name, digest in self.digests.items()}
+
+
+class ReceiptView(View):
+    """The signed deposit receipt. Its file is the canonical JSON (RFC 8785) of this object."""
+
+    v: int
+    event: str = Field(description="The event ITEM_RECEIVED, base64.")
+    note: str = Field(description="The signed note.")
+
+
+class DepositedView(View):
+    """A deposit that is durable."""
+
+    id: str
+    sha256: str
+    size: int | None
+    log_by: str = Field(description="The receipt promises the log by this time.")
+    receipt: ReceiptView
+
+
+class Stage(View):
+    """One stage of an item's way; `next_at` is an expectation, not a promise."""
+
+    name: Literal["received", "timestamped", "logged", "dated", "anchored", "final"]
+    state: Literal["done", "waiting", "off"]
+    at: str | None = None
+    by: list[str] = Field(default_factory=list, description="Who has answered.")
+    awaited: list[str] = Field(default_factory=list, description="Who is still to answer.")
+    leaf_index: int | None = None
+    checkpoint: int | None = Field(default=None, description="The size of the checkpoint that did it.")
+    next_at: str | None = None
+
+
+class ItemView(View):
+    """An item with its state, which is derived from facts, and what comes next."""
+
+    id: str
+    state: Literal["received", "timestamped", "logged", "anchored", "final"]
+    mode: str = Field(description="content, hash or commitment")
+    secret: bool
+    sha256: str | None
+    size: int | None
+    file_name: str | None
+    media_type: str | None
+    note: str | None
+    received_at: str
+    stages: list[Stage]
+    next: str = Field(description="What the depositor should know or do now, as a sentence.")
+
+
+class ItemSummary(View):
+    """An item in a list."""
+
+    id: str
+    state: Literal["received", "timestamped", "logged", "anchored", "final"]
+    sha256: str | None
+    size: int | None
+    file_name: str | None
+    received_at: str
+
+
+class ItemList(View):
+    """A page of one's own items, newest first; `next` is the `after` of the page that follows."""
+
+    items: list[ItemSummary]
+    next: str | None
+
+
+class EventView(View):
+    """A custody event. Its bytes are the canonical JSON of `event`; `disclosures` are its personal values."""
+
+    seq: int
+    sha256: str
+    leaf_index: int | None
+    event: dict[str, Any]
+    disclosures: dict[str, str]
+
+
+class EventList(View):
+    """A page of an item's history; `next` is the `from_seq` of the page that follows."""
+
+    events: list[EventView]
+    next: int | None
+
+
+class ProofView(View):
+    """What came back from outside, by the event that records it. Files are base64."""
+
+    recorded_by: str = Field(description="The event's type.")
+    subject: str
+    seq: int
+    parts: dict[str, str]
+
+
+class ProofList(View):
+    """What shows that an item existed, so far. A bundle holds all of it and more."""
+
+    item: str
+    timestamps: list[ProofView]
+    inclusion: str | None = Field(description="A C2SP tlog-proof against the newest checkpoint.")
+    checkpoints: list[ProofView] = Field(description="Tokens and anchors of checkpoints that cover the item.")
+
+
+class ExportView(View):
+    """A bundle on its way or ready."""
+
+    id: str
+    state: str = Field(description="READY, SPOOLED, VERIFIED (fetch it), EXPIRED or FAILED")
+    items: list[str]
+    created_at: str
+    size: int | None
+    sha256: str | None
+    expires_at: str | None
+    reason: str | None = Field(default=None, description="Why it failed or waits, if it does.")
+
+
+class Readiness(View):
+    """Whether the vault takes deposits in; if not, why."""
+
+    ready: bool
+    reasons: list[str]
+
+
+class ProblemKind(View):
+    """A kind of problem and what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    advice: str
