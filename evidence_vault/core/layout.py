@@ -75,6 +75,7 @@ class Part(Enum):
     CHAIN = auto()
     REVOCATION = auto()
     ANCHOR = auto()
+    OPENTIMESTAMPS = auto()
     STATEMENT = auto()
     SIGNATURE = auto()
 
@@ -118,6 +119,7 @@ _FILES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
         (rf"proof/(?:added/)?log/{_SIZE}\.cosigs", Part.COSIGS),
         (rf"proof/(?:added/)?log/consistency/{_SIZE}-{_SIZE}\.json", Part.CONSISTENCY),
         (rf"proof/(?:added/)?anchors/{_ID}/{_N}\.json", Part.ANCHOR),
+        (rf"proof/(?:added/)?anchors/{_ID}/{_N}\.ots", Part.OPENTIMESTAMPS),
         (rf"proof/added/timestamps/{_ID}/{_N}/request\.tsq", Part.REQUEST),
         (rf"proof/added/timestamps/{_ID}/{_N}/response\.tsr", Part.RESPONSE),
         (rf"proof/added/timestamps/{_ID}/{_N}/chain\.pem", Part.CHAIN),
@@ -132,7 +134,7 @@ _SINGLE: Mapping[str, Part] = dict.fromkeys(BAG_FILES, Part.BAG) | {
     DISCLOSURES: Part.DISCLOSURES,
 }
 _SIZED = {Part.NOTE, Part.COSIGS, Part.CONSISTENCY}
-_ABOUT_CHECKPOINTS = {Part.ANCHOR}
+_ABOUT_CHECKPOINTS = {Part.ANCHOR, Part.OPENTIMESTAMPS}
 
 
 def parse_path(path: str) -> Path:
@@ -150,6 +152,8 @@ def parse_path(path: str) -> Path:
         subject = parse_subject_folder(groups[0], place=path)
         if part in (Part.CONTENT, Part.NO_CONTENT) and subject.kind != "item":
             break
+        if subject.kind == "vault":
+            break  # what concerns the vault alone never travels
         if (added or part in _ABOUT_CHECKPOINTS) and subject.kind != "checkpoint":
             break
         if part is Part.REDACTED and subject.kind != "case":

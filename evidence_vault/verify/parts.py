@@ -6,9 +6,10 @@ with what is trusted is for the checks.
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_integer, as_list, as_object, as_text, parse_canonical
@@ -27,6 +28,9 @@ _REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, 
 _CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43}=", 44), max_items=128)})
 _DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]*)", ListOf(Text(max_chars=16384), 64), 100_000)
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
+
+ParsedT = TypeVar("ParsedT")
+OPENTIMESTAMPS = "opentimestamps"
 
 Position = tuple[Subject, int]
 """An event by its subject and seq."""
@@ -148,15 +152,16 @@ class Parts:
         notes: dict[int, LogNote] = {}
         for path, meaning in self._of(Part.NOTE, added=added):
             size = meaning.sizes[0]
-            note = parse_note(self._raw[path])
+            note = _parse(parse_note, self._raw, path)
             if len(note.signatures) != 1:
                 raise FormatError(path, "exactly one signature line", len(note.signatures))
+            checkpoint = _parse(lambda data: parse_checkpoint(parse_note(data).text), self._raw, path)
             cosigs = layout.cosigs_path(size, added=added)
-            cosignatures = parse_signatures(self._raw[cosigs]) if cosigs in self._raw else ()
+            cosignatures = _parse(parse_signatures, self._raw, cosigs) if cosigs in self._raw else ()
             notes[size] = LogNote(
                 raw=self._raw[path],
                 text=note.text,
-                checkpoint=parse_checkpoint(note.text),
+                checkpoint=checkpoint,
                 signatures=note.signatures,
                 cosignatures=cosignatures,
             )
@@ -175,7 +180,7 @@ class Parts:
         for path, meaning in self._of(Part.INCLUSION):
             if meaning.seq not in histories.get(_subject(meaning), {}):
                 raise FormatError(path, "an event that is carried")
-            proof = parse_tlog_proof(self._raw[path])
+            proof = _parse(parse_tlog_proof, self._raw, path)
             if proof.extra is not None:
                 raise FormatError(path, "no extra line", proof.extra[:60])
             proofs[_subject(meaning), meaning.seq] = proof
@@ -250,6 +255,10 @@ class Parts:
                     added=meaning.added,
                 )
             )
+        beside = {(part.position, part.added) for part in found if part.kind == OPENTIMESTAMPS}
+        for path, meaning in self._of(Part.OPENTIMESTAMPS):
+            if ((_subject(meaning), meaning.seq), meaning.added) not in beside:
+                raise FormatError(path, f"an anchor of the kind {OPENTIMESTAMPS} beside it")
         return tuple(found)
 
     def attestations(self) -> tuple[AttestationPart, ...]:
@@ -292,6 +301,14 @@ def parse_pem_chain(data: bytes, *, place: str) -> tuple[bytes, ...]:
     if end != len(data) or not 0 < len(chain) <= 16:
         raise FormatError(place, "1 to 16 PEM certificates and nothing else")
     return tuple(chain)
+
+
+def _parse(parse: Callable[[bytes], ParsedT], raw: Mapping[str, bytes], path: str) -> ParsedT:
+    """Return what `parse` makes of the file; its FormatError then names the file too."""
+    try:
+        return parse(raw[path])
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.place}", error.expected, error.found) from None
 
 
 def _subject(meaning: layout.Path) -> Subject:

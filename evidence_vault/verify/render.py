@@ -31,8 +31,15 @@ _HARMLESS = re.compile(r"[\w.,:;/+\-–—<>=()#@ ]*")
 
 def escape(text: str) -> str:
     r"""Return `text` as it may be shown: unsafe characters as \u{…}, quoted unless plain."""
-    shown = "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSAFE else c for c in text)
-    return shown if shown == text and _HARMLESS.fullmatch(text) else f'"{shown}"'
+    if _HARMLESS.fullmatch(text) and _UNSAFE.isdisjoint(map(unicodedata.category, text)):
+        return text
+    return '"' + "".join(_escape_character(c) for c in text) + '"'
+
+
+def _escape_character(c: str) -> str:
+    if c in '"\\':
+        return f"\\{c}"
+    return f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSAFE else c
 
 
 def verdict_line(report: Report, lang: str) -> str:

@@ -286,6 +286,7 @@ UNMET: Mapping[str, Text] = {
     "anchors": Text("已确认的锚定不足", "too few confirmed anchors"),
     "witnesses": Text("见证者不足", "too few witnesses"),
     "full-chain": Text("锚定链不完整", "the chain of anchors is not complete"),
+    "cut": Text("截取点未涵盖存入记录", "the cut does not reach the deposit"),
     "too-old": Text("截取点过旧", "the cut is older than the policy allows"),
 }
 

@@ -40,6 +40,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from anchors.ethereum.verify import KnownBlock, TrustedContract
+from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import LOG_CLASS, ORIGIN
@@ -186,10 +187,10 @@ def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPo
         max_merge_delay=timedelta(seconds=_number(top.get("max_merge_delay_s", 3600))),
         max_age=None if max_age_days is None else timedelta(days=_number(max_age_days)),
         require=Requirements(**require),  # type: ignore[arg-type] # the table's shape is the class's
-        logs=tuple(_log(entry, i) for i, entry in enumerate(_tables(document, "log"))),
+        logs=_one_class_each(tuple(_log(entry, i) for i, entry in enumerate(_tables(document, "log")))),
         authorities=tuple(_authority(entry, i) for i, entry in enumerate(_tables(document, "tsa"))),
         chains=tuple(_chain(entry, i) for i, entry in enumerate(_tables(document, "chain"))),
-        witnesses=dict(_witness(entry, i) for i, entry in enumerate(_tables(document, "witness"))),
+        witnesses=_witnesses(_tables(document, "witness")),
         notary_roots=_notary_roots(notary),
         refused=_refused(refused),
     )
@@ -263,10 +264,28 @@ def _chain(entry: object, number: int) -> TrustedChain:
     )
 
 
-def _witness(entry: object, number: int) -> tuple[str, VerifierKey]:
-    place = f"witness[{number}]"
-    table = _table(entry, "witness", place=place)
-    return str(table["name"]), _key(table["vkey"], f"{place}.vkey")
+def _one_class_each(logs: tuple[TrustedLog, ...]) -> tuple[TrustedLog, ...]:
+    """A log never changes its class: two entries that differ would leave every event's class unchecked."""
+    classes: dict[str, str] = {}
+    for number, log in enumerate(logs):
+        if classes.setdefault(log.origin, log.log_class) != log.log_class:
+            raise FormatError(
+                f"log[{number}].class", f"one class for all keys of {log.origin}", log.log_class
+            )
+    return logs
+
+
+def _witnesses(entries: list[object]) -> dict[str, VerifierKey]:
+    """Return keys by name; a name or key twice would count one witness as two, or drop one in silence."""
+    witnesses: dict[str, VerifierKey] = {}
+    for number, entry in enumerate(entries):
+        place = f"witness[{number}]"
+        table = _table(entry, "witness", place=place)
+        name, key = str(table["name"]), _key(table["vkey"], f"{place}.vkey")
+        if name in witnesses or key in witnesses.values():
+            raise FormatError(place, "a name and a key that stand nowhere else", name)
+        witnesses[name] = key
+    return witnesses
 
 
 def _notary_roots(table: object) -> tuple[bytes, ...]:
@@ -282,14 +301,17 @@ def _refused(table: object) -> dict[str, date]:
     names = MapOf(r"[a-z0-9-]{1,40}", _WHEN, max_items=100)
     Record({"refuse": names}).check(_json(table), "algorithms")
     refuse = table["refuse"] if isinstance(table, dict) else {}
-    return {str(name): date.fromisoformat(str(_json(since))[:10]) for name, since in refuse.items()}
+    days = {str(name): _when(_json(since)) for name, since in refuse.items()}
+    return {name: since.date() for name, since in days.items() if since}
 
 
 def _roots(values: object, place: str) -> tuple[bytes, ...]:
     roots: list[bytes] = []
     for i, pem in enumerate(values if isinstance(values, list) else []):
         text = str(pem).strip() + "\n"
-        roots += parse_pem_chain(text.encode("ascii", "replace"), place=f"{place}.roots[{i}]")
+        for der in parse_pem_chain(text.encode("ascii", "replace"), place=f"{place}.roots[{i}]"):
+            load_certificate(der)  # here, where a flaw is the policy's and not the bundle's
+            roots.append(der)
     return tuple(roots)
 
 
@@ -338,7 +360,10 @@ def _json(value: object) -> Json:
 def _when(value: Json) -> datetime | None:
     if value is None:
         return None
-    at = datetime.fromisoformat(str(value))
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise FormatError("policy", "a day and time that exist", value) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

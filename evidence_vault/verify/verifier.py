@@ -23,7 +23,9 @@ from pathlib import Path
 
 from anchors.ethereum.headers import HeadersFile
 from evidence_vault import __version__
+from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
+from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
 from evidence_vault.verify.checks.anchors import AnchorFact, check_anchors
 from evidence_vault.verify.checks.attestations import check_attestations
@@ -178,15 +180,23 @@ def run_checks(
 def _check_log_keys_in_time(
     bundle: Bundle, log: LogFacts, timeline: Timeline, *, at: datetime, findings: Findings
 ) -> None:
-    """A log key that the policy trusts only up to a time: its cut must provably be older."""
-    ends = [trusted.not_after for trusted in log.logs if trusted.not_after is not None]
-    if not ends or at <= min(ends):
-        return
+    """A log key that the policy trusts only up to a time: the cut it signed must provably be older.
+
+    What the cut holds, later checkpoints only extend (row 4), whoever signs them.
+    """
     size = cut_size(bundle)
-    cut = timeline.record_time(size - 1) if size else None
-    if cut is None or cut.time > min(ends):
+    signer = log.signers.get(size) if size else None
+    if size is None or signer is None or signer.not_after is None or at <= signer.not_after:
+        return
+    cut = timeline.record_time(size - 1)
+    if cut is None or cut.time > signer.not_after:
+        found = encode_time(cut.time) if cut else "—"
         findings.open(
-            4, "log.key-expired", bundle.origin, expected=f"<= {min(ends)}", found=cut.time if cut else "—"
+            4,
+            "log.key-expired",
+            layout.note_path(size),
+            expected=f"<= {encode_time(signer.not_after)}",
+            found=found,
         )
 
 
@@ -250,6 +260,8 @@ def _unmet(
     if require.full_chain and not _chain_is_full(anchors, index):
         yield "full-chain"
     size = cut_size(bundle)
+    if size is None or size <= index:
+        yield "cut"
     cut = facts.timeline.record_time(size - 1) if size else None
     if policy.max_age is not None and (cut is None or at - cut.time > policy.max_age):
         yield "too-old"

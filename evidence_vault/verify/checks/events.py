@@ -41,13 +41,13 @@ def _check_chain(
     """(1) and (2). An unknown type is chained like any other, but what it says can't be judged."""
     good = True
     previous: Event | Redacted | None = None
-    for seq in range(max(history) + 1):
+    expected = 0
+    for seq, link in sorted(history.items()):
         place = f"{subject.id}/{seq}"
-        link = history.get(seq)
-        if link is None:
-            findings.failed(ROW, "events.gap", place, item=item)
+        if seq != expected:
+            findings.failed(ROW, "events.gap", f"{subject.id}/{expected}", item=item)
             previous, good = None, False
-            continue
+        expected = seq + 1
         if link.seq != seq or (isinstance(link, Event) and link.subject != subject):
             found = f"{link.subject.id}/{link.seq}" if isinstance(link, Event) else str(link.seq)
             findings.failed(ROW, "events.misplaced", place, item=item, expected=place, found=found)

@@ -11,14 +11,14 @@ what contradicts itself is FAILED. Not checked here: whether the log holds more 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from anchors.base import TreeHead
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject, encode_leaf_entry, first_slot, next_slot
 from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
-from evidence_vault.core.notes import Verified, VerifierKey, encode_vkey, verify_signatures
+from evidence_vault.core.notes import Verified, encode_vkey, verify_signatures
 from evidence_vault.errors import VerificationError
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import LogNote, Position
@@ -35,6 +35,7 @@ class LogFacts:
     heads: tree head by size, of sealed checkpoints and of added ones proven to extend them.
     index: leaf index of each event whose inclusion was verified.
     authentic: every checkpoint is signed by a key of the policy. log_class: the policy's; None if unknown.
+    signers: the policy's entry for the key that signed, by size of the checkpoint.
     witnesses: names of the policy's witnesses by size of the checkpoint they cosigned.
     """
 
@@ -44,6 +45,7 @@ class LogFacts:
     log_class: str | None
     logs: tuple[TrustedLog, ...]
     witnesses: Mapping[int, frozenset[str]]
+    signers: Mapping[int, TrustedLog] = field(default_factory=dict)
 
 
 def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> LogFacts:
@@ -51,17 +53,16 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
     logs = tuple(log for log in policy.logs if log.origin == bundle.origin)
     if not logs:
         findings.open(ROW, "log.unknown", bundle.origin)
-    signers: set[str] = set()
-    authentic = bool(logs)
+    signers: dict[int, TrustedLog] = {}
     for size, note in bundle.notes.items():
         signer = _check_note(bundle.origin, size, note, logs, place=layout.note_path(size), findings=findings)
-        authentic &= signer is not None
         if signer:
-            signers.add(encode_vkey(signer))
+            signers[size] = signer
+    authentic = signers.keys() == bundle.notes.keys()
     heads = {size: note.checkpoint.tree_head for size, note in bundle.notes.items()}
     _check_consistency(bundle, heads, findings=findings)
     index = _check_inclusion(bundle, heads, findings=findings)
-    _check_keys(bundle, signers, index, findings=findings)
+    _check_keys(bundle, {encode_vkey(signer.key) for signer in signers.values()}, index, findings=findings)
     classes = {log.log_class for log in logs}
     log_class = classes.pop() if len(classes) == 1 else None
     _check_origin_and_class(bundle, log_class, findings=findings)
@@ -71,6 +72,7 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
         authentic=authentic,
         log_class=log_class,
         logs=logs,
+        signers=signers,
         witnesses=_check_witnesses(bundle, policy, findings=findings),
     )
     if authentic and not any(f.row == ROW and f.status == "FAILED" for f in findings.all):
@@ -86,15 +88,14 @@ def _check_note(
     *,
     place: str,
     findings: Findings,
-) -> VerifierKey | None:
-    """(1). Returns the key of the policy that signed, if one did."""
+) -> TrustedLog | None:
+    """(1). Returns the policy's entry for the key that signed, if one did at a size it may."""
     if note.checkpoint.origin != origin:
         findings.failed(ROW, "log.origin", place, expected=origin, found=note.checkpoint.origin)
     if note.checkpoint.tree_head.size != size:
         findings.failed(ROW, "log.size", place, expected=size, found=note.checkpoint.tree_head.size)
-    keys = {log.key: log for log in logs}
     try:
-        verdict = verify_signatures(note.text, note.signatures, trusted=tuple(keys))
+        verdict = verify_signatures(note.text, note.signatures, trusted=[log.key for log in logs])
     except VerificationError as error:
         findings.error(ROW, error, place)
         return None
@@ -102,13 +103,13 @@ def _check_note(
         if logs:
             findings.open(ROW, "log.unknown-key", place, found=note.signatures[0].name)
         return None
-    key = verdict.signatures[0].key
-    log = keys[key]
-    if size < log.from_size or (log.last_size is not None and size > log.last_size):
-        last = "" if log.last_size is None else log.last_size
-        findings.failed(ROW, "log.key-range", place, expected=f"{log.from_size}–{last}", found=size)
-        return None
-    return key
+    named = [log for log in logs if log.key == verdict.signatures[0].key]
+    for log in named:
+        if log.from_size <= size and (log.last_size is None or size <= log.last_size):
+            return log
+    ranges = ", ".join(f"{log.from_size}–{'' if log.last_size is None else log.last_size}" for log in named)
+    findings.failed(ROW, "log.key-range", place, expected=ranges, found=size)
+    return None
 
 
 def _check_consistency(bundle: Bundle, heads: Mapping[int, TreeHead], *, findings: Findings) -> None:
@@ -133,17 +134,16 @@ def _check_inclusion(
     index: dict[Position, int] = {}
     for subject, history in bundle.histories.items():
         item = subject.id if subject.kind == "item" else None
-        slot: bytes | None = first_slot(subject)
-        below = -1
-        for seq in range(max(history) + 1):
-            link = history.get(seq)
-            if link is None or slot is None:
-                slot = next_slot(link.nonce) if link else None
+        following = first_slot(subject)
+        expected, below = 0, -1
+        for seq, link in sorted(history.items()):
+            slot = following if seq == expected else None
+            expected, following = seq + 1, next_slot(link.nonce)
+            if slot is None:
                 continue
             place = layout.inclusion_path(subject, seq)
             proof = bundle.inclusion.get((subject, seq))
             entry = encode_leaf_entry(link.sha256, slot)
-            slot = next_slot(link.nonce)
             if proof is None:
                 findings.failed(ROW, "log.no-inclusion", place, item=item)
                 continue
