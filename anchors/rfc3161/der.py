@@ -13,6 +13,7 @@ Why not a library: asn1crypto decodes lazily and accepts BER; `cryptography.hazm
 sets, doesn't give back the bytes of a value, and declares itself unstable.
 """
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,6 +25,8 @@ ENUMERATED, UTF8_STRING, GENERALIZED_TIME, SEQUENCE, SET = 0x0A, 0x0C, 0x18, 0x3
 
 # Serial numbers have 160 bits (RFC 3161 §2.4.2), nonces 64 in practice; the bound keeps int() cheap.
 MAX_INTEGER_BYTES = 128
+
+_DOTTED = re.compile(r"([01]\.([0-9]|[1-3][0-9])|2\.(0|[1-9][0-9]{0,38}))(\.(0|[1-9][0-9]{0,38})){0,32}")
 
 
 def context(number: int) -> int:
@@ -214,10 +217,10 @@ def encode_integer(value: int, tag: int = INTEGER) -> bytes:
 
 @lru_cache(maxsize=512)
 def encode_oid(dotted: str) -> bytes:
-    """Encode an OBJECT IDENTIFIER from its dotted form; ValueError if it has none."""
+    """Encode an OBJECT IDENTIFIER from its dotted form. Raises FormatError."""
+    if not _DOTTED.fullmatch(dotted):
+        raise FormatError("object identifier", "dotted numbers such as 1.2.840 (X.660)", dotted)
     first, second, *rest = (int(arc) for arc in dotted.split("."))
-    if not 0 <= first <= 2 or (first < 2 and second > 39) or min(second, *rest, 0) < 0:
-        raise ValueError(f"no object identifier: {dotted}")
     out = bytearray()
     for arc in (40 * first + second, *rest):
         group = [arc & 0x7F]

@@ -23,6 +23,7 @@ import rfc3161ng
 from anchors.base import AnchorProof, HttpClient, HttpReply, Indeterminate, Progress, Statement
 from anchors.errors import ConfigError, EvidenceError, FormatError, UnavailableError, VerificationError
 from anchors.rfc3161.certificate import encode_chain, load_certificate
+from anchors.rfc3161.der import encode_oid
 from anchors.rfc3161.token import MAX_RESPONSE_BYTES, Response, parse_request, parse_response
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust
 from anchors.rfc3161.verify import verify_response
@@ -70,11 +71,13 @@ class TsaConfig:
     def __post_init__(self) -> None:
         if not self.roots:
             raise ConfigError(f"tsa {self.name} roots", "without a root no answer of it could count")
-        for root in self.roots:
-            try:
+        try:
+            for root in self.roots:
                 load_certificate(root)
-            except FormatError as error:
-                raise ConfigError(f"tsa {self.name} roots", str(error)) from error
+            if self.policy is not None:
+                encode_oid(self.policy)
+        except FormatError as error:
+            raise ConfigError(f"tsa {self.name}", str(error)) from error
         if not 0 < self.max_bytes <= MAX_RESPONSE_BYTES:
             raise ConfigError(f"tsa {self.name} max_bytes", f"must be 1 to {MAX_RESPONSE_BYTES}")
 

@@ -16,6 +16,7 @@ def openssl_accepts(
     folder: Path,
     request: bytes | None = None,
     data: Path | None = None,
+    digest: bytes | None = None,
     chain: Path | None = None,
     is_token: bool = False,
 ) -> bool:
@@ -33,6 +34,8 @@ def openssl_accepts(
         command += ["-queryfile", str(request_file)]
     elif data is not None:
         command += ["-data", str(data)]
+    elif digest is not None:
+        command += ["-digest", digest.hex()]
     if chain is not None:
         command += ["-untrusted", str(chain)]
     return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0

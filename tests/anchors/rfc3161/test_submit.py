@@ -228,7 +228,7 @@ def test_advance_sends_nothing_for_another_statement(world: World) -> None:
     assert http.sent == []
 
 
-@pytest.mark.parametrize("changes", [{"roots": ()}, {"roots": (b"x",)}, {"max_bytes": 0}])
+@pytest.mark.parametrize("changes", [{"roots": ()}, {"roots": (b"x",)}, {"max_bytes": 0}, {"policy": "any"}])
 def test_config_is_refused_where_no_answer_could_count(world: World, changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="tsa dev"):
         replace(config_for(world), **changes)  # type: ignore[arg-type]
