@@ -1,0 +1,261 @@
+"""Deposit: every write fails once, persisted or not; whatever was acknowledged is there, nothing else is."""
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm.session import SessionTransaction
+
+from evidence_vault import durable
+from evidence_vault.core.receipt import parse_receipt
+from evidence_vault.errors import InProgress, StorageFull
+from evidence_vault.pipeline.claims import Claim
+from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.start import check_start, set_orphans_aside
+from evidence_vault.pipeline.vault import Vault, build_vault
+from evidence_vault.store import blobs
+from evidence_vault.store.queries import events, items, jobs
+from evidence_vault.store.segments import HEADER
+from evidence_vault.workers.runner import run_once, timestamp_work
+from tests.pipeline.test_deposit import files
+from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault, reopened, settings_for
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return new_vault(tmp_path)
+
+
+def item_count(vault: Vault) -> int:
+    with vault.database.read() as session:
+        return len(items.list_items(session, owner_id=OWNER.id, limit=100))
+
+
+#   where the crash is    (owner, name)                          is the deposit committed, if it persisted?
+WRITES: dict[str, tuple[Any, str, bool]] = {
+    "open incoming": (blobs.BlobWriter, "__init__", False),
+    "write a segment": (blobs.BlobWriter, "_write_segment", False),
+    "flush the content": (blobs.BlobWriter, "seal", False),
+    "write the journal": (blobs, "write_flushed", False),
+    "rename, flush folder": (blobs.BlobWriter, "place", False),
+    "insert the event": (events, "insert_event", False),
+    "insert the item": (items, "insert_item", False),
+    "insert the jobs": (jobs, "add_jobs", False),
+    "commit": (SessionTransaction, "commit", True),
+}
+
+
+@pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
+@pytest.mark.parametrize("write", WRITES)
+def test_deposit_repeated_after_a_crash_at_any_write_is_one_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str, persisted: bool
+) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    _crash_once(monkeypatch, vault, write, persisted)
+    committed = persisted and WRITES[write][2]
+    again = reopened(vault)
+    assert check_start(again).problems == ()
+    assert item_count(again) == int(committed)
+    clock.advance(31)  # the dead upload's key is free again
+    first = deposit(again, b"content", idempotency_key="k")
+    second = deposit(again, b"content", idempotency_key="k")
+    assert (first.replayed, second.replayed) == (committed, True)
+    assert (first.item_id, first.receipt) == (second.item_id, second.receipt)
+    assert item_count(again) == 1
+    assert b"".join(again.blobs.chunks(first.item_id)) == b"content"
+    with again.database.read() as session:
+        assert events.count_pending(session) == 3  # LOG_OPENED, PLATFORM_STATED and one ITEM_RECEIVED
+
+
+def _crash_once(monkeypatch: pytest.MonkeyPatch, vault: Vault, write: str, persisted: bool) -> None:
+    """Die at this write as `kill -9` does: nobody cleans up behind."""
+    owner, name, _ = WRITES[write]
+    real = getattr(owner, name)
+
+    class Killed(BaseException):
+        pass
+
+    def crash(*args: Any, **kwargs: Any) -> None:
+        if persisted:
+            real(*args, **kwargs)
+        if isinstance(args[0], blobs.BlobWriter) and hasattr(args[0], "_file"):
+            args[0]._file.close()  # the system closes the files of the dead
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blobs.BlobWriter, "discard", lambda self: self._file.close())
+        patched.setattr(Claim, "release", lambda self: None)
+        with pytest.raises(Killed):
+            _deposit_then(patched, owner, name, crash, vault)
+
+
+def _deposit_then(patched: pytest.MonkeyPatch, owner: Any, name: str, crash: Any, vault: Vault) -> None:
+    if owner is SessionTransaction:  # the claim commits first: crash only at the deposit's own commit
+        real_init = events.insert_event
+
+        def arm(*args: Any, **kwargs: Any) -> int:
+            event_id = real_init(*args, **kwargs)
+            patched.setattr(owner, name, crash)
+            return event_id
+
+        patched.setattr(events, "insert_event", arm)
+    else:
+        patched.setattr(owner, name, crash)
+    deposit(vault, b"content", idempotency_key="k")
+
+
+@pytest.mark.parametrize("write", ["write a segment", "flush the content", "write the journal"])
+def test_deposit_on_a_full_disk_is_refused_and_leaves_nothing(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    kept = deposit(vault, b"before")
+    before = files(vault)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        if write == "write the journal":
+            patched.setattr(blobs, "write_flushed", full)
+        elif write == "flush the content":
+            patched.setattr(os, "fsync", full)
+        else:
+            patched.setattr(blobs.BlobWriter, "_write", _full_after_header(blobs.BlobWriter._write))
+        with pytest.raises(StorageFull):
+            deposit(vault, b"x" * 2_000_000, idempotency_key="k")
+    assert files(vault) == before
+    assert item_count(vault) == 1
+    assert b"".join(vault.blobs.chunks(kept.item_id)) == b"before"
+    assert not deposit(vault, b"x", idempotency_key="k").replayed
+
+
+def _full_after_header(real: Any) -> Any:
+    def write(self: blobs.BlobWriter, *pieces: bytes) -> None:
+        if pieces[0] == HEADER:
+            real(self, *pieces)
+            return
+        with durable.storage_errors("test"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    return write
+
+
+def test_deposit_by_many_threads_with_one_key_is_one_item(vault: Vault) -> None:
+    barrier = threading.Barrier(8)
+
+    def client(_: int) -> Deposited:
+        barrier.wait()
+        while True:
+            with contextlib.suppress(InProgress):
+                return deposit(vault, b"content", idempotency_key="k")
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(client, range(8)))
+    assert len({one.receipt for one in done}) == 1
+    assert sum(not one.replayed for one in done) == 1
+    assert item_count(vault) == 1
+    assert len(files(vault)) == 2
+
+
+def test_deposits_by_many_threads_are_all_there(vault: Vault) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda number: deposit(vault, f"{number}".encode()), range(30)))
+    assert len({one.item_id for one in done}) == item_count(vault) == 30
+    run_once(vault, timestamp_work(vault))
+    with vault.database.read() as session:
+        for one in done:
+            item = items.get_item(session, one.item_id)
+            assert item is not None
+            assert items.item_state(session, item) == "logged"
+
+
+def test_orphans_are_set_aside_and_never_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = new_vault(tmp_path)
+    kept = deposit(vault, b"acknowledged")
+    _crash_once(monkeypatch, vault, "insert the event", persisted=False)
+    _crash_once(monkeypatch, new_vault_in(vault), "flush the content", persisted=True)
+    again = reopened(vault)
+    now = vault.clock() + timedelta(days=400)  # the files' times are the machine's
+    assert set_orphans_aside(again, now=now - timedelta(days=800)) == []  # too young
+    [orphan] = set_orphans_aside(again, now=now)
+    quarantined = tmp_path / "quarantine" / orphan
+    assert quarantined.read_bytes()[16 + 8 :].startswith(b"content")
+    assert quarantined.with_name(orphan + ".event").is_file()
+    assert [name for name in files(again) if orphan in name] == []
+    assert [name for name in files(again) if name.startswith("incoming")] == []
+    assert again.blobs.exists(kept.item_id)
+    with again.database.read() as session:
+        [upload] = items.uploads_in_state(session, "ORPHANED")
+    assert upload.item_id == orphan
+    assert set_orphans_aside(again, now=now) == []
+    again.gate.shut("restored")
+    (again.settings.home / "blobs" / kept.item_id[3:5] / kept.item_id).touch()
+    assert set_orphans_aside(again, now=now) == []
+
+
+def new_vault_in(vault: Vault) -> Vault:
+    """The same vault with a clock past the lease of the first crash."""
+    clock = SetClock(vault.clock() + timedelta(seconds=60))
+    return build_vault(vault.settings, clock=clock, submitters=vault.submitters)
+
+
+_CLIENT = """
+import sys
+from pathlib import Path
+from evidence_vault.pipeline.vault import build_vault
+from tests.pipeline.vaults import FakeAuthority, deposit, settings_for
+from evidence_vault.workers.runner import Runner, timestamp_work
+
+vault = build_vault(settings_for(Path(sys.argv[1])), submitters={"timestamp": {"tsa": FakeAuthority()}})
+Runner(vault, timestamp_work(vault)).start()
+for number in range(1000):
+    done = deposit(vault, f"{sys.argv[2]}-{number}".encode() * 1000)
+    print(done.receipt.decode(), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_deposits_acknowledged_before_kill_9_are_in_the_log_after_a_restart(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, clock=SetClock())
+    vault.database.dispose()
+    lines: list[bytes] = []
+    for round_ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CLIENT, str(tmp_path), str(round_)],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": "."},
+        )
+        assert process.stdout is not None
+        lines += [process.stdout.readline() for _ in range(15 + 10 * round_)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.read().splitlines(keepends=True)
+        process.stdout.close()
+        process.wait()
+    receipts = [parse_receipt(line[:-1]) for line in lines if line.endswith(b"\n")]
+    assert len(receipts) >= 15 + 25 + 35
+    clock = SetClock(max(receipt.event.at for receipt in receipts) + timedelta(seconds=300))
+    again = build_vault(settings_for(tmp_path), clock=clock, submitters=vault.submitters)
+    assert check_start(again).problems == ()
+    run_once(again, timestamp_work(again))
+    clock.advance(10)
+    run_once(again, timestamp_work(again))
+    with again.database.read() as session:
+        for receipt in receipts:
+            item = items.get_item(session, receipt.event.subject.id)
+            assert item is not None
+            progress = items.item_progress(session, item)
+            assert progress.state == "logged"
+            assert progress.tokens == progress.record_tokens == ("tsa",)
+            assert again.blobs.digest(item.id).sha256 == item.sha256
+    assert set(again.gate.reasons) == set()
