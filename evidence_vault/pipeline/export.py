@@ -13,7 +13,6 @@ again, with the same bytes: parts are frozen, M is chosen once. A crash after it
 
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +30,7 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_log import log_files
 from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
-from evidence_vault.pipeline.record import Draft, EventActor, append_event
+from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Item
@@ -41,6 +40,14 @@ from evidence_vault.verify.verifier import verify_path
 
 SUBJECT_KIND = "export"
 TARGET = "bundle"
+
+
+class DamagedContentError(IntegrityError):
+    """The stored content of `item_id` is no longer what was deposited."""
+
+    def __init__(self, item_id: str, error: IntegrityError) -> None:
+        self.item_id = item_id
+        super().__init__(error.place, error.expected, error.found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +200,35 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
             vault, session, sizes=[*map(int, export.options["sizes"]), size], event_paths=list(files)
         )
     files.update({path: file_of_bytes(data) for path, data in proofs.items()})
-    length, sha256 = _save(
-        spool_path(vault, export.id), lambda out: write_bundle(out, bundle_id=export.id, files=files)
-    )
+    try:
+        length, sha256 = _save(
+            spool_path(vault, export.id), lambda out: write_bundle(out, bundle_id=export.id, files=files)
+        )
+    except DamagedContentError as error:
+        _note_damage(vault, job, error)
+        return
     with vault.database.write() as session:
         exports.update_export(session, export.id, bundle_sha256=sha256, bundle_size=length)
         jobs.record(session, job, JobState.SPOOLED, now=vault.clock(), run_at=vault.clock())
+
+
+def _note_damage(vault: Vault, job: jobs.Claimed, error: DamagedContentError) -> None:
+    """An item's bytes went bad: an event of the item, for ever, and the end of this export; others go on."""
+    with vault.database.write() as session:
+        item = _item(items.get_item(session, error.item_id), error.item_id)
+        expected = (item.sha256 or b"").hex()
+        append_event(
+            vault,
+            session,
+            Draft(
+                subject=Subject(kind="item", id=item.id),
+                type="FIXITY_FAILED",
+                actor=system_actor(session),
+                fields={"expected_sha256": expected, "found_sha256": None},
+                result="failed",
+            ),
+        )
+        jobs.record(session, job, JobState.FAILED, now=vault.clock(), run_at=None, error=str(error))
 
 
 def _covering_checkpoint(session: Session, export: Export) -> int | None:
@@ -269,14 +299,16 @@ def _content(vault: Vault, item: Item) -> BundleFile:
 
 
 def _checked(chunks: Iterator[bytes], item: Item) -> Iterator[bytes]:
-    """The stored bytes, which must still be those of the deposit."""
-    running, crc32 = hashlib.sha256(), 0
-    for chunk in chunks:
-        running.update(chunk)
-        crc32 = zlib.crc32(chunk, crc32)
-        yield chunk
-    if running.digest() != item.sha256:
-        raise IntegrityError(f"content of {item.id}", (item.sha256 or b"").hex(), running.hexdigest())
+    """The stored bytes, which must still be those of the deposit. Raises DamagedContentError."""
+    running = hashlib.sha256()
+    try:
+        for chunk in chunks:
+            running.update(chunk)
+            yield chunk
+        if running.digest() != item.sha256:
+            raise IntegrityError(f"content of {item.id}", (item.sha256 or b"").hex(), running.hexdigest())
+    except IntegrityError as error:
+        raise DamagedContentError(item.id, error) from error
 
 
 def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:

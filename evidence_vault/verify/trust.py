@@ -51,6 +51,9 @@ from evidence_vault.verify.parts import parse_pem_chain
 
 MAX_POLICY_BYTES = 4 * 1024 * 1024
 
+REFUSED_BY_DEFAULT: Mapping[str, date] = {"sha1": date(2017, 1, 1)}
+"""Where a policy has no [algorithms]. SHA-1: no new use since 2017; the first collision was shown that year."""
+
 _LINE = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
 _OID = Text(r"[0-2](?:\.(?:0|[1-9]\d*)){1,40}", 200, "an object identifier in dotted decimal")
 _VKEY = Text(max_chars=3000, what="a verifier key")
@@ -297,7 +300,7 @@ def _notary_roots(table: object) -> tuple[bytes, ...]:
 
 def _refused(table: object) -> dict[str, date]:
     if table == {}:
-        return {}
+        return dict(REFUSED_BY_DEFAULT)
     names = MapOf(r"[a-z0-9-]{1,40}", _WHEN, max_items=100)
     Record({"refuse": names}).check(_json(table), "algorithms")
     refuse = table["refuse"] if isinstance(table, dict) else {}
