@@ -55,6 +55,8 @@ RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSASSA_PSS = "1.2.840.113549.1.1.10"
 MGF1 = "1.2.840.113549.1.1.8"
 ED25519 = "1.3.101.112"
+# Shorter keys were broken in public (RSA-829 in 2020); policies refuse more, by date.
+MIN_RSA_BITS = 1024
 _RSA_WITH = {
     "1.2.840.113549.1.1.5": "sha1",
     "1.2.840.113549.1.1.14": "sha224",
@@ -171,6 +173,8 @@ def verify_signature(
         raise UnknownAlgorithm(f"{algorithm.oid} without a digest algorithm")
     chosen = _HASHES[name]()
     key, oid = public_key.key, algorithm.oid
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS:
+        raise UnknownAlgorithm(f"public key {public_key.name}: too short for anything")
     try:
         if isinstance(key, rsa.RSAPublicKey) and oid == RSASSA_PSS:
             _, mask_hash, salt_length = _pss_parameters(algorithm)

@@ -185,6 +185,7 @@ def same_name(one: bytes, other: bytes) -> bool:
     return one == other or _canonical_name(one) == _canonical_name(other)
 
 
+@lru_cache(maxsize=512)
 def _canonical_name(name: bytes) -> list[frozenset[tuple[str, bytes]]]:
     reader = parse_whole(name, SEQUENCE, "Name")
     found: list[frozenset[tuple[str, bytes]]] = []

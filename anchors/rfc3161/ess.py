@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import UnknownAlgorithm, digest, hash_name, read_algorithm
-from anchors.rfc3161.certificate import Certificate
+from anchors.rfc3161.certificate import Certificate, same_name
 from anchors.rfc3161.der import SEQUENCE, Reader, context_constructed, parse_whole
 
 SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
@@ -43,7 +43,8 @@ class CertificateId:
             return False
         if self.issuer is None:
             return True
-        return (self.issuer, self.serial_number) == (certificate.issuer, certificate.serial_number)
+        same_number = self.serial_number == certificate.serial_number
+        return same_number and same_name(self.issuer, certificate.issuer)
 
     def relies_on(self, *, sid_names_issuer: bool) -> str | None:
         """The hash whose strength identifies the certificate; None where names and numbers do (version 1)."""

@@ -116,10 +116,10 @@ def check_request(token: TimeStampToken, request_der: bytes) -> None:
     asked, given = ((one.imprint_algorithm, one.imprint.hex()) for one in (request, token))
     for check, expected, found in (
         ("RFC 3161 §2.4.2 messageImprint of the request", asked, given),
-        ("RFC 3161 §2.4.2 nonce of the request", request.nonce or token.nonce, token.nonce),
-        ("RFC 3161 §2.4.2 policy of the request", request.policy or token.policy, token.policy),
+        ("RFC 3161 §2.4.2 nonce of the request", request.nonce, token.nonce),
+        ("RFC 3161 §2.4.2 policy of the request", request.policy, token.policy),
     ):
-        if expected != found:
+        if expected is not None and expected != found:
             raise VerificationError(check, expected, found)
     if request.wants_certificate and not token.embedded_certificates:
         raise VerificationError("RFC 3161 §2.4.1 certReq", "the signer's certificate", "none")
@@ -202,6 +202,7 @@ def check_purpose(token: TimeStampToken, signer: Certificate) -> None:
 
 def _has_sid(certificate: Certificate, signer: SignerInfo) -> bool:
     if signer.issuer is not None:
+        # Nobody signed the sid, so it is compared byte by byte: one spelling, no second that verifies too.
         return (certificate.issuer, certificate.serial_number) == (signer.issuer, signer.serial_number)
     return certificate.key_identifier == signer.subject_key_identifier
 

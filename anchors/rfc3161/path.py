@@ -25,7 +25,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from anchors.rfc3161.certificate import Certificate, extension_of, is_signed_by
+from anchors.rfc3161.certificate import Certificate, extension_of, is_signed_by, same_name
 from anchors.rfc3161.purpose import TIME_STAMPS, Purpose, extended_key_usage
 
 # Real paths have two to four certificates.
@@ -87,7 +87,7 @@ def find_path(
         if len(path) == MAX_PATH:
             continue
         for issuer in issuers:
-            if issuer.subject != path[-1].issuer or issuer in path:
+            if issuer in path or not same_name(issuer.subject, path[-1].issuer):
                 continue
             checks += 1
             if checks > MAX_SIGNATURE_CHECKS:

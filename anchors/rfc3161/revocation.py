@@ -6,6 +6,7 @@ FormatError.
 
 Stricter than RFC 3161 §4.1: a revocation counts whatever its reason, from the earlier of the revocation date
 and the invalidity date; only proof that the token existed before then helps. An OCSP `unknown` shows nothing.
+Deliberately not checked: whether an appointed OCSP responder was revoked itself.
 Not supported, hence no evidence: indirect CRLs, delta CRLs, CRLs for some reasons only, evidence from a CA
 under another name or key than the path's.
 """

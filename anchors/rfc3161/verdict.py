@@ -9,7 +9,7 @@ Such proof is not here: its holder asks again with the time it proves.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from anchors.base import Indeterminate
 
@@ -35,7 +35,7 @@ class TsaTrust:
 class Rfc3161Trust:
     """What a verifier trusts about time-stamps, and the time it judges at.
 
-    refused_algorithms: name (`sha1`, `rsa-1024`, `secp192r1`) → the day from which it is refused.
+    refused_algorithms: name → the day from which it is refused, as `refused_from` reads it.
     at: the time of the question; skew: how far clocks may disagree.
     """
 
@@ -43,6 +43,15 @@ class Rfc3161Trust:
     refused_algorithms: Mapping[str, date] = field(default_factory=dict)
     at: datetime
     skew: timedelta
+
+    def refused_from(self, name: str) -> datetime | None:
+        """When an algorithm stops to count, or None: `sha1`, `secp192r1`; `rsa-1024` with all shorter keys."""
+        days = [
+            day
+            for refused, day in self.refused_algorithms.items()
+            if refused == name or _is_shorter_rsa(name, refused)
+        ]
+        return datetime.combine(min(days), time(), tzinfo=UTC) if days else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +121,11 @@ class VerifiedToken:
                 reason=f"{self.authority} is not trusted after {self.distrust_after}",
             )
         return None
+
+
+def _is_shorter_rsa(name: str, refused: str) -> bool:
+    kind, _, bits = name.partition("-")
+    refused_kind, _, refused_bits = refused.partition("-")
+    if kind != "rsa" or refused_kind != "rsa" or not (bits.isdecimal() and refused_bits.isdecimal()):
+        return False
+    return int(bits) < int(refused_bits)

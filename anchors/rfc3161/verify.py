@@ -33,7 +33,7 @@ check alone.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 from anchors.base import Indeterminate
 from anchors.errors import VerificationError
@@ -145,7 +145,7 @@ def verify_token(
     authority, path = found
     # (13) weak by then: anyone might have made it
     used = tuple(sorted({parsed.imprint_algorithm, *algorithms_used(signer_info, ids, path)}))
-    refused = [(_start_of(trusted.refused_algorithms[n]), n) for n in used if n in trusted.refused_algorithms]
+    refused = [(start, name) for name in used if (start := trusted.refused_from(name)) is not None]
     algorithms_until, weakest = min(refused, default=(None, ""))
     if algorithms_until is not None and parsed.gen_time >= algorithms_until:
         return Indeterminate(
@@ -236,7 +236,3 @@ def _terms_flaw(
             f"gen_time is {token.gen_time}",
         )
     return None
-
-
-def _start_of(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)

@@ -136,6 +136,35 @@ def test_verify_refuses_algorithms_from_their_day_on(world: World) -> None:
     assert sub_indication(strong.why_not_good(NOW + DAY)) == "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
 
 
+@pytest.mark.parametrize(
+    ("refused", "name", "counts"),
+    [
+        ("sha1", "sha1", False),
+        ("sha1", "sha256", True),
+        ("rsa-1024", "rsa-1024", False),
+        ("rsa-1024", "rsa-512", False),
+        ("rsa-1024", "rsa-2048", True),
+        ("rsa-2048", "secp256r1", True),
+        ("rsa-x", "rsa-512", True),
+    ],
+)
+def test_trust_refuses_shorter_rsa_keys_too(world: World, refused: str, name: str, counts: bool) -> None:
+    trusted = replace(world.trusted, refused_algorithms={refused: date(2020, 1, 1)})
+    assert (trusted.refused_from(name) is None) is counts
+
+
+def test_verify_compares_a_nonce_of_zero(world: World) -> None:
+    request = encode_request(algorithm="sha256", imprint=SHA256, nonce=0, policy=None)
+    with pytest.raises(VerificationError, match="nonce"):
+        verify_response(
+            response=world.respond(),
+            request=request,
+            chain=(),
+            digests={"sha256": SHA256},
+            trusted=world.trusted,
+        )
+
+
 def test_verify_refuses_a_time_ahead_by_more_than_skew_and_accuracy(world: World) -> None:
     limit = timedelta(seconds=61)
     assert isinstance(judge(world, response=world.respond(NOW + limit)), VerifiedToken)
