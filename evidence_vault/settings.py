@@ -112,6 +112,8 @@ class Network(Part):
         default=64, ge=1, description="With finality = depth: blocks on top until final."
     )
     timeout_s: float = Field(default=20.0, gt=0, le=300, description="One exchange with a node.")
+    poll_s: float = Field(default=12.0, gt=0, description="Between two looks: a block comes every 12 s.")
+    first_block: int = Field(default=0, ge=0, description="The search for our anchors ends there.")
     raise_fee_after_s: float = Field(
         default=180.0, gt=0, description="Not included by then: the fee goes up."
     )
@@ -169,6 +171,10 @@ class Settings(BaseSettings):
     # Whom it asks for proofs.
     authorities: list[TimestampAuthority] = Field(default_factory=list)
     networks: list[Network] = Field(default_factory=list)
+    private_endpoints: list[str] = Field(
+        default_factory=list,
+        description="host:port that may be loopback or private; all others must be public addresses.",
+    )
 
     # How often. The defaults depend on the class.
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")

@@ -63,7 +63,9 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            LOG.info(
+            # A vault's requests to its own development chain are many and say nothing.
+            LOG.log(
+                logging.DEBUG if scope["path"].startswith("/dev/") else logging.INFO,
                 "request",
                 extra={
                     "request_id": request_id,

@@ -4,7 +4,10 @@ import json
 import logging
 from datetime import UTC, datetime
 
-FIELDS = ("item", "subject", "job", "stage", "target", "state", "size", "leaves", "error", "wait_s", "count")
+FIELDS = (
+    *("item", "subject", "job", "stage", "target", "state", "size", "leaves", "error", "wait_s", "count"),
+    *("request_id", "method", "path", "status", "actor", "duration_ms", "problem", "reason"),
+)
 """What a line may carry beside its message; anything else is left out, so that no content slips in."""
 
 

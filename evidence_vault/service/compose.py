@@ -1,0 +1,190 @@
+"""From settings to a running vault: store and signers, submitters, workers, app; one clock for all of them.
+
+    settings ──► vault (database, blobs, keys, submitters) ──► app ── lifespan: check ─► workers … stop ─► close
+
+At start the store is compared with everything that was ever shown to others; where it disagrees, the vault
+still answers, read-only, and says why. The same code runs every class of vault: what a development vault has
+beside it (an authority and a chain of its own) is reached over HTTP like anybody else's.
+"""
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from fastapi import APIRouter, FastAPI
+
+from anchors.base import HttpClient, Submitter
+from anchors.ethereum.network import GWEI, Network, connect
+from anchors.ethereum.onchain import AnchorContract
+from anchors.ethereum.signer import KeySigner
+from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
+from evidence_vault.api.app import create_app
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.errors import ConfigError, EvidenceError, FormatError
+from evidence_vault.pipeline.anchor import advance_anchor
+from evidence_vault.pipeline.export import advance_export
+from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
+from evidence_vault.service.development import development_routes, open_development
+from evidence_vault.settings import Network as NetworkSettings
+from evidence_vault.settings import Settings, TimestampAuthority
+from evidence_vault.signer.keys import load_key
+from evidence_vault.store.nonces import DatabaseNonceLedger
+from evidence_vault.store.queries import log
+from evidence_vault.store.schema import require_current
+from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.workers.runner import Runner, Work, timestamp_work
+
+LOG = logging.getLogger("evidence_vault.service")
+
+BLOCK_TIME_S = 12.0
+"""Between two blocks; a fee is raised after so many of them as the settings' seconds make."""
+
+
+def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
+    """Return the vault in `settings.home` with all it needs to run. Raises ConfigError.
+
+    Nothing is checked against what others have seen: `serve_vault` does, and `check_start`.
+    """
+    vault = build_vault(settings, clock=clock)
+    require_current(vault.database)
+    http = GuardedClient(permitted=settings.private_endpoints)
+    timestamp = {a.name: _authority(settings, a, http, clock) for a in settings.authorities}
+    anchor = {n.name: _network(vault, n, http) for n in settings.networks}
+    return replace(vault, submitters={"timestamp": timestamp, "anchor": anchor})
+
+
+def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
+    """Return the app of the vault in `settings.home`; its lifespan checks, works and cleans up.
+
+    Raises ConfigError for settings or a home that can't be used, before anything is served.
+    """
+    vault = open_vault(settings, clock=clock)
+    check = check_start(vault)
+    for problem in check.problems:
+        LOG.error("read-only", extra={"error": problem})
+    extra: Sequence[APIRouter] = ()
+    close: Callable[[], None] = vault.database.dispose
+    if settings.log_class == "development":
+        parts = open_development(settings.home, clock)
+        extra = (development_routes(parts, clock),)
+
+        def close() -> None:
+            parts.chain.close()
+            vault.database.dispose()
+
+    runner = Runner(vault, all_work(vault))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        runner.start()
+        # Nodes answer when they answer, and a development chain only once this app does.
+        threading.Thread(target=check_chains, args=(vault,), name="check-chains", daemon=True).start()
+        try:
+            yield
+        finally:
+            runner.stop()
+            close()
+
+    return create_app(vault, lifespan=lifespan, extra=extra)
+
+
+def all_work(vault: Vault) -> Mapping[str, Work]:
+    """Return the work of a whole vault, by kind of job."""
+    return {
+        **timestamp_work(vault),
+        "anchor": Work(stage=advance_anchor),
+        "export": Work(stage=advance_export),
+    }
+
+
+def check_chains(vault: Vault) -> None:
+    """Shut the gate if a network holds an anchor of ours that the database doesn't know: it is too old.
+
+    A network that doesn't answer is no proof of anything: it is asked again at the next start, and by every
+    anchor job before it sends.
+    """
+    for network in vault.settings.networks:
+        try:
+            problem = _compare_with_chain(vault, network)
+        except EvidenceError as error:
+            LOG.warning("anchors not compared", extra={"target": network.name, "error": str(error)})
+            continue
+        if problem:
+            LOG.critical("read-only", extra={"target": network.name, "error": problem})
+            vault.gate.shut(problem)
+
+
+def _compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
+    http = GuardedClient(permitted=vault.settings.private_endpoints)
+    node = connect(_config(network).network, http)
+    size, root_prefix = AnchorContract(
+        node, bytes.fromhex(network.contract), sender_of(vault.settings, network).address
+    ).last_anchor("latest")
+    if size == 0:
+        return None
+    with vault.database.read() as session:
+        ours = log.tree_head_at(session, size)
+    if ours is None:
+        return f"{network.name} holds our anchor of {size} leaves, where this log has not been"
+    if not ours.root_hash.startswith(root_prefix):
+        return f"{network.name} holds our anchor of {size} leaves with another root: two histories"
+    return None
+
+
+def sender_of(settings: Settings, network: NetworkSettings) -> KeySigner:
+    """Return the account that writes this log's anchors on a network. Raises ConfigError."""
+    return KeySigner(load_key(settings.home / "keys" / f"anchor-{network.name}.key"))
+
+
+def _authority(
+    settings: Settings, authority: TimestampAuthority, http: HttpClient, clock: Clock
+) -> Submitter:
+    config = TsaConfig(
+        name=authority.name,
+        group=authority.group,
+        url=authority.url,
+        roots=_roots(settings, authority),
+        policy=authority.policy,
+        tsa_class=authority.log_class,
+        timeout_s=authority.timeout_s,
+        headers={name: value.get_secret_value() for name, value in authority.headers.items()},
+    )
+    return Rfc3161Submitter(config, http, clock)
+
+
+def _roots(settings: Settings, authority: TimestampAuthority) -> tuple[bytes, ...]:
+    try:
+        return parse_pem_chain(
+            authority.load_roots_pem(settings.home).encode("ascii"), place=f"roots of {authority.name}"
+        )
+    except (FormatError, UnicodeEncodeError) as error:
+        raise ConfigError(f"authorities.{authority.name}.roots", str(error)) from None
+
+
+def _network(vault: Vault, network: NetworkSettings, http: HttpClient) -> Submitter:
+    return EthereumSubmitter(
+        _config(network),
+        signer=sender_of(vault.settings, network),
+        nonces=DatabaseNonceLedger(vault.database),
+        http=http,
+    )
+
+
+def _config(network: NetworkSettings) -> EthereumConfig:
+    return EthereumConfig(
+        network=Network(
+            chain_id=network.chain_id,
+            genesis_hash=bytes.fromhex(network.genesis),
+            rpc_urls=tuple(url.get_secret_value() for url in network.rpc_urls),
+            max_fee_per_gas_wei=int(network.max_fee_gwei * GWEI),
+            bump_after_blocks=max(1, round(network.raise_fee_after_s / BLOCK_TIME_S)),
+            poll_s=network.poll_s,
+            timeout_s=network.timeout_s,
+        ),
+        contract=bytes.fromhex(network.contract),
+        first_block=network.first_block,
+    )

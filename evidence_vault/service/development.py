@@ -1,0 +1,148 @@
+"""DEVELOPMENT ONLY: an authority and a chain that live inside the vault's own process, for class development.
+
+    POST /dev/tsa      RFC 3161 over HTTP
+    POST /dev/chain    Ethereum JSON-RPC
+
+Both are answered on loopback only and reached over HTTP by production code. What they attest proves nothing to
+anyone: whoever has the folder can make it say anything. Every event, key and policy of such a vault says so.
+"""
+
+import ipaddress
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from anchors.ethereum.deploy import deploy
+from anchors.ethereum.devchain import DEVELOPMENT_CHAIN_ID, DevelopmentChain
+from anchors.ethereum.devchain.serve import serve_loopback
+from anchors.ethereum.network import Network
+from anchors.ethereum.signer import load_development_key
+from anchors.rfc3161.devtsa import DevelopmentTsa
+from evidence_vault.api.body import in_thread, read_all
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.durable import save_file
+from evidence_vault.errors import AccessRefused
+from evidence_vault.pipeline.vault import Clock
+from evidence_vault.settings import FILE_NAME
+
+NAME = "development"
+MAX_TSA_REQUEST_BYTES = 64 * 1024
+MAX_RPC_REQUEST_BYTES = 1 << 20
+"""Requests of ours have 100 bytes and 1 kB; the rest is room for somebody's tool."""
+
+_SETTINGS = """\
+# Settings of a DEVELOPMENT vault: its authority and its chain live in its own process and prove nothing to
+# anyone. EVIDENCE_VAULT_<NAME> in the environment wins over what stands here.
+origin = "{origin}"
+log_class = "development"
+listen_port = {port}
+base_url = "http://127.0.0.1:{port}"
+private_endpoints = ["127.0.0.1:{port}"]
+
+[[authorities]]
+name = "development"
+group = "development"
+url = "http://127.0.0.1:{port}/dev/tsa"
+log_class = "development"
+roots_file = "development/tsa-root.pem"
+
+[[networks]]
+name = "development"
+chain_id = {chain_id}
+genesis = "{genesis}"
+contract = "{contract}"
+rpc_urls = ["http://127.0.0.1:{port}/dev/chain"]
+log_class = "development"
+poll_s = 0.5
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevelopmentParts:
+    """The authority and the chain of one development vault."""
+
+    tsa: DevelopmentTsa
+    chain: DevelopmentChain
+
+
+def create_development(home: Path, *, origin: str, port: int, clock: Clock) -> None:
+    """Make the authority and the chain, deploy the contract, and write the settings that name them.
+
+    Durable after return. The settings come last: after a crash before them everything is made again, and a
+    contract that nobody uses is left behind on the chain.
+    """
+    folder = home / "development"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    tsa = _load_or_create(folder / "tsa", clock)
+    save_file(folder / "tsa-root.pem", tsa.root_pem.encode("ascii"))
+    chain = DevelopmentChain.open(folder / "chain", clock)
+    try:
+        genesis: bytes = chain.chain.get_canonical_block_header_by_number(0).hash
+        with serve_loopback(chain) as url:
+            network = Network(
+                chain_id=DEVELOPMENT_CHAIN_ID, genesis_hash=genesis, rpc_urls=(url,), poll_s=0.2
+            )
+            deployment = deploy(
+                network,
+                signer=load_development_key(sender_key_file(home)),
+                http=GuardedClient(permitted={url.removeprefix("http://")}),
+                wait=time.sleep,
+            )
+    finally:
+        chain.close()
+    text = _SETTINGS.format(
+        origin=origin,
+        port=port,
+        chain_id=DEVELOPMENT_CHAIN_ID,
+        genesis=genesis.hex(),
+        contract=deployment.contract.hex(),
+    )
+    save_file(home / FILE_NAME, text.encode("utf-8"))
+
+
+def sender_key_file(home: Path) -> Path:
+    """Return the key of the account that has ether on the development chain; it sends the anchors too."""
+    return home / "development" / "chain" / "development.key"
+
+
+def open_development(home: Path, clock: Clock) -> DevelopmentParts:
+    """Take up the authority and the chain of a development vault. Raises ConfigError if they aren't there."""
+    folder = home / "development"
+    return DevelopmentParts(
+        tsa=DevelopmentTsa.load(folder / "tsa"), chain=DevelopmentChain.open(folder / "chain", clock)
+    )
+
+
+def development_routes(parts: DevelopmentParts, clock: Clock) -> APIRouter:
+    """Return the two routes, for loopback only."""
+    router = APIRouter(prefix="/dev", tags=["development"], include_in_schema=False)
+
+    @router.post("/tsa")
+    async def stamp(request: Request) -> Response:
+        _require_loopback(request)
+        query = await read_all(request.stream(), max_bytes=MAX_TSA_REQUEST_BYTES, place="request")
+        return Response(
+            await in_thread(parts.tsa.respond, query, clock()), media_type="application/timestamp-reply"
+        )
+
+    @router.post("/chain")
+    async def call(request: Request) -> Response:
+        _require_loopback(request)
+        query = await read_all(request.stream(), max_bytes=MAX_RPC_REQUEST_BYTES, place="request")
+        return Response(await in_thread(parts.chain.handle, query), media_type="application/json")
+
+    return router
+
+
+def _require_loopback(request: Request) -> None:
+    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+        raise AccessRefused("call", "development")
+
+
+def _load_or_create(folder: Path, clock: Clock) -> DevelopmentTsa:
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if any(folder.iterdir()):
+        return DevelopmentTsa.load(folder)
+    return DevelopmentTsa.create(folder, clock())
