@@ -127,6 +127,7 @@ class BlobStore:
         Raises IntegrityError, naming the item, if it is missing or any byte has changed.
         """
         with self._open(item_id) as file:
+            read_header(file, item_id)
             number, skip = divmod(start, SEGMENT_BYTES)
             crc32 = read_crc32_at_end(file, number - 1, item_id) if number else 0
             file.seek(segment_offset(number))
@@ -186,11 +187,9 @@ class BlobStore:
 
     def _open(self, item_id: str) -> BinaryIO:
         try:
-            file = self._path(item_id).open("rb")
+            return self._path(item_id).open("rb")
         except FileNotFoundError:
             raise IntegrityError(item_id, "its content", "no such file") from None
-        read_header(file, item_id)
-        return file
 
 
 class BlobWriter:

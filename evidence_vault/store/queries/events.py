@@ -6,6 +6,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.core import events as core
+from evidence_vault.store.columns import table
 from evidence_vault.store.models import Disclosure, Event, PendingEvent, ProofPart, SubjectHead
 
 
@@ -26,7 +27,7 @@ def insert_event(session: Session, event: core.Event, *, slot: bytes, disclosure
     seq) and slot refuse a second history even if it did not.
     """
     event_id = session.execute(
-        insert(Event).returning(Event.id),
+        insert(table(Event)).returning(Event.id),
         {
             "sha256": event.sha256,
             "subject_kind": event.subject.kind,
@@ -38,11 +39,11 @@ def insert_event(session: Session, event: core.Event, *, slot: bytes, disclosure
             "at": event.at,
         },
     ).scalar_one()
-    session.execute(insert(PendingEvent), {"event_id": event_id})
+    session.execute(insert(table(PendingEvent)), {"event_id": event_id})
     head = {"seq": event.seq, "event_sha256": event.sha256, "next_slot": core.next_slot(event.nonce)}
     if event.seq == 0:
         session.execute(
-            insert(SubjectHead),
+            insert(table(SubjectHead)),
             {"subject_kind": event.subject.kind, "subject_id": event.subject.id, **head},
         )
     else:
@@ -54,7 +55,7 @@ def insert_event(session: Session, event: core.Event, *, slot: bytes, disclosure
         )
     if disclosures:
         session.execute(
-            insert(Disclosure),
+            insert(table(Disclosure)),
             [{"event_id": event_id, "name": n, "disclosure": text} for n, text in disclosures.items()],
         )
     return event_id
@@ -96,7 +97,8 @@ def disclosures_of(session: Session, event_ids: Iterable[int]) -> Mapping[int, M
 def add_proof_parts(session: Session, event_id: int, parts: Mapping[str, bytes]) -> None:
     """Keep the files of a proof under the event that records it."""
     session.execute(
-        insert(ProofPart), [{"event_id": event_id, "name": n, "body": body} for n, body in parts.items()]
+        insert(table(ProofPart)),
+        [{"event_id": event_id, "name": n, "body": body} for n, body in parts.items()],
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.errors import Conflict, InProgress
+from evidence_vault.store.columns import table
 from evidence_vault.store.models import IdempotencyKey
 
 
@@ -42,7 +43,7 @@ def claim(
     row = session.scalar(_select(scope).with_for_update())
     if row is None:
         session.execute(
-            insert(IdempotencyKey),
+            insert(table(IdempotencyKey)),
             {
                 "actor_id": scope.actor_id,
                 "endpoint": scope.endpoint,

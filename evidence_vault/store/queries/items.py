@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, cast, func, insert, select
 from sqlalchemy.orm import Session
 
 from evidence_vault.core.states import JobState
+from evidence_vault.store.columns import table
 from evidence_vault.store.models import Checkpoint, Event, Item, Job, Leaf, Upload
 
 ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
@@ -60,7 +61,7 @@ def insert_item(
 ) -> None:
     """Add an item with its first event and its receipt."""
     session.execute(
-        insert(Item),
+        insert(table(Item)),
         {
             "id": item_id,
             "owner_id": owner_id,

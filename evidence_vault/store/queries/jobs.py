@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState, check_step
 from evidence_vault.errors import Conflict
+from evidence_vault.store.columns import table
 from evidence_vault.store.models import Job, Pace
 
 MAX_ERROR_CHARS = 2000
@@ -56,7 +57,7 @@ def add_jobs(
         for target in targets
     ]
     if rows:
-        session.execute(insert(Job), rows)
+        session.execute(insert(table(Job)), rows)
 
 
 def claim_due(
@@ -172,7 +173,7 @@ def take_turn(session: Session, target: str, *, now: datetime, interval: timedel
     """Return None and book the next turn if the target may be asked now; else when it will be free."""
     pace = session.get(Pace, target, with_for_update=True)
     if pace is None:
-        session.execute(insert(Pace), {"target": target, "free_at": now + interval})
+        session.execute(insert(table(Pace)), {"target": target, "free_at": now + interval})
         return None
     if pace.free_at > now:
         return pace.free_at

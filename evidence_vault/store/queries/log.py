@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from anchors.base import TreeHead as Head
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier
+from evidence_vault.store.columns import table
 from evidence_vault.store.models import Checkpoint, CurrentTreeHead, Event, Leaf, PendingEvent, TreeHead
 
 ABOUT_THE_LOG = ("log", "checkpoint")
@@ -68,7 +69,7 @@ def pending_events(session: Session, limit: int) -> Sequence[Pending]:
 def insert_leaves(session: Session, *, first_index: int, event_ids: Sequence[int]) -> None:
     """Give the events their leaves from `first_index` on, and take them from the queue."""
     session.execute(
-        insert(Leaf),
+        insert(table(Leaf)),
         [{"leaf_index": index, "event_id": e} for index, e in enumerate(event_ids, first_index)],
     )
     # Everything up to the last id that was seen here is in `event_ids`, but a concurrent transaction may
@@ -87,7 +88,7 @@ def swap_tree_head(
     """Make `frontier` the head if the head is still (old_size, old_epoch); false if it is not."""
     head = frontier.tree_head()
     session.execute(
-        insert(TreeHead),
+        insert(table(TreeHead)),
         {"size": head.size, "root_hash": head.root_hash, "epoch": old_epoch + 1, "sequenced_at": at},
     )
     swapped = session.execute(
@@ -140,7 +141,7 @@ def content_leaf_in(session: Session, *, start: int, end: int) -> bool:
 def add_checkpoint(session: Session, *, size: int, note: bytes, note_sha256: bytes, at: datetime) -> None:
     """Keep a signed checkpoint, not yet published."""
     session.execute(
-        insert(Checkpoint),
+        insert(table(Checkpoint)),
         {"size": size, "note": note, "note_sha256": note_sha256, "signed_at": at, "published_at": None},
     )
 
