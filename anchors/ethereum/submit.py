@@ -22,16 +22,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from eth_utils.address import to_checksum_address
-
 from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
-from anchors.ethereum.attempt import Attempt, Found, check_head, read_attempts, read_found, start, step
+from anchors.ethereum.attempt import (
+    AnchorTransaction,
+    Attempt,
+    Found,
+    check_head,
+    read_attempts,
+    read_found,
+    sign_attempt,
+    start,
+    step,
+)
 from anchors.ethereum.build import build_proof
 from anchors.ethereum.fees import Fees, offer, raised_offer
-from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.network import Network, all_nodes, check_chain, connect
-from anchors.ethereum.node import Node, NodeError, as_hex
+from anchors.ethereum.node import Node, NodeError
 from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
 from anchors.ethereum.proof import KIND, PART, encode_proof
 from anchors.ethereum.signer import Signer
@@ -124,14 +131,16 @@ class EthereumSubmitter:
         if reverted is not None:
             return step(progress, "FAILED", reason=f"transaction {reverted} reverted, yet the size is free")
 
-        # (3) signed is sent, forgotten is sent again, stuck is raised
+        # (3) stuck is raised, signed is sent, forgotten is sent again
         last = attempts[-1] if attempts else None
         if last is None or last.nonce < chain_nonce:
             return self._sign(contract, head, progress, chain_nonce=chain_nonce, newest=newest)
+        if newest - last.block >= self._network.bump_after_blocks:
+            raised = self._fees(contract.node, last)
+            if raised is not None:  # else it stays as it is: more than the limit is not paid
+                return self._sign_again(contract, head, progress, last=last, fees=raised, newest=newest)
         if not last.sent or contract.node.ask("eth_getTransactionByHash", last.hash) is None:
             return self._send(contract, progress, attempts)
-        if newest - last.block >= self._network.bump_after_blocks:
-            return self._sign(contract, head, progress, chain_nonce=chain_nonce, newest=newest, stuck=last)
         return replace(progress, retry_after_s=self._network.poll_s)
 
     def _already_there(
@@ -153,57 +162,52 @@ class EthereumSubmitter:
         return self._included(progress, found)
 
     def _sign(
+        self, contract: AnchorContract, head: TreeHead, progress: Progress, *, chain_nonce: int, newest: int
+    ) -> Progress:
+        """Sign a first attempt with this nonce; the caller persists it before it is sent."""
+        node, data = contract.node, contract.encode_anchor(head)
+        fees = self._fees(node, None)
+        if fees is None:
+            reason = f"fees are above the limit of {self._network.max_fee_per_gas_wei} wei"
+            raise UnavailableError(node.host, reason, self._network.poll_s)
+        check_funds(node, contract.sender, LEAST_GAS * fees.max_fee)  # or the estimate fails
+        gas = contract.estimate_gas(data)
+        check_funds(node, contract.sender, gas * fees.max_fee)
+        nonce = self._nonces.reserve(
+            chain_id=self._network.chain_id,
+            sender=contract.sender,
+            purpose=self._purpose(head),
+            chain_nonce=chain_nonce,
+        )
+        transaction = AnchorTransaction(
+            contract=contract.contract, data=data, nonce=nonce, gas=gas, fees=fees, newest=newest
+        )
+        return self._signed(progress, transaction)
+
+    def _sign_again(
         self,
         contract: AnchorContract,
         head: TreeHead,
         progress: Progress,
         *,
-        chain_nonce: int,
+        last: Attempt,
+        fees: Fees,
         newest: int,
-        stuck: Attempt | None = None,
     ) -> Progress:
-        """Sign the first attempt, or one that replaces `stuck`; the caller persists it before it is sent."""
-        fees = self._fees(contract.node, stuck)
-        if fees is None:
-            if stuck is not None:  # it stays as it is: more than the limit is not paid
-                return replace(progress, retry_after_s=self._network.poll_s)
-            reason = f"fees are above the limit of {self._network.max_fee_per_gas_wei} wei"
-            raise UnavailableError(contract.node.host, reason, self._network.poll_s)
-        data = contract.encode_anchor(head)
-        if stuck is None:
-            check_funds(contract.node, contract.sender, LEAST_GAS * fees.max_fee)  # or the estimate fails
-            gas = contract.estimate_gas(data)
-            nonce = self._nonces.reserve(
-                chain_id=self._network.chain_id,
-                sender=contract.sender,
-                purpose=self._purpose(head),
-                chain_nonce=chain_nonce,
-            )
-        else:  # not estimated again: if it must revert now, it must still free its nonce
-            gas, nonce = stuck.gas, stuck.nonce
-        check_funds(contract.node, contract.sender, gas * fees.max_fee)
-        raw = self._signer.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._network.chain_id,
-                "nonce": nonce,
-                "to": to_checksum_address(contract.contract),
-                "value": 0,
-                "data": as_hex(data),
-                "gas": gas,
-                "maxFeePerGas": fees.max_fee,
-                "maxPriorityFeePerGas": fees.priority_fee,
-            }
+        """Sign what replaces `last`. Gas is not estimated again: if it must revert now, it must free its nonce."""
+        check_funds(contract.node, contract.sender, last.gas * fees.max_fee)
+        transaction = AnchorTransaction(
+            contract=contract.contract,
+            data=contract.encode_anchor(head),
+            nonce=last.nonce,
+            gas=last.gas,
+            fees=fees,
+            newest=newest,
         )
-        attempt = Attempt(
-            hash=as_hex(keccak256(raw)),
-            raw=as_hex(raw),
-            nonce=nonce,
-            gas=gas,
-            max_fee=fees.max_fee,
-            priority_fee=fees.priority_fee,
-            block=newest,
-        )
+        return self._signed(progress, transaction)
+
+    def _signed(self, progress: Progress, transaction: AnchorTransaction) -> Progress:
+        attempt = sign_attempt(transaction, signer=self._signer, chain_id=self._network.chain_id)
         return step(progress, progress.state, attempts=[*read_attempts(progress), attempt])
 
     def _fees(self, node: Node, stuck: Attempt | None) -> Fees | None:
