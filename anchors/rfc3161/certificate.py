@@ -9,15 +9,16 @@ import base64
 import binascii
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import Extension, ExtensionType
 
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import (
@@ -57,7 +58,7 @@ class Certificate:
     """An X.509 certificate. Equal when its bytes are.
 
     der: as given. tbs: the signed part. issuer, subject: Names, DER, as sent. serial_number: any integer.
-    not_before, not_after: both inclusive (RFC 5280 §4.1.2.5). x509: the parsed form, for its extensions.
+    not_before, not_after: both inclusive (RFC 5280 §4.1.2.5). x509: the parsed form. extensions: by kind.
     public_key: None for a kind of key that we don't know. key_octets: the BIT STRING of the key, as OCSP
     hashes it.
     """
@@ -70,6 +71,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     x509: x509.Certificate
+    extensions: Mapping[type[ExtensionType], Extension[ExtensionType]]
     public_key: PublicKey | None
     key_octets: bytes
     signature_algorithm: AlgorithmIdentifier
@@ -136,7 +138,8 @@ def load_certificate(der: bytes) -> Certificate:
         with without_warnings():
             parsed = x509.load_der_x509_certificate(der)
             # Names and extensions are parsed on first use: use them here, where a failure has a name.
-            _ = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string(), parsed.extensions
+            _ = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string()
+            extensions = {type(extension.value): extension for extension in parsed.extensions}
         not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except X509_ERRORS as error:
         raise FormatError(place, "an X.509 certificate (RFC 5280 §4.1)", str(error)) from error
@@ -149,6 +152,7 @@ def load_certificate(der: bytes) -> Certificate:
         not_before=not_before,
         not_after=not_after,
         x509=parsed,
+        extensions=extensions,
         public_key=_public_key(parsed),
         key_octets=key_octets,
         signature_algorithm=signature_algorithm,
@@ -171,10 +175,7 @@ def is_signed_by(child: Certificate, issuer: Certificate) -> bool:
 
 def extension_of(one: Certificate, kind: type[ExtensionT]) -> x509.Extension[ExtensionT] | None:
     """The certificate's extension of this kind, if it has one."""
-    try:
-        return one.x509.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
+    return cast("x509.Extension[ExtensionT] | None", one.extensions.get(kind))
 
 
 def same_name(one: bytes, other: bytes) -> bool:

@@ -69,26 +69,28 @@ class Reader:
     def any(self, name: str) -> Element:
         """Take the next value, whatever it is."""
         data, start = self._data, self._at
-        place = f"{self.place}.{name}"
         if start + 2 > len(data):
-            raise FormatError(place, "a value", "the end")
+            raise self._error(name, "a value", "the end")
         tag, length = data[start], data[start + 1]
         if tag & 0x1F == 0x1F:
-            raise FormatError(place, "a tag number below 31 (X.690 §8.1.2.4)", tag)
+            raise self._error(name, "a tag number below 31 (X.690 §8.1.2.4)", tag)
         begin = start + 2
         if length >= 0x80:
             count = length & 0x7F
             if not 1 <= count <= 4:
-                raise FormatError(place, "a definite length of at most 4 octets (X.690 §10.1)", length)
+                raise self._error(name, "a definite length of at most 4 octets (X.690 §10.1)", length)
             begin += count
             length = int.from_bytes(data[start + 2 : begin], "big")
             if length < 0x80 or length >> (8 * (count - 1)) == 0:
-                raise FormatError(place, "a length in its shortest form (X.690 §10.1)", length)
+                raise self._error(name, "a length in its shortest form (X.690 §10.1)", length)
         end = begin + length
         if end > len(data):
-            raise FormatError(place, f"{length} bytes", f"{max(0, len(data) - begin)} bytes")
+            raise self._error(name, f"{length} bytes", f"{max(0, len(data) - begin)} bytes")
         self._at = end
         return Element(tag, data[begin:end], data[start:end])
+
+    def _error(self, name: str, expected: str, found: object) -> FormatError:
+        return FormatError(f"{self.place}.{name}", expected, found)
 
     def element(self, tag: int, name: str) -> Element:
         """Take the next value, which must have this identifier octet."""

@@ -153,6 +153,14 @@ def test_trust_refuses_shorter_rsa_keys_too(world: World, refused: str, name: st
     assert (trusted.refused_from(name) is None) is counts
 
 
+def test_verify_wants_the_signers_digest_among_the_announced(world: World) -> None:
+    sha256, sha512 = (bytes.fromhex(f"310d300b060960864801650304020{n}") for n in (1, 3))
+    response = world.respond()
+    assert response.count(sha256) == 1
+    with pytest.raises(VerificationError, match="digestAlgorithms"):
+        judge(world, response=response.replace(sha256, sha512))
+
+
 def test_verify_compares_a_nonce_of_zero(world: World) -> None:
     request = encode_request(algorithm="sha256", imprint=SHA256, nonce=0, policy=None)
     with pytest.raises(VerificationError, match="nonce"):
