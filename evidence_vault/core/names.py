@@ -17,7 +17,10 @@ LogClass = Literal["production", "test", "development"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_BODY = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
-_TIME = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z"
+_TIME = (
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)  # not \d, which in Python also matches the digits of other scripts: a second spelling of one time
 _ORIGIN = r"(?!evidence-vault/)[a-z0-9][a-z0-9._:~-]*(?:/[A-Za-z0-9._~-]+)*(?<!/receipt)"
 
 ITEM_ID = Text(f"it_{_ID_BODY}", 29, "an item id")

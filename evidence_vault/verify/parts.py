@@ -26,7 +26,7 @@ from evidence_vault.verify.reader import MAX_PROOF_BYTES
 
 _REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, "nonce": SHA256})
 _CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43}=", 44), max_items=128)})
-_DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]*)", ListOf(Text(max_chars=16384), 64), 100_000)
+_DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]{0,15})", ListOf(Text(max_chars=16384), 64), 100_000)
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
 
 ParsedT = TypeVar("ParsedT")

@@ -55,11 +55,15 @@ REFUSED_BY_DEFAULT: Mapping[str, date] = {"sha1": date(2017, 1, 1)}
 """Where a policy has no [algorithms]. SHA-1: no new use since 2017; the first collision was shown that year."""
 
 _LINE = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
-_OID = Text(r"[0-2](?:\.(?:0|[1-9]\d*)){1,40}", 200, "an object identifier in dotted decimal")
+_OID = Text(r"[0-2](?:\.(?:0|[1-9][0-9]*)){1,40}", 200, "an object identifier in dotted decimal")
 _VKEY = Text(max_chars=3000, what="a verifier key")
 _HEX20 = Text(r"(?:0x)?[0-9a-fA-F]{40}", 42, "20 bytes in hex")
 _HEX32 = Text(r"(?:0x)?[0-9a-fA-F]{64}", 66, "32 bytes in hex")
-_WHEN = Text(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))?", 40, "a date or a UTC time")
+_WHEN = Text(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|\+00:00))?",
+    40,
+    "a date or a UTC time",
+)
 _PEMS = ListOf(Text(max_chars=100_000, what="a PEM certificate"), max_items=100)
 
 _OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
