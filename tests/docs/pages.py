@@ -1,8 +1,8 @@
 """Reads the fenced blocks of a Markdown page, so that what a page shows can be held against the code.
 
-    ```python            runs, with the page's named blocks as variables
-    ```text checkpoint   is the variable `checkpoint`: the block's text, final LF included
-    ```                  any other block is only for people
+```python            runs, with the page's named blocks as variables
+```text checkpoint   is the variable `checkpoint`: the block's text, final LF included
+```                  any other block is only for people
 """
 
 import re
