@@ -224,7 +224,7 @@ def _create_tables() -> None:
         sa.Column("purpose", sa.String(length=100), nullable=False),
         sa.CheckConstraint("length(sender) = 20", name="ck_anchor_nonces_sender_length"),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_anchor_nonces"),
-        sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id"),
+        sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id_sender_purpose"),
     )
     op.create_table(
         "pending_events",
