@@ -38,9 +38,9 @@ TIMESTAMP: Steps = {
 
 ANCHOR: Steps = {
     S.READY: frozenset({S.READY, S.PREPARED, S.FAILED}),
-    S.PREPARED: frozenset(
-        {S.PREPARED, S.SUBMITTED, S.SUPERSEDED, S.FAILED}
-    ),  # signed and stored, not yet sent
+    # PREPARED again: signed and stored, not yet sent. INCLUDED: found on the chain, sent by another worker or
+    # before the database was restored.
+    S.PREPARED: frozenset({S.PREPARED, S.SUBMITTED, S.INCLUDED, S.SUPERSEDED, S.FAILED}),
     S.SUBMITTED: frozenset({S.SUBMITTED, S.INCLUDED, S.SUPERSEDED, S.FAILED}),  # SUBMITTED again: fee raised
     S.INCLUDED: frozenset({S.INCLUDED, S.SUBMITTED, S.FINAL}),  # SUBMITTED: a reorganisation took it out
     S.FINAL: frozenset({S.LOST}),  # LOST: the chain went back behind what it called final
