@@ -27,6 +27,10 @@ POOL_SIZE = 32
 
 _WRITES = "evidence_vault_writes"
 
+_LOST_A_RACE = {"23505", "40001", "40P01"}
+"""PostgreSQL's codes for a unique violation, a serialization failure and a deadlock: between transactions that
+run at the same time, trying again is the answer. SQLite has one writer, so there it is a fault."""
+
 
 class Database:
     """The one way to the database."""
@@ -126,9 +130,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sql_errors.IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) in _LOST_A_RACE:
+            raise UnavailableError("database", "another transaction was first", retry_after_s=0.1) from None
         raise IntegrityError("database", "its constraints hold", str(error.orig)) from error
     except sql_errors.DBAPIError as error:
         reason = str(error.orig)
+        if getattr(error.orig, "sqlstate", None) in _LOST_A_RACE:
+            raise UnavailableError("database", "another transaction was first", retry_after_s=0.1) from None
         if "disk is full" in reason or "No space left" in reason:
             raise StorageFull("database") from None
         if isinstance(error, sql_errors.OperationalError) or error.connection_invalidated:

@@ -68,6 +68,16 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_actors"),
     )
     op.create_table(
+        "anchor_nonces",
+        sa.Column("chain_id", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("sender", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("nonce", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("purpose", sa.String(length=100), nullable=False),
+        sa.CheckConstraint("length(sender) = 20", name="ck_anchor_nonces_sender_length"),
+        sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_anchor_nonces"),
+        sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id_sender_purpose"),
+    )
+    op.create_table(
         "events",
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
@@ -215,16 +225,6 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_leaves_event_id"),
         sa.PrimaryKeyConstraint("leaf_index", name="pk_leaves"),
         sa.UniqueConstraint("event_id", name="uq_leaves_event_id"),
-    )
-    op.create_table(
-        "anchor_nonces",
-        sa.Column("chain_id", BIG_ID, autoincrement=False, nullable=False),
-        sa.Column("sender", sa.LargeBinary(length=20), nullable=False),
-        sa.Column("nonce", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("purpose", sa.String(length=100), nullable=False),
-        sa.CheckConstraint("length(sender) = 20", name="ck_anchor_nonces_sender_length"),
-        sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_anchor_nonces"),
-        sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id_sender_purpose"),
     )
     op.create_table(
         "pending_events",
