@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,17 @@ def test_web3_over_http_deploys_calls_and_reads(client: Client) -> None:
 
 def test_importing_the_chain_leaves_the_recursion_limit_safe() -> None:
     assert sys.getrecursionlimit() <= 1000
+
+
+def test_handle_from_many_threads_at_once_answers_each_and_loses_nothing(client: Client) -> None:
+    client.clock.forward(1)
+    signed = [client.sign(nonce=nonce, to=OTHER, value=1) for nonce in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        hashes = list(pool.map(lambda raw: client.call("eth_sendRawTransaction", raw), signed))
+        for _ in range(12):
+            client.clock.forward(1)
+            numbers = list(pool.map(lambda _: client.call("eth_blockNumber"), range(8)))
+            assert len(set(numbers)) == 1
+    receipts = [client.call("eth_getTransactionReceipt", transaction_hash) for transaction_hash in hashes]
+    assert all(receipt["status"] == "0x1" for receipt in receipts)
+    assert client.call("eth_getBalance", OTHER, "latest") == "0x8"
