@@ -14,6 +14,7 @@ Times, nonces, ids and keys follow from seeds and the clock: the same calls give
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -395,28 +396,21 @@ class Sealed:
         if reseal == "raw":
             return replace(self, files=files, bag=self.bag or bag_files(self.bundle, self.files))
         if reseal in ("parts", "exported"):
-            exported = {layout.event_path(*place) for place in self.exported}
+            seals = [path for path, data in files.items() if self._is_seal(path, data)]
             parts = encode_parts(
-                {path: file_of_bytes(data) for path, data in files.items() if path not in exported}
+                {path: file_of_bytes(data) for path, data in files.items() if path not in seals}
             )
             files[layout.PARTS] = parts
-            if reseal == "exported":
-                for subject, seq in self.exported:
-                    path = layout.event_path(subject, seq)
-                    if path in files:
-                        fields = dict(self.vault.events[subject][seq].fields)
-                        files[path] = encode_event(fields | {"parts_sha256": sha256_hex(parts)}).raw
+            for path in seals if reseal == "exported" else ():
+                fields = json.loads(files[path]) | {"parts_sha256": sha256_hex(parts)}
+                files[path] = encode_event(fields).raw
         return replace(self, files=files, bag=None)
 
-    @property
-    def exported(self) -> list[tuple[Subject, int]]:
-        """Where this bundle's EXPORTED events stand."""
-        return [
-            (subject, seq)
-            for subject, seq in self.carried
-            if self.vault.events[subject][seq].type == "EXPORTED"
-            and self.vault.events[subject][seq].fields["bundle"] == self.bundle
-        ]
+    def _is_seal(self, path: str, data: bytes) -> bool:
+        """Whether this is an EXPORTED event of this bundle."""
+        if not path.startswith("proof/events/") or b'"type":"EXPORTED"' not in data:
+            return False
+        return bool(json.loads(data).get("bundle") == self.bundle)
 
 
 def good_vault(**arguments: Any) -> tuple[Vault, tuple[str, str]]:
