@@ -27,8 +27,8 @@ def attacker() -> Vault:
     )
 
 
-def forge(sealed: Sealed, files: Files, vault: Vault | None = None) -> Sealed:
-    """What `sealed` becomes if `files` is what its history shall have been."""
+def forge(sealed: Sealed, files: Files, vault: Vault | None = None, *, redated: bool = False) -> Sealed:
+    """What `sealed` becomes if `files` is what its history shall have been. `redated`: every `at` is real."""
     vault = vault or attacker()
     sizes = sorted(sealed.vault.notes)
     new_size: dict[int, int] = {}
@@ -39,7 +39,10 @@ def forge(sealed: Sealed, files: Files, vault: Vault | None = None) -> Sealed:
             new_size[index] = vault.publish()
         data = files.get(layout.event_path(subject, seq))
         if data is not None and b'"type":"EXPORTED"' not in data:
-            _repeat(vault, json.loads(data), subject, files, new_size)
+            fields = json.loads(data)
+            if redated:
+                del fields["at"]
+            _repeat(vault, fields, subject, files, new_size)
     contents = {item: files.get(layout.content_path(item)) for item in sealed.items}
     vault.contents = contents
     return vault.export(sealed.items, cut=new_size[sealed.cut], bundle=sealed.bundle)
