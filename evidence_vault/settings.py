@@ -257,13 +257,17 @@ class Settings(BaseSettings):
         return f"sqlite+pysqlite:///{self.home / 'vault.db'}"
 
 
+def default_home() -> Path:
+    """Return the folder that the environment names, else the one in the user's home."""
+    return Path(os.environ.get("EVIDENCE_VAULT_HOME", DEFAULT_HOME))
+
+
 def load_settings(home: Path | None = None) -> Settings:
     """Return the settings of the vault in `home` (else `EVIDENCE_VAULT_HOME`, else ~/.evidence-vault).
 
     Raises ConfigError that names the setting; never shows its value.
     """
-    home = home or Path(os.environ.get("EVIDENCE_VAULT_HOME", DEFAULT_HOME))
-    home = home.expanduser().absolute()
+    home = (home or default_home()).expanduser().absolute()
     try:
         settings = Settings(**_read_toml(home / FILE_NAME))
     except ValidationError as error:

@@ -27,6 +27,7 @@ from evidence_vault.access.decisions import Requester, decide_on_deposit
 from evidence_vault.api.body import in_thread, pour, read_all
 from evidence_vault.api.caller import Caller, VaultHere, event_actor
 from evidence_vault.api.fields import (
+    HASH_MEDIA_TYPE,
     parse_boolean,
     parse_content_disposition,
     parse_ext_value,
@@ -42,7 +43,6 @@ from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 
-HASH_MEDIA_TYPE = "application/vnd.evidence-vault.hash+json"
 MAX_HASH_BODY_BYTES = 16_384
 """Four digests and a size."""
 

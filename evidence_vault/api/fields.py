@@ -16,6 +16,9 @@ from urllib.parse import unquote_to_bytes
 
 from evidence_vault.errors import FormatError
 
+HASH_MEDIA_TYPE = "application/vnd.evidence-vault.hash+json"
+"""Marks a deposit of digests: a body of any other type is content."""
+
 MAX_FIELD_CHARS = 16_384
 """One header field; a file name of 4 kB in percent-encoding takes 12 kB, and is refused for its length."""
 

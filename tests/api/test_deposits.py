@@ -6,8 +6,12 @@ import hashlib
 import pytest
 from starlette.testclient import TestClient
 
-from evidence_vault.api.deposits import HASH_MEDIA_TYPE
-from evidence_vault.api.fields import encode_content_disposition, encode_ext_value, encode_repr_digest
+from evidence_vault.api.fields import (
+    HASH_MEDIA_TYPE,
+    encode_content_disposition,
+    encode_ext_value,
+    encode_repr_digest,
+)
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
 from evidence_vault.durable import storage_errors

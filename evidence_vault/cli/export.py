@@ -1,0 +1,62 @@
+"""`evidence-vault export ITEM -o FILE`: ask for a bundle, wait for it, fetch it, and compare its digest."""
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from evidence_vault.api.fields import parse_repr_digest
+from evidence_vault.cli.meter import Meter
+from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from, wait_until
+from evidence_vault.cli.shown import shown
+from evidence_vault.errors import Conflict, VerificationError
+
+ASK_EVERY_S = 0.3
+WAIT_AT_MOST_S = 3600.0
+"""A bundle waits for the next checkpoint that has tokens; on a busy production vault that is minutes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("item", help="the item's id, it_…")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", required=True, help="where the bundle goes")
+    add_remote_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch a bundle of the item as it stands."""
+    remote = remote_from(args)
+    view = fetch_bundle(remote, args.item, args.out)
+    print(f"{shown(str(args.out))}  {view['size']} bytes, bundle {view['id']}")
+    print("It proves what is in it, not who made it or that it is true. Anyone can check it, offline:")
+    print(f"  evidence-vault verify {shown(str(args.out))} --trust trust.toml")
+    return 0
+
+
+def fetch_bundle(remote: Remote, item_id: str, out: Path) -> dict[str, Any]:
+    """Ask for a bundle, wait for it, save it whole or not at all; return what the vault says of it."""
+    export_id = remote.post(f"/v1/items/{item_id}/exports").json()["id"]
+    view: dict[str, Any] = {}
+
+    def is_ready() -> bool:
+        view.update(remote.get(f"/v1/exports/{export_id}").json())
+        if view["state"] == "FAILED":
+            raise Conflict("export", str(view["reason"]))
+        return bool(view["state"] == "VERIFIED")
+
+    wait_until(is_ready, every_s=ASK_EVERY_S, at_most_s=WAIT_AT_MOST_S, what="the bundle")
+    aside = out.with_name(f".{out.name}.part")
+    try:
+        with aside.open("wb") as file:
+            headers = remote.download(
+                f"/v1/exports/{export_id}/bundle", file, progress=Meter("receiving", view["size"])
+            )
+        expected = parse_repr_digest(headers.get("repr-digest", ""))["sha-256"]
+        with aside.open("rb") as written:
+            found = hashlib.file_digest(written, "sha256").digest()
+        if found != expected:
+            raise VerificationError("the bundle that arrived", expected, found)
+        aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)
+    return view

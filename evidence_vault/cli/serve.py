@@ -1,0 +1,50 @@
+"""`evidence-vault serve [HOME]`: run the vault until it is told to stop (SIGTERM, Ctrl-C). Log lines on stderr."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from evidence_vault.service.compose import serve_vault
+from evidence_vault.settings import load_settings
+from evidence_vault.workers.lines import log_to
+
+GRACE_S = 20
+"""A request under way gets so long to end; what it doesn't end was never acknowledged."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""A file name of 1 kB takes 3 kB; the rest is room for proxies' fields."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "home", nargs="?", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve."""
+    log_to(logging.StreamHandler(sys.stderr))
+    settings = load_settings(args.home)
+    app = serve_vault(settings)
+    print(f"{settings.origin} listens on http://{settings.listen_host}:{settings.listen_port}", flush=True)
+    config = uvicorn.Config(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        ws="none",
+        http="h11",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 69

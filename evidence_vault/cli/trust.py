@@ -1,0 +1,59 @@
+"""`evidence-vault trust export`: the vault's own policy, for the operator to hand out as a starting point."""
+
+import argparse
+from pathlib import Path
+
+from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.vault import build_vault
+from evidence_vault.settings import load_settings
+from evidence_vault.store.queries import bundles, log
+from evidence_vault.store.schema import require_current
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="export")
+    export = commands.add_parser("export", help="write a trust.toml")
+    export.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="where it goes (default: shown)")
+    export.add_argument(
+        "--tsa-groups", type=int, metavar="N", help="how many groups of authorities must agree"
+    )
+    export.add_argument("--anchors", type=int, metavar="N", default=1, help="how many networks (default: 1)")
+    export.add_argument(
+        "--known-blocks",
+        action="store_true",
+        help="name the blocks of our anchors as this vault has seen them; others should ask their own nodes",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the policy."""
+    text = export_policy(
+        args.home, tsa_groups=args.tsa_groups, anchors=args.anchors, known_blocks=args.known_blocks
+    )
+    if args.out is None:
+        print(text, end="")
+        return 0
+    args.out.write_text(text, "utf-8")
+    print(f"The policy is in {args.out}. Compare its keys and roots with another source before you use it.")
+    return 0
+
+
+def export_policy(home: Path | None, *, tsa_groups: int | None, anchors: int, known_blocks: bool) -> str:
+    """Return the policy of the vault in `home`."""
+    vault = build_vault(load_settings(home))
+    try:
+        require_current(vault.database)
+        with vault.database.read() as session:
+            newest = log.latest_published(session)
+            sizes = bundles.anchored_sizes(session, published=newest.size) if newest and known_blocks else []
+            return policy_text(
+                vault,
+                session,
+                tsa_groups=tsa_groups,
+                anchors=anchors,
+                known_blocks=final_blocks(session, sizes),
+            )
+    finally:
+        vault.database.dispose()
