@@ -4,7 +4,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from anchors.base import AnchorProof, Progress, Statement
 from evidence_vault.core.names import encode_id
@@ -17,6 +19,7 @@ from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
+from evidence_vault.store.session import Database
 
 OWNER = EventActor(id=encode_id("ac", b"o" * 16), role="RH", auth="token")
 
@@ -87,12 +90,23 @@ def new_vault(
     submitters = {"tsa": FakeAuthority()} if submitters is None else submitters
     settings = settings_for(home, tuple(submitters), **changes)
     create_keys(settings, random=secrets.token_bytes)
+    (home / "vault.db").write_bytes(_empty_database())
     vault = build_vault(settings, clock=clock or SetClock(), submitters={"timestamp": dict(submitters)})
-    upgrade(vault.database)
     open_log(vault, anchors=[])
     with vault.database.write() as session:
         actors.add_actor(session, actor_id=OWNER.id, name="Owner", role="RH", at=vault.clock())
     return vault
+
+
+@lru_cache(maxsize=1)
+def _empty_database() -> bytes:
+    """Return a migrated SQLite file: migrating takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vault.db"
+        database = Database(f"sqlite:///{path}")
+        upgrade(database)
+        database.dispose()
+        return path.read_bytes()
 
 
 def reopened(vault: Vault) -> Vault:
