@@ -214,6 +214,7 @@ class Checkpoint(Base):
 class Job(Base):
     """Work in the background: one row for each kind, subject and target; states as in `core.states`.
 
+    checkpoint_size: the subject's id as a number, where it is a checkpoint, to ask for the first above a leaf.
     run_at null: nothing left to do. progress: what the submitter needs to go on, stored before anything is
     sent. A lease that has run out belongs to a dead worker, and the job to whoever takes it.
     """
@@ -222,11 +223,14 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("subject_kind", "subject_id", "kind", "target"),
         Index("ix_jobs_kind_run_at", "kind", "run_at"),
+        Index("ix_jobs_kind_checkpoint_size", "kind", "checkpoint_size"),
+        CheckConstraint("(subject_kind = 'checkpoint') = (checkpoint_size IS NOT NULL)", name="size_known"),
     )
     id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     subject_kind: Mapped[str] = mapped_column(String(10))
     subject_id: Mapped[str] = mapped_column(String(29))
+    checkpoint_size: Mapped[int | None] = mapped_column(BigInteger)
     target: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(12))
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -105,6 +105,7 @@ def _create_tables() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("subject_kind", sa.String(length=10), nullable=False),
         sa.Column("subject_id", sa.String(length=29), nullable=False),
+        sa.Column("checkpoint_size", sa.BigInteger(), nullable=True),
         sa.Column("target", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("run_at", sa.DateTime(timezone=True), nullable=True),
@@ -115,11 +116,15 @@ def _create_tables() -> None:
         sa.Column("progress", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(subject_kind = 'checkpoint') = (checkpoint_size IS NOT NULL)", name="ck_jobs_size_known"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint(
             "subject_kind", "subject_id", "kind", "target", name="uq_jobs_subject_kind_subject_id_kind_target"
         ),
     )
+    op.create_index("ix_jobs_kind_checkpoint_size", "jobs", ["kind", "checkpoint_size"], unique=False)
     op.create_index("ix_jobs_kind_run_at", "jobs", ["kind", "run_at"], unique=False)
     op.create_table(
         "paces",

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, cast, func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from evidence_vault.core.states import JobState
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Checkpoint, Event, Item, Job, Leaf, Upload
+from evidence_vault.store.models import Event, Item, Job, Leaf, Upload
+from evidence_vault.store.queries.log import first_published_above
 
 ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
 
@@ -109,29 +110,14 @@ def item_progress(session: Session, item: Item) -> ItemProgress:
     index = session.scalar(select(Leaf.leaf_index).where(Leaf.event_id == item.event_id))
     logged = None
     if index is not None:
-        logged = session.scalar(
-            select(func.min(Checkpoint.size)).where(
-                Checkpoint.published_at.is_not(None), Checkpoint.size > index
-            )
-        )
+        checkpoint = first_published_above(session, index)
+        logged = None if checkpoint is None else checkpoint.size
     anchored = final = None
     record_tokens: tuple[str, ...] = ()
     if index is not None and logged is not None:
-        anchored = _least_checkpoint(session, "anchor", index, (JobState.INCLUDED, JobState.FINAL))
-        final = _least_checkpoint(session, "anchor", index, (JobState.FINAL,))
-        record_tokens = tuple(
-            session.scalars(
-                select(Job.target)
-                .where(
-                    Job.kind == "timestamp",
-                    Job.subject_kind == "checkpoint",
-                    Job.state == JobState.DONE,
-                    cast(Job.subject_id, BigInteger) > index,
-                )
-                .distinct()
-                .order_by(Job.target)
-            )
-        )
+        anchored = _first_checkpoint(session, "anchor", index, (JobState.INCLUDED, JobState.FINAL))
+        final = _first_checkpoint(session, "anchor", index, (JobState.FINAL,))
+        record_tokens = _record_tokens(session, index)
     return ItemProgress(
         tokens=tuple(sorted(target for target, state in jobs if state == JobState.DONE)),
         awaited=tuple(sorted(target for target, state in jobs if state == JobState.READY)),
@@ -164,12 +150,26 @@ def uploads_in_state(session: Session, state: str) -> Sequence[Upload]:
     return session.scalars(select(Upload).where(Upload.state == state).order_by(Upload.noted_at)).all()
 
 
-def _least_checkpoint(
-    session: Session, kind: str, leaf_index: int, states: tuple[JobState, ...]
+def _first_checkpoint(
+    session: Session, kind: str, leaf_index: int, states: tuple[JobState, ...], target: str | None = None
 ) -> int | None:
-    size = cast(Job.subject_id, BigInteger)
-    return session.scalar(
-        select(func.min(size)).where(
-            Job.kind == kind, Job.subject_kind == "checkpoint", Job.state.in_(states), size > leaf_index
-        )
+    """Return the smallest checkpoint above the leaf with a job of this kind in one of these states."""
+    statement = (
+        select(Job.checkpoint_size)
+        .where(Job.kind == kind, Job.state.in_(states), Job.checkpoint_size > leaf_index)
+        .order_by(Job.checkpoint_size)
+        .limit(1)
     )
+    return session.scalar(statement if target is None else statement.where(Job.target == target))
+
+
+def _record_tokens(session: Session, leaf_index: int) -> tuple[str, ...]:
+    """Return the authorities with a token over any checkpoint above the leaf, of those asked about the first."""
+    first = _first_checkpoint(session, "timestamp", leaf_index, tuple(JobState))
+    asked = session.scalars(
+        select(Job.target)
+        .where(Job.kind == "timestamp", Job.subject_kind == "checkpoint", Job.subject_id == str(first))
+        .order_by(Job.target)
+    ).all()
+    done = (JobState.DONE,)
+    return tuple(t for t in asked if _first_checkpoint(session, "timestamp", leaf_index, done, t) is not None)

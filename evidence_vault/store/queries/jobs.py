@@ -47,6 +47,7 @@ def add_jobs(
             "kind": kind,
             "subject_kind": subject.kind,
             "subject_id": subject.id,
+            "checkpoint_size": int(subject.id) if subject.kind == "checkpoint" else None,
             "target": target,
             "state": JobState.READY.value,
             "run_at": at,
