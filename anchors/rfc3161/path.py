@@ -13,9 +13,9 @@ For each path found, the rules are:
  (f) where a policy constraint asks for an explicit policy, all certificates below the root share one (no
      mappings).
 
-Deliberately not checked: certificate policies where nothing asks for them; key identifiers, which only help
-to find a path; algorithms, which `verify` judges by date. Roots of the same name are told apart by
-signature.
+Deliberately not checked: privateKeyUsagePeriod, which RFC 5280 dropped; certificate policies where nothing
+asks for them; key identifiers, which only help to find a path; algorithms, which `verify` judges by date.
+Roots of the same name are told apart by signature.
 """
 
 from collections.abc import Sequence

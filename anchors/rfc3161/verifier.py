@@ -1,6 +1,7 @@
 """The door of this kind of anchor: reads a proof's parts, verifies its token, judges it at the given time.
 
-request.tsq  response.tsr  chain.pem  revocation/<n>.crl  revocation/<n>.ocsp
+Parts: request.tsq, response.tsr, chain.pem (signer first), revocation/<n>.crl and revocation/<n>.ocsp (DER).
+Only the response is needed; everything else helps to judge it and is the prover's.
 """
 
 import re

@@ -2,12 +2,17 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from anchors.base import AnchorProof, Attested, Indeterminate, Statement
 from anchors.errors import FormatError, VerificationError
+from anchors.rfc3161 import devtsa
 from anchors.rfc3161.certificate import encode_chain
+from anchors.rfc3161.der import SEQUENCE, encode_oid, tlv
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust, VerifiedToken
 from anchors.rfc3161.verifier import Rfc3161Verifier
@@ -31,6 +36,11 @@ def judge(
         digests={"sha256": SHA256},
         trusted=trusted or world.trusted,
     )
+
+
+def verified(verdict: object) -> VerifiedToken:
+    assert isinstance(verdict, VerifiedToken)
+    return verdict
 
 
 def sub_indication(verdict: object) -> str:
@@ -159,6 +169,41 @@ def test_verify_wants_the_signers_digest_among_the_announced(world: World) -> No
     assert response.count(sha256) == 1
     with pytest.raises(VerificationError, match="digestAlgorithms"):
         judge(world, response=response.replace(sha256, sha512))
+
+
+def test_verify_wants_the_certificate_that_the_request_asked_for(world: World) -> None:
+    asked, bare = (
+        encode_request(algorithm="sha256", imprint=SHA256, nonce=9, policy=None, certificate=wanted)
+        for wanted in (True, False)
+    )
+    signer_der = verified(judge(world)).path[0]
+    response = world.tsa.respond(bare, NOW)
+    for request, good in ((bare, True), (None, True), (asked, False)):
+        arguments: dict[str, Any] = {"response": response, "request": request, "chain": (signer_der,)}
+        arguments |= {"digests": {"sha256": SHA256}, "trusted": world.trusted}
+        if good:
+            verified(verify_response(**arguments))
+            continue
+        with pytest.raises(VerificationError, match="certReq"):
+            verify_response(**arguments)
+
+
+class SignsWithSha384:
+    """A key whose owner says SHA-256 of the content and signs with SHA-384."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self.key = key
+
+    def sign(self, data: bytes, _: object) -> bytes:
+        return self.key.sign(data, ec.ECDSA(hashes.SHA384()))
+
+
+def test_verify_wants_one_hash_for_content_and_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devtsa, "_ECDSA_SHA256", tlv(SEQUENCE, encode_oid("1.2.840.10045.4.3.3")))
+    key: Any = SignsWithSha384(LEAF.key)
+    response = DevelopmentTsa(key, LEAF.der, ROOT.der).respond(REQUEST, NOW)
+    with pytest.raises(VerificationError, match="signatureAlgorithm: expected one with sha256"):
+        judge_stamped(response)
 
 
 def test_verify_compares_a_nonce_of_zero(world: World) -> None:
