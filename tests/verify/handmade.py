@@ -222,7 +222,7 @@ class Vault:
             imprint = sha256_hex(self.notes[int(subject.id)])
         event_type = "TIMESTAMP_OBTAINED" if subject.kind == "item" else "CHECKPOINT_TIMESTAMPED"
         recorded = {
-            "authority": name.lower(),
+            "authority": name.lower().replace(" ", "-"),
             "imprint_sha256": imprint,
             "request_sha256": sha256_hex(token.request),
             "response_sha256": sha256_hex(token.response),

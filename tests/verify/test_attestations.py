@@ -155,6 +155,7 @@ class Vault:
         if self.recorded_by is not None:
             tokens = (
                 Source(
+                    place="somewhere",
                     time=self.recorded_by,
                     accuracy=timedelta(seconds=1),
                     group="g",

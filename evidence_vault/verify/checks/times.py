@@ -8,15 +8,16 @@ Only tokens that passed row 5 and blocks that passed rows 6 and 7 count.
 
     (1) at > U + accuracy + skew: logged before it claims to have happened                        FAILED
     (2) at < L − accuracy − skew − max_merge_delay: recorded late, or back-dated                  INDETERMINATE
-    (3) L > U beyond accuracies and skew: the sources contradict each other                       FAILED, or
-        INDETERMINATE where it is one authority against the others, who is then named
+    (3) L > U beyond accuracies and skew: the sources contradict each other                       FAILED
+        but one source against all others is named, and so is one that k keeps without effect     INDETERMINATE
     (4) the deposit has a U; any other event without a bound is listed as unbounded on that side
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.verify.checks.anchors import AnchorFact
@@ -33,6 +34,7 @@ ROW = 8
 class Source:
     """A time from outside. covers: size of the checkpoint it was given for; recorded_at: as an event's index."""
 
+    place: str
     time: datetime
     accuracy: timedelta
     group: str
@@ -48,14 +50,14 @@ class Timeline:
     blocks: tuple[Source, ...]
     k: int
 
-    def lower(self, index: int, *, without: str | None = None) -> Source | None:
+    def lower(self, index: int) -> Source | None:
         """L(i): the k-th latest over groups of what was recorded below leaf i."""
-        known = [s for s in self._all(without) if s.recorded_at is not None and s.recorded_at < index]
+        known = [s for s in self.all if s.recorded_at is not None and s.recorded_at < index]
         return _kth(known, self.k, latest=True)
 
-    def upper(self, index: int, *, without: str | None = None) -> Source | None:
+    def upper(self, index: int) -> Source | None:
         """U(i): the k-th earliest over groups of checkpoints that hold leaf i."""
-        after = [s for s in self._all(without) if s.covers is not None and s.covers > index]
+        after = [s for s in self.all if s.covers is not None and s.covers > index]
         return _kth(after, self.k, latest=False)
 
     def record_time(self, index: int) -> Source | None:
@@ -68,8 +70,10 @@ class Timeline:
         """The groups whose tokens cover leaf i."""
         return tuple(sorted({s.group for s in self.tokens if s.covers is not None and s.covers > index}))
 
-    def _all(self, without: str | None) -> Iterable[Source]:
-        return (source for source in (*self.tokens, *self.blocks) if source.group != without)
+    @property
+    def all(self) -> tuple[Source, ...]:
+        """Tokens and blocks."""
+        return (*self.tokens, *self.blocks)
 
 
 def build_timeline(
@@ -79,6 +83,7 @@ def build_timeline(
     return Timeline(
         tokens=tuple(
             Source(
+                place=layout.timestamp_folder(*fact.position),
                 time=fact.token.gen_time,
                 accuracy=fact.token.accuracy,
                 group=fact.token.group,
@@ -89,6 +94,7 @@ def build_timeline(
         ),
         blocks=tuple(
             Source(
+                place=f"{fact.network}, block {fact.block_number}",
                 time=fact.confirmed.time,
                 accuracy=fact.confirmed.accuracy,
                 group=fact.network,
@@ -121,9 +127,9 @@ def check_times(
             not_after=upper.time if upper else None,
         )
         bounds.append((index, bound))
-        _check_order(timeline, subject, seq, index, skew=policy.skew, findings=findings)
         if at is not None:
             _check_claim(bound, subject, lower, upper, policy=policy, findings=findings)
+    _check_agreement(timeline, log, skew=policy.skew, findings=findings)
     for item in bundle.items:
         received = log.index.get((Subject(kind="item", id=item), 0))
         if received is None or timeline.upper(received) is None:
@@ -156,27 +162,43 @@ def _check_claim(
         findings.open(ROW, "time.late", place, item=item, expected=f">= {_iso(lower.time)}", found=_iso(at))
 
 
-def _check_order(
-    timeline: Timeline, subject: Subject, seq: int, index: int, *, skew: timedelta, findings: Findings
-) -> None:
-    """(3). Leave out one group at a time: if exactly one is in the way of agreement, it stands alone."""
-    if not _contradict(timeline.lower(index), timeline.upper(index), skew):
+def _check_agreement(timeline: Timeline, log: LogFacts, *, skew: timedelta, findings: Findings) -> None:
+    """(3). Without a conflict between any two sources no event can have L > U."""
+    conflicts = _conflicts(timeline, skew)
+    if not conflicts:
         return
-    place = f"{subject.id}/{seq}"
-    item = subject.id if subject.kind == "item" else None
-    groups = sorted({source.group for source in (*timeline.tokens, *timeline.blocks)})
-    alone = [
-        group
-        for group in groups
-        if not _contradict(timeline.lower(index, without=group), timeline.upper(index, without=group), skew)
+    groups = {source.group for source in timeline.all}
+    suspects = set.intersection(*({one.group, other.group} for one, other in conflicts))
+    if len(suspects) != 1 or len(groups) <= 2:
+        for (subject, seq), index in log.index.items():
+            if _later(timeline.lower(index), timeline.upper(index), skew):
+                item = subject.id if subject.kind == "item" else None
+                listed = ", ".join(sorted(groups))
+                findings.failed(ROW, "time.contradiction", f"{subject.id}/{seq}", item=item, groups=listed)
+        suspects = suspects or {source.group for pair in conflicts for source in pair}
+    one, other = conflicts[0]
+    findings.open(
+        ROW,
+        "time.dissent",
+        one.place if one.group in suspects else other.place,
+        group=", ".join(sorted(suspects)),
+        expected=f"{_iso(one.time)} <= {_iso(other.time)}",
+    )
+
+
+def _conflicts(timeline: Timeline, skew: timedelta) -> list[tuple[Source, Source]]:
+    """A proof that was recorded in a leaf is older than any time on a checkpoint that holds this leaf."""
+    recorded = [(s.recorded_at, s) for s in timeline.all if s.recorded_at is not None]
+    covering = [(s.covers, s) for s in timeline.all if s.covers is not None]
+    return [
+        (one, other)
+        for size, other in covering
+        for index, one in recorded
+        if index < size and _later(one, other, skew)
     ]
-    if len(alone) == 1 and len(groups) > 2:
-        findings.open(ROW, "time.dissent", place, item=item, group=alone[0])
-    else:
-        findings.failed(ROW, "time.contradiction", place, item=item, groups=", ".join(groups))
 
 
-def _contradict(lower: Source | None, upper: Source | None, skew: timedelta) -> bool:
+def _later(lower: Source | None, upper: Source | None, skew: timedelta) -> bool:
     return bool(lower and upper and lower.time - lower.accuracy > upper.time + upper.accuracy + skew)
 
 
