@@ -57,16 +57,18 @@ PEM_BEGIN, PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 class Certificate:
     """An X.509 certificate. Equal when its bytes are.
 
-    der: as given. tbs: the signed part. issuer, subject: Names, DER, as sent. serial_number: any integer.
-    not_before, not_after: both inclusive (RFC 5280 §4.1.2.5). x509: the parsed form. extensions: by kind.
-    public_key: None for a kind of key that we don't know. key_octets: the BIT STRING of the key, as OCSP
-    hashes it.
+    der: as given. tbs: the signed part. issuer, subject: Names, DER, as sent; *_text: for people, RFC 4514.
+    serial_number: any integer. not_before, not_after: both inclusive (RFC 5280 §4.1.2.5). x509: the parsed
+    form. extensions: by kind. public_key: None for a kind of key that we don't know. key_octets: the BIT
+    STRING of the key, as OCSP hashes it.
     """
 
     der: bytes
     tbs: bytes
     issuer: bytes
     subject: bytes
+    issuer_text: str
+    subject_text: str
     serial_number: int
     not_before: datetime
     not_after: datetime
@@ -82,16 +84,6 @@ class Certificate:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
-
-    @property
-    def subject_text(self) -> str:
-        """The subject for people, RFC 4514."""
-        return self.x509.subject.rfc4514_string()
-
-    @property
-    def issuer_text(self) -> str:
-        """The issuer for people, RFC 4514."""
-        return self.x509.issuer.rfc4514_string()
 
     @property
     def key_identifier(self) -> bytes | None:
@@ -138,7 +130,7 @@ def load_certificate(der: bytes) -> Certificate:
         with without_warnings():
             parsed = x509.load_der_x509_certificate(der)
             # Names and extensions are parsed on first use: use them here, where a failure has a name.
-            _ = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string()
+            issuer_text, subject_text = parsed.issuer.rfc4514_string(), parsed.subject.rfc4514_string()
             extensions = {type(extension.value): extension for extension in parsed.extensions}
         not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except X509_ERRORS as error:
@@ -148,6 +140,8 @@ def load_certificate(der: bytes) -> Certificate:
         tbs=tbs.encoded,
         issuer=issuer,
         subject=subject,
+        issuer_text=issuer_text,
+        subject_text=subject_text,
         serial_number=serial_number,
         not_before=not_before,
         not_after=not_after,
