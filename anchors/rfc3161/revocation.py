@@ -18,7 +18,6 @@ from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -202,12 +201,11 @@ def _ocsp_status(der: bytes, inside: Reader, certificate: Certificate, issuer: C
     response = ocsp.load_der_ocsp_response(der)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return None
-    algorithm = _ocsp_algorithm(inside)
+    algorithm, appointed = _ocsp_signature(inside)
     if any(extension.critical for extension in response.extensions):
         return None
     responders = [issuer]
-    for each in response.certificates:
-        one = load_certificate(each.public_bytes(serialization.Encoding.DER))
+    for one in map(load_certificate, appointed):
         if _is_appointed(one, issuer, response.produced_at_utc):
             responders.append(one)
     signature, tbs = response.signature, response.tbs_response_bytes
@@ -237,8 +235,8 @@ def _is_appointed(responder: Certificate, issuer: Certificate, produced_at: date
     )
 
 
-def _ocsp_algorithm(inside: Reader) -> AlgorithmIdentifier:
-    """The signature algorithm of a BasicOCSPResponse. RFC 6960 §4.2.1."""
+def _ocsp_signature(inside: Reader) -> tuple[AlgorithmIdentifier, list[bytes]]:
+    """The signature algorithm of a BasicOCSPResponse and the certificates beside it. RFC 6960 §4.2.1."""
     inside.any("responseStatus")
     explicit = inside.inside(context_constructed(0), "responseBytes")
     inside.end()
@@ -247,7 +245,14 @@ def _ocsp_algorithm(inside: Reader) -> AlgorithmIdentifier:
         raise FormatError("OCSP.responseType", OCSP_BASIC, kind)
     basic = parse_whole(response_bytes.element(OCTET_STRING, "response").contents, SEQUENCE, "OCSP")
     basic.element(SEQUENCE, "tbsResponseData")
-    return read_algorithm(basic, "signatureAlgorithm")
+    algorithm = read_algorithm(basic, "signatureAlgorithm")
+    read_bit_string(basic, "signature")
+    certificates: list[bytes] = []
+    if wrapped := basic.optional_inside(context_constructed(0), "certs"):
+        listed = wrapped.sequence("certs")
+        while listed.more and len(certificates) < MAX_EVIDENCE:
+            certificates.append(listed.element(SEQUENCE, "certificate").encoded)
+    return algorithm, certificates
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: Certificate, issuer: Certificate) -> bool:
