@@ -78,6 +78,11 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
         before = bundles.last_timed_before(session, index, tokens=enough)
         timed.update(size for size in (first, before) if size is not None)
     anchored = _anchored(session, indexes.values(), published=published, full_chain=full_chain)
+    newest = max(indexes.values())
+    if not any(size > newest for size in anchored) and bundles.anchor_is_on_its_way(
+        session, newest, published=published
+    ):
+        return None  # a second later the bundle can carry it
     head = log.tree_head_at(session, cut)
     if head is None:
         raise IntegrityError(f"tree head {cut}", "the head of a published checkpoint", "none")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy import BigInteger, Select, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from evidence_vault.core.events import Subject
@@ -68,6 +68,18 @@ def anchored_sizes(session: Session, *, published: int) -> Sequence[int]:
         .order_by(_SIZE)
     )
     return [int(size) for size in rows]
+
+
+def anchor_is_on_its_way(session: Session, index: int, *, published: int) -> bool:
+    """Whether an anchor that covers leaf `index` is recorded, by an event that isn't published yet."""
+    waiting = select(
+        exists().where(
+            Event.type == "CHECKPOINT_ANCHORED",
+            index < _SIZE,
+            ~exists().where(Leaf.event_id == Event.id, Leaf.leaf_index < published),
+        )
+    )
+    return bool(session.scalar(waiting))
 
 
 def notes_of(session: Session, sizes: Sequence[int]) -> dict[int, bytes]:

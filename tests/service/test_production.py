@@ -1,0 +1,203 @@
+"""A vault of class production, end to end: OpenSSL's authorities, a chain of class test, exit code 0.
+
+Nothing in it is of ours but the vault: the tokens are made by `openssl ts -reply`, and the verdict comes from
+the command line, offline, under a policy whose blocks another question to the node confirmed.
+"""
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from anchors.ethereum.deploy import deploy
+from anchors.ethereum.devchain import DevelopmentChain
+from anchors.ethereum.network import Network
+from anchors.ethereum.node import Node
+from anchors.ethereum.signer import load_development_key
+from evidence_vault.client.http import GuardedClient
+from tests.service.openssl_tsa import OpensslTsa, openssl_tsa
+
+pytestmark = [pytest.mark.socket, pytest.mark.slow]
+EVIDENCE_VAULT = str(Path(sys.executable).parent / "evidence-vault")
+
+
+def command(*arguments: str, expected: int = 0, access: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [EVIDENCE_VAULT, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(access or {})},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def chain_of_class_test(folder: Path) -> Iterator[str]:
+    """A chain that answers on loopback like a public test network's node would."""
+    chain = DevelopmentChain.open(folder, lambda: datetime.now(UTC))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            answer = chain.handle(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+    chain.close()
+
+
+def host(url: str) -> str:
+    return url.split("/")[2]
+
+
+def make_home(home: Path, *, port: int, tsas: list[OpensslTsa], chain_url: str, chain_folder: Path) -> None:
+    """What an operator does: init, deploy, fill in the settings, init again."""
+    command("init", str(home), "--class", "production", "--origin", "vault.example/log", "--port", str(port))
+    http_client = GuardedClient(permitted=[host(chain_url)])
+    node = Node(chain_url, http_client, 5.0)
+    genesis = node.ask_block("0x0")
+    assert genesis is not None
+    network = Network(
+        chain_id=node.ask_number("eth_chainId"),
+        genesis_hash=bytes.fromhex(genesis["hash"][2:]),
+        rpc_urls=(chain_url,),
+        poll_s=0.5,
+    )
+    signer = load_development_key(chain_folder / "development.key")
+    deployed = deploy(network, signer=signer, http=http_client, wait=time.sleep)
+    (home / "keys").mkdir(exist_ok=True, mode=0o700)
+    key = home / "keys" / "anchor-testnet.key"
+    key.write_bytes(bytes.fromhex((chain_folder / "development.key").read_text().strip()))
+    key.chmod(0o600)
+    endpoints = [host(url) for url in (chain_url, *(tsa.url for tsa in tsas))]
+    settings = [
+        'origin = "vault.example/log"',
+        'log_class = "production"',
+        f"listen_port = {port}",
+        f'base_url = "http://127.0.0.1:{port}"',
+        f"private_endpoints = {json.dumps(endpoints)}",
+        "checkpoint_interval_s = 0.5",
+        "token_interval_s = 1.0",
+        "anchor_interval_s = 2.0",
+    ]
+    for number, tsa in enumerate(tsas, 1):
+        settings += [
+            "[[authorities]]",
+            f'name = "openssl-{number}"',
+            f'group = "group-{number}"',
+            f'url = "{tsa.url}"',
+            f'roots_pem = """\n{tsa.root_pem}"""',
+        ]
+    settings += [
+        "[[networks]]",
+        'name = "testnet"',
+        f"chain_id = {network.chain_id}",
+        f'genesis = "{network.genesis_hash.hex()}"',
+        f'contract = "{deployed.contract.hex()}"',
+        f'rpc_urls = ["{chain_url}"]',
+        'log_class = "test"',
+        "poll_s = 0.5",
+    ]
+    (home / "vault.toml").write_text("\n".join(settings) + "\n")
+    command("init", str(home))
+
+
+@contextlib.contextmanager
+def served(home: Path, url: str) -> Iterator[None]:
+    """`serve` in a process of its own, until the block ends; it must then end in order."""
+    with (home / "serve.log").open("wb") as log:
+        process = subprocess.Popen([EVIDENCE_VAULT, "serve", str(home)], stdout=log, stderr=log)
+        try:
+            wait_for(lambda: answers(url), "the vault to answer")
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(40) in (0, -signal.SIGTERM)
+
+
+def answers(url: str) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", int(host(url).split(":")[1])), 1),
+    ):
+        return True
+    return False
+
+
+def wait_for(condition: Callable[[], bool], what: str, within_s: float = 90.0) -> None:
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, f"waited {within_s} s for {what}"
+        time.sleep(0.3)
+
+
+def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    url = f"http://127.0.0.1:{port}"
+    evidence = tmp_path / "证据.txt"
+    evidence.write_text("seen on 22 November\n", "utf-8")
+    bundle, trust, headers = (str(tmp_path / name) for name in ("bundle.zip", "trust.toml", "headers.json"))
+    with (
+        openssl_tsa(tmp_path / "tsa1", "First Authority") as first,
+        openssl_tsa(tmp_path / "tsa2", "Second Authority") as second,
+        chain_of_class_test(tmp_path / "chain") as chain_url,
+    ):
+        make_home(home, port=port, tsas=[first, second], chain_url=chain_url, chain_folder=tmp_path / "chain")
+        with served(home, url):
+            token_line = command("token", "create", "--name", "Li Hua", "--home", str(home))
+            token = next(word for word in token_line.split() if word.startswith("ev_"))
+            access = {"EVIDENCE_VAULT_URL": url, "EVIDENCE_VAULT_TOKEN": token}
+            out = command("deposit", str(evidence), access=access)
+            item = next(word for word in out.split() if word.startswith("it_"))
+            wait_for(
+                lambda: command("status", item, access=access).split()[1] == "final",
+                "the anchor's block to be final",
+            )
+            command("export", item, "-o", bundle, access=access)
+            command("trust", "export", "-o", trust, "--home", str(home))
+            command("headers", "fetch", bundle, "--rpc", chain_url, "--out", headers)
+    # Everything is switched off now: what is left is two files and a policy.
+    assert command("verify", bundle, "--trust", trust, expected=3).startswith("INDETERMINATE")
+    report = command("verify", bundle, "--trust", trust, "--headers", headers, "--json")
+    document = json.loads(report)
+    assert document["verdict"] == "TOTAL-PASSED"
+    assert document["exit_code"] == 0
+    assert document["class"] == "production"
+    text = command("verify", bundle, "--trust", trust, "--headers", headers)
+    assert text.startswith("TOTAL-PASSED: No change found from ")
+    assert "(test)" in text or "test)" in text
+    logged = (home / "serve.log").read_text("utf-8")
+    assert item in logged
+    assert "证据" not in logged
+    assert "Li Hua" not in logged
