@@ -17,7 +17,7 @@ from anchors.ethereum.rlp import as_bytes, as_uint, decode_list
 MAX_HEADER_BYTES = 4096
 """The longest header known (23 items) has about 700 bytes; the rest is room for coming forks."""
 
-_MAX_TIME_S = 253_402_300_799  # the last second of the year 9999, where datetime ends
+_MAX_TIME_S = 253_370_764_799  # the last second of the year 9998: datetime ends a year later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def parse_header(header: bytes) -> BlockHeader:
         raise FormatError("header", "at least 15 items", f"{len(items)} items")
     time_s = as_uint(items[11], "header timestamp", 8)
     if time_s > _MAX_TIME_S:
-        raise FormatError("header timestamp", "a time before the year 10000", time_s)
+        raise FormatError("header timestamp", "a time before the year 9999", time_s)
     return BlockHeader(
         block_hash=keccak256(header),
         number=as_uint(items[8], "header number", 8),

@@ -45,13 +45,8 @@ class Rfc3161Trust:
     skew: timedelta
 
     def refused_from(self, name: str) -> datetime | None:
-        """When an algorithm stops to count, or None: `sha1`, `secp192r1`; `rsa-1024` with all shorter keys."""
-        days = [
-            day
-            for refused, day in self.refused_algorithms.items()
-            if refused == name or _is_shorter_rsa(name, refused)
-        ]
-        return datetime.combine(min(days), time(), tzinfo=UTC) if days else None
+        """When an algorithm stops to count, or None."""
+        return refused_from(name, self.refused_algorithms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +116,16 @@ class VerifiedToken:
                 reason=f"{self.authority} is not trusted after {self.distrust_after}",
             )
         return None
+
+
+def refused_from(name: str, refused_algorithms: Mapping[str, date]) -> datetime | None:
+    """When an algorithm stops to count, or None: `sha1`, `secp192r1`; `rsa-1024` with all shorter keys."""
+    days = [
+        day
+        for refused, day in refused_algorithms.items()
+        if refused == name or _is_shorter_rsa(name, refused)
+    ]
+    return datetime.combine(min(days), time(), tzinfo=UTC) if days else None
 
 
 def _is_shorter_rsa(name: str, refused: str) -> bool:

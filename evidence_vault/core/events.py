@@ -46,6 +46,9 @@ from evidence_vault.errors import FormatError
 MAX_EVENT_BYTES = 32 * 1024
 """An event is small: facts and digests, never content. FORMATS: ≤ 32 KiB."""
 
+MAX_FIELDS = 64
+"""Fields of one event; the largest type has 24. Bounds what a type that is not known makes a reader keep."""
+
 MAX_DISCLOSURES = 64
 """Digests of disclosures in one event."""
 
@@ -101,7 +104,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A parsed event with the bytes it came from. `known` is false for a type this version can't judge."""
+    """A parsed event with the bytes it came from.
+
+    known: false for a type this version can't judge; of its own fields only the names are kept.
+    """
 
     raw: bytes
     sha256: bytes
@@ -127,6 +133,8 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
     value = parse_canonical(raw, place=place, max_bytes=MAX_EVENT_BYTES)
     if not isinstance(value, dict):
         raise FormatError(place, "an object", value)
+    if len(value) > MAX_FIELDS:
+        raise FormatError(place, f"at most {MAX_FIELDS} fields", len(value))
     for name in [*COMMON, "where", "why"]:
         if name not in value:
             raise FormatError(place, f"the field {name}", "none")
@@ -158,7 +166,7 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
         at=parse_time(str(value["at"]), place=f"{place}.at"),
         nonce=bytes.fromhex(str(value["nonce"])),
         disclosure_digests=tuple(as_text(digest) for digest in as_list(value["_sd"])),
-        fields=value,
+        fields=value if known else {name: value[name] if name in COMMON else None for name in value},
         known=known is not None,
     )
 

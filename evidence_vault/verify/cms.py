@@ -29,7 +29,7 @@ that the person named is, or was, a notary, which is what naming a root in `nota
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 from cryptography import x509
 
@@ -50,6 +50,7 @@ from anchors.rfc3161.message import (
 from anchors.rfc3161.path import NoPath, find_path
 from anchors.rfc3161.purpose import Purpose, extended_key_usage
 from anchors.rfc3161.revocation import judge_revocation
+from anchors.rfc3161.verdict import refused_from
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
 
@@ -185,9 +186,9 @@ def _trusted_path(
 
 def _refused(used: frozenset[str], refused: Mapping[str, date], at: datetime) -> Indeterminate | None:
     """(8) Weak by then: anyone might have made it."""
-    for name in sorted(used & refused.keys()):
-        since = datetime.combine(refused[name], time(), tzinfo=UTC)
-        if at >= since:
+    for name in sorted(used):
+        since = refused_from(name, refused)
+        if since is not None and at >= since:
             return Indeterminate(
                 sub_indication="CRYPTO_CONSTRAINTS_FAILURE",
                 reason=f"{name} is refused from {encode_time(since)}; "

@@ -6,6 +6,7 @@ no matter of form: it is returned as damage, and the check that owns the file re
 """
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ MAX_TOTAL_PROOF_BYTES = 256 * 1024 * 1024
 """All files together that are read into memory."""
 
 CHUNK_BYTES = 1024 * 1024
+
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Open without waiting for anybody at the other end of a pipe, and without translation where there is one."""
 
 _SOME_BASE = "b" * 32
 """As long as a bundle's base folder: an unpacked folder may have been renamed."""
@@ -60,9 +64,10 @@ class FileDigest:
         for running in self._hashes.values():
             running.update(chunk)
 
-    def hex(self, algorithm: str) -> str:
-        """Return a digest in lower-case hex. `algorithm` is hashlib's name."""
-        return self._hashes[algorithm].hexdigest()
+    def hex(self, algorithm: str) -> str | None:
+        """Return a digest in lower-case hex; None if it was not computed. `algorithm` is hashlib's name."""
+        running = self._hashes.get(algorithm)
+        return running.hexdigest() if running else None
 
     @property
     def sha256(self) -> bytes:
@@ -128,11 +133,13 @@ class FolderFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._left = MAX_FILES
-        self.sizes: Mapping[str, int] = dict(sorted(self._walk(root, "")))
+        found = dict(sorted(self._walk(root, "")))
+        self._found = {path: _identity(status) for path, status in found.items()}
+        self.sizes: Mapping[str, int] = {path: status.st_size for path, status in found.items()}
         check_names([f"{_SOME_BASE}/{name}" for name in self.sizes])
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
-        """Yield path and size of every file. Attack: folders without end, or one inside the other."""
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield path and status of every file. Attack: folders without end, or one inside the other."""
         for child in folder.iterdir():
             path = f"{prefix}{child.name}"
             self._left -= 1
@@ -144,16 +151,24 @@ class FolderFiles:
             if stat.S_ISDIR(status.st_mode):
                 yield from self._walk(child, f"{path}/")
             elif stat.S_ISREG(status.st_mode):
-                yield path, status.st_size
+                yield path, status
             else:
                 raise FormatError(path, "a regular file or a folder")
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """Yield a file's bytes, no more than its size promised: memory was planned by it."""
         left = self.sizes[path]
-        with (self._root / path).open("rb") as file:
+        with os.fdopen(os.open(self._root / path, _AT_ONCE), "rb") as file:
+            # Attack: a link or pipe put in the file's place since the folder was walked.
+            if _identity(os.fstat(file.fileno())) != self._found[path]:
+                raise FormatError(path, "the file that was there before", "another")
             while chunk := file.read(min(CHUNK_BYTES, left + 1)):
                 left -= len(chunk)
                 if left < 0:
                     raise FormatError(path, f"{self.sizes[path]} bytes", "more")
                 yield chunk
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    """Which file this is; the kind too, because the number of a removed file is given again."""
+    return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode)

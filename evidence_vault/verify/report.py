@@ -4,7 +4,9 @@ A finding is one result of one check at one place. A row gathers the findings of
 never says more than was checked: NOT PRESENT and INDETERMINATE are no success.
 """
 
-from collections.abc import Mapping
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +51,10 @@ WORST_FIRST = (
 )
 
 ROWS = range(1, 12)
+
+MAX_SHOWN = 100
+"""Findings of one status that a row shows of one item, and of what concerns all: a hostile bundle of 100,000 files
+and 1,000 items could otherwise ask for a report of terabytes. How many more there are is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +142,8 @@ class Findings:
 
     def __init__(self) -> None:
         self.all: list[Finding] = []
+        self._shown: dict[tuple[int, str | None], list[tuple[int, Finding]]] = {}
+        self._counts: dict[tuple[int, str | None], Counter[Status]] = {}
 
     def add(
         self, row: int, status: Status, code: str, place: str, *, item: str | None = None, **values: object
@@ -143,18 +151,27 @@ class Findings:
         """Note one result. `expected` and `found` among the values are shown as such."""
         texts = {name: _text(value) for name, value in values.items()}
         expected, found = texts.pop("expected", None), texts.pop("found", None)
-        self.all.append(
-            Finding(
-                row=row,
-                status=status,
-                code=code,
-                place=place,
-                item=item,
-                values=texts,
-                expected=expected,
-                found=found,
-            )
+        finding = Finding(
+            row=row,
+            status=status,
+            code=code,
+            place=place,
+            item=item,
+            values=texts,
+            expected=expected,
+            found=found,
         )
+        self.extend([finding])
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        """Note what another collection found."""
+        for finding in findings:
+            key = (finding.row, finding.item)
+            counts = self._counts.setdefault(key, Counter())
+            counts[finding.status] += 1
+            if counts[finding.status] <= MAX_SHOWN:
+                self._shown.setdefault(key, []).append((len(self.all), finding))
+            self.all.append(finding)
 
     def passed(self, row: int, code: str, place: str, *, item: str | None = None, **values: object) -> None:
         """Note that a check passed."""
@@ -180,10 +197,19 @@ class Findings:
 
     def row(self, number: int, item: str | None) -> Row:
         """Return the row of one item: its own findings, and those that concern all."""
-        mine = tuple(f for f in self.all if f.row == number and f.item in (None, item))
-        statuses = {f.status for f in mine}
+        keys = [(number, one) for one in dict.fromkeys((None, item))]
+        # In the order in which they were found: what concerns all stands among the item's own.
+        mine = tuple(
+            f for _, f in heapq.merge(*(self._shown.get(key, ()) for key in keys), key=lambda p: p[0])
+        )
+        counts = sum((self._counts[key] for key in keys if key in self._counts), Counter[Status]())
+        if more := counts.total() - len(mine):
+            remark = Finding(
+                row=number, status=Status.REMARK, code="more", place="", values={"count": str(more)}
+            )
+            mine = (*mine, remark)
         for status in (Status.FAILED, Status.INDETERMINATE, Status.PASSED):
-            if status in statuses:
+            if counts[status]:
                 return Row(number=number, status=status, findings=mine)
         return Row(number=number, status=Status.NOT_PRESENT, findings=mine)
 

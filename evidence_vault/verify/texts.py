@@ -83,6 +83,7 @@ FINDING: Mapping[str, Text] = {
         "包完整可读，共{count}个部件", "The bundle is complete and readable: {count} parts"
     ),
     "form.unreadable": Text("不是可读的证据包", "This is no readable bundle"),
+    "more": Text("另有{count}条结果未列出", "{count} more findings are not listed"),
     "mismatch": Text("{check}不一致", "{check} does not agree"),
     "content.same": Text(
         "内容与存入时逐字节相同（{algorithms}）",

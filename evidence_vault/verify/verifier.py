@@ -18,7 +18,7 @@ What is trusted is in the policy and the headers files; nothing inside the bundl
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from anchors.ethereum.headers import HeadersFile
@@ -26,7 +26,7 @@ from evidence_vault import __version__
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
-from evidence_vault.errors import FormatError
+from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.checks.anchors import AnchorFact, check_anchors
 from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.content import check_content
@@ -50,6 +50,9 @@ from evidence_vault.verify.report import (
     Verdict,
 )
 from evidence_vault.verify.trust import TrustPolicy
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Given times that can be asked about: far enough from the ends of the calendar to reckon with."""
 
 FLOOR = (1, 2, 3, 4, 8)
 """Rows that must pass for every item, whatever the policy says. Row 2 passes only if a content was compared:
@@ -81,6 +84,7 @@ def verify_path(
     """Verify the bundle in a zip or folder. Never raises FormatError: an unreadable bundle is a verdict.
 
     at: the given time, aware. handed_in: digests of files to compare with the items. OSError passes through.
+    Raises ConfigError for a given time that can't be reckoned with.
     """
     try:
         with open_bundle(path) as files:
@@ -97,7 +101,9 @@ def verify_files(
     handed_in: Sequence[FileDigest] = (),
     headers: Sequence[HeadersFile] = (),
 ) -> Report:
-    """Verify a bundle's files. Raises FormatError for an unreadable one."""
+    """Verify a bundle's files. Raises FormatError for an unreadable one, ConfigError as `verify_path` does."""
+    if not EARLIEST <= at <= LATEST:
+        raise ConfigError("given time", f"from {EARLIEST:%Y} to {LATEST:%Y}")
     # (1) form
     bundle = read_bundle(files)
     facts = run_checks(bundle, policy, at=at, handed_in=handed_in, headers=headers)
@@ -216,7 +222,7 @@ def _judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *,
         verdict = Verdict.TOTAL_FAILED
     elif unmet:
         verdict = Verdict.INDETERMINATE
-    elif _uses_development(facts, index, anchors):
+    elif _uses_development(facts, subject, index, anchors):
         verdict = Verdict.DEVELOPMENT_PASSED
     else:
         verdict = Verdict.TOTAL_PASSED
@@ -284,10 +290,14 @@ def _chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
     )
 
 
-def _uses_development(facts: Facts, index: int | None, anchors: Sequence[AnchorFact]) -> bool:
-    """Whether anything that the verdict stands on is of the class development."""
+def _uses_development(
+    facts: Facts, subject: Subject, index: int | None, anchors: Sequence[AnchorFact]
+) -> bool:
+    """Whether anything that the verdict or a time beside it stands on is of the class development."""
     tokens = [
-        fact for fact in facts.tokens if fact.covers is not None and index is not None and fact.covers > index
+        fact
+        for fact in facts.tokens
+        if (fact.position[0] == subject if fact.covers is None else index is not None and fact.covers > index)
     ]
     return (
         facts.log.log_class == DEVELOPMENT

@@ -28,9 +28,10 @@ from evidence_vault.core import layout
 from evidence_vault.core.events import Event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
+from evidence_vault.verify.checks.events import events_in_place
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.contents import Bundle
-from evidence_vault.verify.parts import AnchorPart, Position
+from evidence_vault.verify.parts import AnchorPart
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
 
@@ -69,7 +70,7 @@ def check_anchors(
     )
     parts = {part.position: part for part in bundle.anchors if not part.added}
     facts: list[AnchorFact] = []
-    for position, event in _recording_events(bundle):
+    for position, event in events_in_place(bundle, "CHECKPOINT_ANCHORED"):
         part = parts.pop(position, None)
         size, seq = int(position[0].id), position[1]
         place = layout.anchor_path(size, seq)
@@ -87,15 +88,6 @@ def check_anchors(
     for position in parts:
         findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
     return (*facts, *_added(bundle, policy, trust=trust, log=log, findings=findings))
-
-
-def _recording_events(bundle: Bundle) -> list[tuple[Position, Event]]:
-    return [
-        ((subject, seq), link)
-        for subject, history in bundle.histories.items()
-        for seq, link in sorted(history.items())
-        if isinstance(link, Event) and link.type == "CHECKPOINT_ANCHORED"
-    ]
 
 
 def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -> None:
@@ -201,7 +193,7 @@ def _added(
         )
         if fact and fact.confirmed:
             facts.append(fact)
-            findings.all += aside.all
+            findings.extend(aside.all)
         else:
             why = aside.all[-1] if aside.all else None
             findings.remark(INCLUDED, "anchor.added-open", place, reason=why.code if why else "no checkpoint")

@@ -15,7 +15,7 @@ reader to judge.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,8 +23,9 @@ from anchors.base import Indeterminate
 from evidence_vault.core import layout
 from evidence_vault.core.attestation import Attestation, Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_integer
-from evidence_vault.core.events import Event, Subject
+from evidence_vault.core.events import Event
 from evidence_vault.errors import FormatError, VerificationError
+from evidence_vault.verify.checks.events import events_in_place
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.times import Timeline
 from evidence_vault.verify.cms import SignedBy, verify_detached_cms
@@ -56,7 +57,7 @@ def check_attestations(
 ) -> None:
     """Judge every attestation and withdrawal of the carried items."""
     parts = {part.position: part for part in bundle.attestations}
-    recorded = dict(_recording_events(bundle))
+    recorded = dict(events_in_place(bundle, ATTESTED, WITHDRAWN))
     judged: dict[Position, _Judged] = {}
     for position, event in recorded.items():
         part = parts.pop(position, None)
@@ -82,14 +83,6 @@ def check_attestations(
             _tell_attestation(position, result.statement, result.signer, findings=findings)
         else:
             _tell_withdrawal(position, result.statement, result.signer, findings=findings)
-
-
-def _recording_events(bundle: Bundle) -> Iterator[tuple[Position, Event]]:
-    for item in bundle.items:
-        subject = Subject(kind="item", id=item)
-        for seq, link in sorted(bundle.histories[subject].items()):
-            if isinstance(link, Event) and link.type in (ATTESTED, WITHDRAWN):
-                yield (subject, seq), link
 
 
 def _judge(

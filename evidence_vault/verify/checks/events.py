@@ -9,15 +9,15 @@
 The chain alone would let its own author rewrite it: that it was recorded in this form is row 4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object
 from evidence_vault.core.disclosures import open_disclosures
 from evidence_vault.core.events import Event, Subject
-from evidence_vault.errors import FormatError, VerificationError
+from evidence_vault.errors import VerificationError
 from evidence_vault.verify.contents import Bundle
-from evidence_vault.verify.parts import Redacted
+from evidence_vault.verify.parts import Position, Redacted
 from evidence_vault.verify.report import Findings
 
 ROW = 3
@@ -157,9 +157,9 @@ def cut_size(bundle: Bundle) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def received(bundle: Bundle, item: str) -> Event:
-    """Return the event of seq 0. Raises FormatError if it isn't carried."""
-    first = bundle.histories[Subject(kind="item", id=item)].get(0)
-    if not isinstance(first, Event):
-        raise FormatError(f"proof/events/{item}/0.json", "ITEM_RECEIVED", "none")
-    return first
+def events_in_place(bundle: Bundle, *types: str) -> Iterator[tuple[Position, Event]]:
+    """Yield the events of these types, each with the position that is its own; a misplaced one failed (1)."""
+    for subject, history in bundle.histories.items():
+        for seq, link in sorted(history.items()):
+            if isinstance(link, Event) and link.type in types and (link.subject, link.seq) == (subject, seq):
+                yield (subject, seq), link

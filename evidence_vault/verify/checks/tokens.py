@@ -10,7 +10,7 @@ A token that no event recorded is FAILED inside the seal; under proof/added it i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.events import events_in_place
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import Position, TokenPart
@@ -61,7 +62,7 @@ def check_tokens(
     )
     parts = {part.position: part for part in bundle.tokens if not part.added}
     judged: list[TokenFact] = []
-    for position, event in _recording_events(bundle):
+    for position, event in events_in_place(bundle, *RECORDING):
         part = parts.pop(position, None)
         place = layout.timestamp_folder(*position)
         item = position[0].id if position[0].kind == "item" else None
@@ -89,13 +90,6 @@ def check_tokens(
     return _good(judged, at=at, blocks=blocks, findings=findings)
 
 
-def _recording_events(bundle: Bundle) -> Iterable[tuple[Position, Event]]:
-    for subject, history in bundle.histories.items():
-        for seq, link in sorted(history.items()):
-            if isinstance(link, Event) and link.type in RECORDING:
-                yield (subject, seq), link
-
-
 def _statement(bundle: Bundle, position: Position) -> tuple[Mapping[str, bytes], int | None]:
     """(2) What the token must be over, by algorithm; and the checkpoint's size if it is over one."""
     subject = position[0]
@@ -107,7 +101,7 @@ def _statement(bundle: Bundle, position: Position) -> tuple[Mapping[str, bytes],
             )
         return {"sha256": hashlib.sha256(note.raw).digest()}, int(subject.id)
     first = bundle.histories[subject].get(0)
-    if not isinstance(first, Event):
+    if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
         raise VerificationError("deposit of a recorded token", "ITEM_RECEIVED at seq 0", "none")
     digests = {name: as_text(value) for name, value in as_object(first.fields["digests"]).items()}
     return {name: bytes.fromhex(value) for name, value in digests.items() if name != "commitment"}, None
