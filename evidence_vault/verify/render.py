@@ -5,7 +5,6 @@ nothing is ever interpreted as markup. The verdict line is first and last.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -25,21 +24,21 @@ from evidence_vault.verify.texts import (
     VERDICT,
 )
 
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _HARMLESS = re.compile(r"[\w.,:;/+\-–—<>=()#@ ]*")
 
 
 def escape(text: str) -> str:
     r"""Return `text` as it may be shown: unsafe characters as \u{…}, quoted unless plain."""
-    if _HARMLESS.fullmatch(text) and _UNSAFE.isdisjoint(map(unicodedata.category, text)):
+    if text.isprintable() and _HARMLESS.fullmatch(text):
         return text
     return '"' + "".join(_escape_character(c) for c in text) + '"'
 
 
 def _escape_character(c: str) -> str:
+    """Control, format and bidi characters, line ends, odd spaces, and what Unicode doesn't know, by number."""
     if c in '"\\':
         return f"\\{c}"
-    return f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSAFE else c
+    return c if c.isprintable() else f"\\u{{{ord(c):x}}}"
 
 
 def verdict_line(report: Report, lang: str) -> str:
