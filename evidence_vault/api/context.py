@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evidence_vault.api.problems import kind_of, problem, problem_for
+from evidence_vault.api.linger import Body
+from evidence_vault.api.problems import KINDS, kind_of, problem, problem_for
 from evidence_vault.errors import EvidenceError
 
 LOG = logging.getLogger("evidence_vault.api")
@@ -45,7 +46,7 @@ class RequestContext:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        began, status = time.monotonic(), 0
+        began, status, body = time.monotonic(), 0, Body(scope, receive)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -53,6 +54,8 @@ class RequestContext:
                 status = message["status"]
                 own = {name for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in _HEADERS.items() if name not in own]
+                if status >= 400 and await body.is_refused():
+                    extra.append((b"connection", b"close"))
                 message["headers"] = [
                     *message["headers"],
                     *extra,
@@ -61,7 +64,13 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, body.receive, send_with_headers)
+        except Exception as error:
+            # Nothing above knows better. Half an answer can't be mended: the client sees it break off.
+            LOG.exception("failed", extra={"request_id": request_id, "error": type(error).__name__})
+            if status == 0:
+                answer = problem("internal", detail=KINDS["internal"].advice, request_id=request_id)
+                await answer(scope, receive, send_with_headers)
         finally:
             # A vault's requests to its own development chain are many and say nothing.
             LOG.log(
@@ -90,7 +99,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _tell_http_exception)
     app.add_exception_handler(RequestValidationError, _tell_invalid_value)
     app.add_exception_handler(ClientDisconnect, _tell_nobody)
-    app.add_exception_handler(Exception, _tell_failure)
 
 
 async def _tell_evidence_error(request: Request, error: Exception) -> Response:
@@ -138,10 +146,3 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
     del error
     LOG.info("client left midway", extra={"request_id": request_id(request)})
     return Response(status_code=499)
-
-
-async def _tell_failure(request: Request, error: Exception) -> Response:
-    LOG.error(
-        "failed", extra={"request_id": request_id(request), "error": type(error).__name__}, exc_info=error
-    )
-    return problem("internal", detail="An unexpected failure.", request_id=request_id(request))

@@ -1,0 +1,177 @@
+"""Every error is a problem document, the framework's own too; every answer has its headers; nothing leaks."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from evidence_vault.api.problems import KINDS, MEDIA_TYPE, PATH
+from evidence_vault.identity.tokens import encode_token
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.blobs import BlobStore
+from tests.api.conftest import Bearer
+
+pytestmark = pytest.mark.socket
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "name"),
+    [
+        ("GET", "/", 404, "not-found"),
+        ("GET", "/v1/nothing", 404, "not-found"),
+        ("GET", "/v1/log/tile/0/../../../keys/log.key", 404, "not-found"),
+        ("GET", "/v1/problems/none", 404, "not-found"),
+        ("DELETE", "/v1/items", 405, "method-not-allowed"),
+        ("PUT", "/healthz", 405, "method-not-allowed"),
+        ("GET", "/v1/items", 401, "unauthorized"),
+        ("POST", "/v1/items", 401, "unauthorized"),
+    ],
+)
+def test_error_is_a_problem_document(
+    client: TestClient, method: str, path: str, status: int, name: str
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    body = answer.json()
+    assert body["type"] == f"{PATH}/{name}"
+    assert body["title"] == KINDS[name].title
+    assert body["status"] == status
+    assert body["instance"] == f"urn:request:{answer.headers['request-id']}"
+    assert client.get(body["type"]).json()["title"] == KINDS[name].title
+
+
+def test_method_not_allowed_names_those_that_are(client: TestClient) -> None:
+    assert client.delete("/v1/items").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer ev_short",
+        "Basic dTpw",
+        f"Bearer {encode_token(bytes(32))}",
+        "Bearer é",
+    ],
+)
+def test_token_wrong_or_missing_401(client: TestClient, sent: str) -> None:
+    headers = {"Authorization": sent.encode("utf-8")} if sent else {}
+    answer = client.get("/v1/items", headers=headers)  # type: ignore[arg-type]
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="evidence-vault"')
+
+
+def test_token_wrong_is_refused_before_the_body_is_read(client: TestClient) -> None:
+    read = []
+
+    def body() -> Iterator[bytes]:
+        read.append(1)
+        yield b"x"
+
+    answer = client.post("/v1/items", content=body(), headers={"Authorization": "Bearer ev_x"})
+    assert (answer.status_code, read) == (401, [])
+
+
+def test_query_out_of_bounds_422_names_the_place(client: TestClient, owner: dict[str, str]) -> None:
+    answer = client.get("/v1/items?limit=0", headers=owner)
+    assert (answer.status_code, answer.json()["type"]) == (422, f"{PATH}/invalid")
+    assert answer.json()["place"] == "query.limit"
+
+
+def test_unforeseen_failure_tells_nothing(
+    client: TestClient,
+    owner: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret inside")
+
+    monkeypatch.setattr(BlobStore, "create", fail)
+    with caplog.at_level(logging.INFO, logger="evidence_vault"):
+        answer = client.post("/v1/items", content=b"x", headers=owner)
+    assert (answer.status_code, answer.json()["type"]) == (500, f"{PATH}/internal")
+    assert "secret inside" not in answer.text
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json()["instance"] == f"urn:request:{answer.headers['request-id']}"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/items", "/v1/trust.toml", "/v1/docs", "/nothing"])
+def test_every_answer_has_its_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path, headers={"Origin": "https://evil.example"}).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"]
+    assert len(headers["request-id"]) == 16
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_log_line_has_ids_but_no_names_tokens_or_queries(
+    client: TestClient, owner: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = client.post(
+            "/v1/items?who=Mallory",
+            content=b"contents",
+            headers={**owner, "Content-Disposition": "attachment; filename=private-name.txt"},
+        )
+    record = next(r for r in caplog.records if r.getMessage() == "request")
+    assert record.__dict__["request_id"] == answer.headers["request-id"]
+    assert (record.__dict__["method"], record.__dict__["path"]) == ("POST", "/v1/items")
+    assert record.__dict__["status"] == 201
+    everything = " ".join(str(r.__dict__) for r in caplog.records if r.name.startswith("evidence_vault"))
+    for word in ("private-name", "contents", "Mallory", owner["Authorization"][7:], "Somebody"):
+        assert word not in everything
+
+
+def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> None:
+    page = client.get("/v1/openapi.json").json()
+    assert {(path, method) for path, methods in page["paths"].items() for method in methods} == {
+        ("/v1/items", "post"),
+        ("/v1/items", "get"),
+        ("/v1/items/{item_id}", "get"),
+        ("/v1/items/{item_id}/events", "get"),
+        ("/v1/items/{item_id}/proofs", "get"),
+        ("/v1/items/{item_id}/receipt", "get"),
+        ("/v1/items/{item_id}/content", "get"),
+        ("/v1/items/{item_id}/exports", "post"),
+        ("/v1/exports/{export_id}", "get"),
+        ("/v1/exports/{export_id}/bundle", "get"),
+        ("/v1/log/checkpoint", "get"),
+        ("/v1/log/tile/{path}", "get"),
+        ("/v1/trust.toml", "get"),
+        ("/v1/verify", "post"),
+        ("/v1/problems/{name}", "get"),
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+    }
+    deposit = page["paths"]["/v1/items"]["post"]
+    assert deposit["security"] == [{"HTTPBearer": []}]
+    assert "application/vnd.evidence-vault.hash+json" in deposit["requestBody"]["content"]
+    for methods in page["paths"].values():
+        for operation in methods.values():
+            assert MEDIA_TYPE in operation["responses"]["default"]["content"]
+            assert operation.get("summary")
+
+
+def test_every_kind_of_problem_explains_itself(client: TestClient) -> None:
+    for name, kind in KINDS.items():
+        told = client.get(f"{PATH}/{name}").json()
+        assert told == {
+            "type": f"{PATH}/{name}",
+            "title": kind.title,
+            "status": kind.status,
+            "advice": kind.advice,
+        }
+
+
+def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, bearer: Bearer) -> None:
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/readyz").json() == {"ready": True, "reasons": []}

@@ -1,0 +1,102 @@
+"""What anyone may read: checkpoint, tiles, trust policy; and the judge of bundles."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from evidence_vault.core.checkpoint import open_checkpoint
+from evidence_vault.core.merkle import root_hash
+from evidence_vault.core.tiles import Tile, TileNodeReader
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.verify.trust import parse_policy
+from evidence_vault.workers.runner import run_once
+
+pytestmark = pytest.mark.socket
+
+
+def test_checkpoint_before_the_first_404(client: TestClient) -> None:
+    assert client.get("/v1/log/checkpoint").status_code == 404
+
+
+def test_log_read_over_http_gives_the_checkpoints_root(
+    client: TestClient, vault: Vault, owner: dict[str, str]
+) -> None:
+    for n in range(3):
+        client.post("/v1/items", content=bytes([n]), headers=owner)
+    run_once(vault, {})
+    answer = client.get("/v1/log/checkpoint")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    head = open_checkpoint(
+        answer.content, origin=vault.settings.origin, trusted=[vault.log_signer.verifier_key]
+    ).checkpoint.tree_head
+
+    def read(tile: Tile) -> bytes:
+        got = client.get(f"/v1/log/{tile.path}")
+        assert got.headers["content-type"] == "application/octet-stream"
+        assert "immutable" in got.headers["cache-control"]
+        return got.content
+
+    assert head.size == 5
+    assert root_hash(head.size, TileNodeReader(read, head.size)) == head.root_hash
+    assert client.get(f"/v1/log/tile/entries/000.p/{head.size}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["0/000", "0/000.p/2", "0/1", "9/000", "../keys/log.key", "0/x000/000", "%2e%2e/%2e%2e/vault.db", ""],
+)
+def test_tile_that_is_not_there_404(client: TestClient, vault: Vault, path: str) -> None:
+    run_once(vault, {})
+    answer = client.get(f"/v1/log/tile/{path}" if path != "0/000.p/2" else "/v1/log/tile/0/000.p/9")
+    assert answer.status_code == 404
+
+
+@pytest.fixture
+def readable_roots(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vault of these tests has an authority without a real root."""
+    monkeypatch.setattr(vault.settings, "__dict__", {**vault.settings.__dict__, "authorities": []})
+
+
+@pytest.mark.usefixtures("readable_roots")
+def test_trust_policy_is_one_that_the_verifier_reads(client: TestClient, vault: Vault) -> None:
+    answer = client.get("/v1/trust.toml")
+    assert answer.headers["content-type"] == "application/toml; charset=utf-8"
+    policy = parse_policy(answer.content, name="x")
+    assert [log.key for log in policy.logs] == [vault.log_signer.verifier_key]
+    assert policy.logs[0].receipt_key == vault.receipt_signer.verifier_key
+
+
+@pytest.mark.usefixtures("readable_roots")
+def test_verify_garbage_is_an_unreadable_report(client: TestClient) -> None:
+    answer = client.post("/v1/verify", files={"bundle": b"this is no zip"})
+    assert answer.status_code == 200
+    assert answer.json()["verdict"] == "UNREADABLE"
+    assert "its own" in str(answer.json()["policy"])
+
+
+def test_verify_with_a_policy_of_ones_own(client: TestClient) -> None:
+    files = {"bundle": b"PK", "trust": b"version = 1\n"}
+    answer = client.post("/v1/verify", files=files)
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "UNREADABLE")
+
+
+def test_verify_broken_policy_refused_by_place(client: TestClient) -> None:
+    answer = client.post("/v1/verify", files={"bundle": b"PK", "trust": b"version = 2\n"})
+    assert answer.status_code == 400
+    assert "policy.version" in answer.json()["place"]
+
+
+def test_verify_without_a_bundle_refused(client: TestClient) -> None:
+    answer = client.post("/v1/verify", files={"trust": b"version = 1\n"})
+    assert (answer.status_code, answer.json()["place"]) == (422, "body.bundle")
+
+
+def test_verify_unknown_length_refused_unread(client: TestClient) -> None:
+    answer = client.post("/v1/verify", content=iter([b"x"]))
+    assert (answer.status_code, answer.json()["type"]) == (411, "/v1/problems/length-required")
+
+
+def test_verify_too_long_refused_unread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence_vault.api.verification.MAX_BODY_BYTES", 10)
+    answer = client.post("/v1/verify", files={"bundle": b"PK" * 100})
+    assert answer.status_code == 413

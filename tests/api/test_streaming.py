@@ -1,0 +1,171 @@
+"""Deposits through a real server: clients that stop midway, pour too much, or drip, and the others beside them."""
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+
+from evidence_vault.api.app import create_app
+from evidence_vault.pipeline.vault import Vault
+from tests.api.conftest import Bearer
+from tests.api.test_deposits import assert_nothing_kept
+
+pytestmark = pytest.mark.socket
+
+
+@pytest.fixture
+def port(vault: Vault) -> Iterator[int]:
+    """A served vault."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(create_app(vault), log_config=None, access_log=False, http="h11", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        yield int(listening.getsockname()[1])
+        server.should_exit = True
+        thread.join(10)
+
+
+def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def begin(port: int, headers: dict[str, str], length: int | None) -> socket.socket:
+    """Send the head of a deposit."""
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join(["POST /v1/items HTTP/1.1", "Host: vault", framing, *lines, "", ""])
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection.sendall(head.encode())
+    return connection
+
+
+def incoming(vault: Vault) -> int:
+    return sum(path.stat().st_size for path in (vault.settings.home / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("length", [3_000_000, None], ids=["announced", "chunked"])
+def test_deposit_client_stops_midway_nothing_kept(
+    vault: Vault, port: int, owner: dict[str, str], length: int | None
+) -> None:
+    connection = begin(port, {**owner, "Idempotency-Key": "k"}, length)
+    piece = bytes(2_500_000)
+    connection.sendall(piece if length else b"%x\r\n" % len(piece) + piece + b"\r\n")
+    until(lambda: incoming(vault) > 1_000_000)
+    connection.close()
+    until(lambda: not list((vault.settings.home / "incoming").iterdir()))
+    assert_nothing_kept(vault)
+
+
+def test_deposit_shorter_than_announced_nothing_kept(vault: Vault, port: int, owner: dict[str, str]) -> None:
+    connection = begin(port, owner, 100)
+    connection.sendall(b"x" * 99)
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(10)
+    with contextlib.suppress(OSError):
+        assert b" 201 " not in connection.recv(65536)
+    connection.close()
+    assert_nothing_kept(vault)
+
+
+def test_deposit_after_one_that_stopped_gets_the_key(vault: Vault, port: int, owner: dict[str, str]) -> None:
+    connection = begin(port, {**owner, "Idempotency-Key": "k"}, 10)
+    connection.sendall(b"12345")
+    until(lambda: bool(list((vault.settings.home / "incoming").iterdir())))
+    connection.close()
+    until(lambda: not list((vault.settings.home / "incoming").iterdir()))
+    again = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    until(lambda: _post(again, {**owner, "Idempotency-Key": "k"}, b"1234567890") == 201)
+    again.close()
+
+
+def _post(connection: http.client.HTTPConnection, headers: dict[str, str], body: bytes) -> int:
+    connection.request("POST", "/v1/items", body=body, headers=headers)
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def test_deposit_oversize_announced_refused_before_the_body(
+    vault: Vault, port: int, owner: dict[str, str]
+) -> None:
+    connection = begin(port, {**owner, "Expect": "100-continue"}, vault.settings.max_upload_bytes + 1)
+    connection.settimeout(10)
+    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    connection.close()
+    assert_nothing_kept(vault)
+
+
+def test_deposit_oversize_unannounced_refused_while_streaming(
+    vault: Vault, port: int, owner: dict[str, str]
+) -> None:
+    connection = begin(port, owner, None)
+    connection.settimeout(10)
+    piece = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    sent = 0
+    with contextlib.suppress(OSError):  # the server stops reading: more may not get through
+        for _ in range(64):
+            connection.sendall(piece)
+            sent += 1
+    assert sent < 64
+    assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+    connection.close()
+    until(lambda: not list((vault.settings.home / "incoming").iterdir()))
+    assert_nothing_kept(vault)
+
+
+def test_deposits_that_drip_hold_nobody_up(vault: Vault, port: int, bearer: Bearer) -> None:
+    headers = bearer()
+    dripping = [begin(port, headers, 1000) for _ in range(60)]
+    for connection in dripping:
+        connection.sendall(b"x")
+    quick = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    began = time.monotonic()
+    assert _post(quick, headers, b"quick") == 201
+    assert time.monotonic() - began < 5
+    for connection in dripping:
+        connection.sendall(b"x" * 999)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 201 ")
+        connection.close()
+    quick.close()
+    with vault.database.read() as session:
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM items").scalar() == 61
+
+
+def test_refused_body_within_the_limit_is_read_and_answered(port: int, owner: dict[str, str]) -> None:
+    connection = begin(port, {**owner, "Repr-Digest": "md5=:AAAA:"}, 3_000_000)
+    connection.settimeout(10)
+    connection.sendall(bytes(3_000_000))
+    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" not in answer.lower()
+    connection.close()
+
+
+def test_refused_client_that_sends_nothing_more_is_let_go(port: int, owner: dict[str, str]) -> None:
+    connection = begin(port, {**owner, "Repr-Digest": "md5=:AAAA:"}, 3_000_000)
+    connection.settimeout(10)
+    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in answer.lower()
+    while connection.recv(65536):
+        pass
+    connection.close()
+
+
+def test_header_that_is_too_long_refused(port: int) -> None:
+    connection = begin(port, {"X": "a" * 200_000}, 1)
+    connection.settimeout(10)
+    with contextlib.suppress(OSError):
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    connection.close()
