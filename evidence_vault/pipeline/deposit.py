@@ -53,9 +53,10 @@ def deposit_digests(vault: Vault, wish: Wish, *, digests: Mapping[str, str], siz
         outcome = _Outcome()
         try:
             _commit(vault, wish, ready, claim, outcome)
-        finally:
+        except BaseException:
             if not outcome.unknown:
                 vault.blobs.remove(ready.item_id)
+            raise
     except BaseException:
         claim.release()
         raise
@@ -72,7 +73,8 @@ class Deposit:
         if wish.declared_size is not None and wish.declared_size > limit:
             ContentDigest(max_bytes=limit).require_room(wish.declared_size)
         self._claim = Claim(vault, wish)
-        self._committed = False
+        self._finished = False
+        self._outcome = _Outcome()
         self._writer: BlobWriter | None = None
         self._repeated: ContentDigest | None = None
         self._item_id = encode_id("it", vault.random(16))
@@ -93,11 +95,12 @@ class Deposit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove everything, unless it was committed (or may have been)."""
-        if not self._committed:
-            if self._writer is not None:
-                self._writer.discard()
-            self._claim.release()
+        """Remove everything and free the key, unless it was committed; bytes that may be known stay."""
+        if self._finished:
+            return
+        if self._writer is not None and not self._outcome.unknown:
+            self._writer.discard()
+        self._claim.release()  # frees the key only if no item is bound to it
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises TooLarge, StorageFull, and Conflict if the key's lease was lost."""
@@ -120,11 +123,8 @@ class Deposit:
         known = _known_content(self._writer.seal(), self._wish)
         ready = _compose(self._vault, self._wish, known, item_id=self._item_id)
         self._writer.place(ready.journal())
-        outcome = _Outcome()
-        try:
-            _commit(self._vault, self._wish, ready, self._claim, outcome)
-        finally:
-            self._committed = outcome.unknown
+        _commit(self._vault, self._wish, ready, self._claim, self._outcome)
+        self._finished = True
         return ready.deposited()
 
 

@@ -171,9 +171,11 @@ def test_deposit_in_flight_elsewhere_is_told_to_wait_until_the_lease_ends(tmp_pa
     with pytest.raises(InProgress):
         begin_deposit(vault, Wish(actor=OWNER, idempotency_key="k"))
     clock.advance(31)  # as if the slow one had died
-    quick = deposit(vault, b"slow", idempotency_key="k")
+    quick_one = begin_deposit(vault, Wish(actor=OWNER, idempotency_key="k"))
+    quick_one.write(b"slow")
     with slow, pytest.raises(Conflict, match="another request took it"):
         slow.commit()
+    quick = quick_one.commit()
     assert deposit(vault, b"slow", idempotency_key="k").item_id == quick.item_id
     assert len(files(vault)) == 2
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.session import SessionTransaction
 
 from evidence_vault import durable
 from evidence_vault.core.receipt import parse_receipt
-from evidence_vault.errors import InProgress, StorageFull
+from evidence_vault.errors import InProgress, StorageFull, UnavailableError
 from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.start import check_start, set_orphans_aside
@@ -112,6 +113,28 @@ def _deposit_then(patched: pytest.MonkeyPatch, owner: Any, name: str, crash: Any
     else:
         patched.setattr(owner, name, crash)
     deposit(vault, b"content", idempotency_key="k")
+
+
+@pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
+def test_deposit_whose_commit_answers_with_an_error_keeps_the_bytes_until_it_is_known(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, persisted: bool
+) -> None:
+    real = SessionTransaction.commit
+
+    def commit(self: SessionTransaction, *args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(SessionTransaction, "commit", real)  # only this once
+        if persisted:
+            real(self, *args, **kwargs)
+        raise OperationalError("COMMIT", None, Exception("connection lost"))
+
+    with pytest.raises(UnavailableError, match="connection lost"):
+        _deposit_then(monkeypatch, SessionTransaction, "commit", commit, vault)
+    monkeypatch.undo()
+    assert len([name for name in files(vault) if name.startswith("blobs")]) == 2
+    again = deposit(vault, b"content", idempotency_key="k")
+    assert again.replayed == persisted
+    assert b"".join(vault.blobs.chunks(again.item_id)) == b"content"
+    assert item_count(vault) == 1
 
 
 @pytest.mark.parametrize("write", ["write a segment", "flush the content", "write the journal"])

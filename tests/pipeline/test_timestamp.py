@@ -1,6 +1,7 @@
 """Timestamp: asked once, kept before it is sent, recorded with what came back; outages wait, refusals end."""
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from anchors.rfc3161.submit import RefusedError
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
-from evidence_vault.errors import IntegrityError, UnavailableError
+from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.store.queries import events, items, jobs
 from evidence_vault.workers.runner import advance_one, run_once, timestamp_work
@@ -185,3 +186,25 @@ def test_record_refuses_a_step_that_states_do_not_know(tmp_path: Path) -> None:
         [job] = jobs.claim_due(session, ["timestamp"], owner="w", now=now, lease_until=now, limit=1)
         with pytest.raises(IntegrityError, match="timestamp job in state READY"):
             jobs.record(session, job, JobState.FINAL, now=now, run_at=None)
+
+
+def test_record_by_a_worker_that_lost_its_lease_is_refused(tmp_path: Path) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    deposit(vault)
+    claimed = []
+    for owner in ("first", "second"):
+        now = clock.now
+        with vault.database.write() as session:
+            [job] = jobs.claim_due(
+                session, ["timestamp"], owner=owner, now=now, lease_until=now + timedelta(seconds=1), limit=1
+            )
+        claimed.append(job)
+        clock.advance(1)
+    for job in claimed:
+        with vault.database.write() as session:
+            if job.owner == "first":
+                with pytest.raises(Conflict):
+                    jobs.record(session, job, JobState.READY, now=clock.now, run_at=clock.now)
+            else:
+                jobs.record(session, job, JobState.READY, now=clock.now, run_at=clock.now)
