@@ -141,7 +141,8 @@ def _anchor(settings: Settings, index: int) -> dict[str, Json]:
 
 
 def _development(origin: str | None) -> str:
-    origin = origin or "development/vault"
+    # Two development vaults are two logs: each has a name of its own.
+    origin = origin or f"development/{secrets.token_hex(4)}"
     if not is_origin(origin) or not origin.startswith("development/"):
         raise ConfigError("origin", "of a development vault begins with development/, like development/vault")
     return origin

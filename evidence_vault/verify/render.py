@@ -18,6 +18,7 @@ from evidence_vault.verify.texts import (
     NEVER_PROVED,
     NOT_CHECKED,
     ROW,
+    ROW_NAME,
     SINCE_ANCHORING,
     STATUS,
     UNMET,
@@ -93,13 +94,13 @@ def _sentence(report: Report, lang: str) -> str:
 def _what_is_wrong(report: Report, lang: str) -> str:
     if report.unreadable:
         return _place_and_expectation(report.unreadable, lang)
+    comma, opening, closing = ("、", "（", "）") if lang == "zh" else (", ", " (", ")")
     wrong = [
-        f"{LABEL['item'].lang(lang)} {item.item}: {ROW[row.number].lang(lang)}"
+        f"{item.item}{opening}{comma.join(failed)}{closing}"
         for item in report.items
-        for row in item.rows
-        if row.status is Status.FAILED
+        if (failed := [ROW_NAME[r.number].lang(lang) for r in item.rows if r.status is Status.FAILED])
     ]
-    return "; ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
+    return comma.join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
 
 
 def _place_and_expectation(finding: Finding, lang: str) -> str:

@@ -61,6 +61,21 @@ ROW: Mapping[int, Text] = {
     11: Text("平台情况", "Platform: statement and incidents"),
 }
 
+ROW_NAME: Mapping[int, Text] = {
+    1: Text("格式", "form"),
+    2: Text("内容", "content"),
+    3: Text("事件链", "events"),
+    4: Text("日志", "log"),
+    5: Text("时间戳", "time-stamps"),
+    6: Text("锚定", "anchors"),
+    7: Text("区块", "blocks"),
+    8: Text("时间", "times"),
+    9: Text("证明书", "attestations"),
+    10: Text("算法", "algorithms"),
+    11: Text("平台", "platform"),
+}
+"""A row in one word, for the verdict sentence."""
+
 CLAUSE: Mapping[int, str] = {
     1: "RFC 8493 §3",
     2: "SPC Online Litigation Rules 2021 art. 16",

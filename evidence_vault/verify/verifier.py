@@ -130,7 +130,7 @@ def unreadable_report(error: FormatError, policy: TrustPolicy, *, at: datetime) 
         code="form.unreadable",
         place=error.place,
         expected=error.expected,
-        found=None if error.found is None else repr(error.found)[:200],
+        found=_shown(error.found),
     )
     return _report(policy, at=at, verdict=Verdict.UNREADABLE, unreadable=finding)
 
@@ -304,6 +304,17 @@ def _uses_development(
         or any(fact.token.tsa_class == DEVELOPMENT for fact in tokens)
         or any(anchor.chain_class == DEVELOPMENT for anchor in anchors)
     )
+
+
+def _shown(found: object) -> str | None:
+    """What was there instead, cut to a line: bytes as hex."""
+    match found:
+        case None:
+            return None
+        case bytes():
+            return found[:60].hex()
+        case _:
+            return str(found)[:200]
 
 
 def _item_of(path: str, items: Sequence[str]) -> str | None:
