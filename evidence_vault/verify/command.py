@@ -4,6 +4,7 @@ The only part of the verifier that has a clock: the given time is `--at`, or now
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -73,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(reports: Sequence[Report], *, as_json: bool, lang: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without Chinese still gets its verdict
+        sys.stdout.reconfigure(errors="backslashreplace")
     if as_json:
         documents = [report_json(report) for report in reports]
         json.dump(documents[0] if len(documents) == 1 else documents, sys.stdout, ensure_ascii=True, indent=2)

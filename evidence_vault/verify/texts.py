@@ -207,6 +207,7 @@ FINDING: Mapping[str, Text] = {
     ),
     "anchor.unknown-chain": Text("信任策略未列出链{chain}", "The trust policy does not name chain {chain}"),
     "anchor.unconfirmed": Text("区块未得到确认：{reason}", "The block is not confirmed: {reason}"),
+    "anchor.ahead": Text("区块时间晚于给定时间", "The block is younger than the given time"),
     "anchor.final": Text(
         "检查点已公开记录于{network}（{chain_class}）区块{block}，时间{time}。{source}",
         "The checkpoint was public in block {block} of {network} ({chain_class}), {time}. {source}",

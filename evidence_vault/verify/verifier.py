@@ -163,7 +163,7 @@ def run_checks(
     # (4) log
     log = check_log(bundle, policy, findings=findings)
     # (6) and (7) anchors
-    anchors = check_anchors(bundle, policy, log=log, headers=headers, findings=findings)
+    anchors = check_anchors(bundle, policy, at=at, log=log, headers=headers, findings=findings)
     # (5) tokens
     tokens = check_tokens(bundle, policy, at=at, log=log, blocks=anchors, findings=findings)
     # (8) times
@@ -233,7 +233,9 @@ def _judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *,
         record_time=record.time if record else None,
         record_groups=groups,
         content_time=min(content_times, default=None),
-        anchors=tuple(f"{anchor.network}, block {anchor.block_number}" for anchor in anchors),
+        anchors=tuple(
+            f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
+        ),
         bounds=tuple(bound for bound in facts.bounds if bound.subject == item),
         unmet=unmet,
     )
@@ -281,13 +283,14 @@ def _counting_anchors(facts: Facts, index: int | None) -> list[AnchorFact]:
 
 
 def _chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
-    """Whether every anchor since the item's first one is here: each names the one before it."""
-    ordered = sorted(anchors, key=lambda anchor: anchor.size)
-    sizes = [anchor.size for anchor in ordered]
-    return bool(ordered) and all(
-        anchor.prev_size in sizes or (number == 0 and anchor.prev_size <= index)
-        for number, anchor in enumerate(ordered)
-    )
+    """Whether every anchor since the item's first one is here: each names the one before it on its network."""
+    sizes: dict[str, list[int]] = {}
+    whole = bool(anchors)
+    for anchor in sorted(anchors, key=lambda anchor: anchor.size):
+        before = sizes.setdefault(anchor.network, [])
+        whole = whole and (anchor.prev_size in before or (not before and anchor.prev_size <= index))
+        before.append(anchor.size)
+    return whole
 
 
 def _uses_development(

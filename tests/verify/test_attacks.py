@@ -1,8 +1,10 @@
 """Attacks on the verifier that once worked: crashes, one counted as two, and words that claimed too much."""
 
+import argparse
+import io
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ import pytest
 from evidence_vault.core import layout
 from evidence_vault.core.events import MAX_FIELDS, Subject, encode_event, parse_event
 from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.verify import command
+from evidence_vault.verify.checks.anchors import AnchorFact
 from evidence_vault.verify.reader import FileDigest, FolderFiles
 from evidence_vault.verify.report import MAX_SHOWN, Findings, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
+from evidence_vault.verify.verifier import _chain_is_full
 from tests.verify.asking import ask, flaws, outcome, policy_of, verify_bytes, write_policy
 from tests.verify.handmade import PLATFORM, Sealed, Vault, good_bundle, sha256_hex, small_bundle
-from tests.verify.outside import Authority
+from tests.verify.outside import Authority, Chain
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +206,54 @@ def test_verify_development_token_on_the_content_is_development_evidence() -> No
     report = ask(bundle, policy | {"tsa": [*policy["tsa"], development.policy]})
     assert report.items[0].content_time is not None
     assert outcome(report) == Verdict.DEVELOPMENT_PASSED
+
+
+def test_verify_block_younger_than_the_given_time_counts_for_nothing() -> None:
+    report = ask(small_bundle(chain=Chain(ahead=timedelta(days=3650))))
+    assert outcome(report) == "INDETERMINATE 7:anchor.ahead"
+    assert "anchors" in report.items[0].unmet
+
+
+def test_verify_anchor_names_the_class_of_its_network(small: Sealed) -> None:
+    assert ask(small).items[0].anchors == ("Main Street (test), block 7000000",)
+
+
+def anchored(size: int, prev: int, network: str) -> AnchorFact:
+    return AnchorFact(
+        size=size,
+        network=network,
+        chain_class="test",
+        block_number=size,
+        prev_size=prev,
+        recorded_at=None,
+        confirmed=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("anchors", "whole"),
+    [
+        ([anchored(10, 0, "A"), anchored(20, 10, "A"), anchored(12, 0, "B")], True),
+        # B anchored 10 too, and that one is missing: A's stood in for it.
+        ([anchored(10, 0, "A"), anchored(20, 10, "B")], False),
+        ([anchored(10, 0, "A"), anchored(30, 20, "A")], False),
+        ([], False),
+    ],
+)
+def test_chain_of_anchors_is_whole_on_each_network(anchors: list[AnchorFact], whole: bool) -> None:
+    assert _chain_is_full(anchors, 5) is whole
+
+
+def test_verify_command_prints_on_a_terminal_without_chinese(
+    small: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, trust = tmp_path / "b.zip", tmp_path / "t.toml"
+    bundle.write_bytes(small.zip())
+    trust.write_text(write_policy(small.vault.policy()))
+    out = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(out, encoding="ascii", write_through=True))
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    call = [str(bundle), "--trust", str(trust), "--lang", "zh", "--at", "2026-12-01T00:00:00Z"]
+    assert command.run(parser.parse_args(call)) == 0
+    assert out.getvalue().startswith(b"TOTAL-PASSED: ")

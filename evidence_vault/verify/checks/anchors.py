@@ -12,6 +12,7 @@ the requirement of anchors; what is wrong there is told and changes nothing.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from anchors.base import Attested, Indeterminate, TreeHead
 from anchors.ethereum.headers import HeadersFile
@@ -58,6 +59,7 @@ def check_anchors(
     bundle: Bundle,
     policy: TrustPolicy,
     *,
+    at: datetime,
     log: LogFacts,
     headers: Sequence[HeadersFile],
     findings: Findings,
@@ -82,12 +84,12 @@ def check_anchors(
         except VerificationError as error:
             findings.error(INCLUDED, error, place)
             continue
-        fact = _judge(policy, part, trust=trust, log=log, place=place, findings=findings)
+        fact = _judge(policy, part, at=at, trust=trust, log=log, place=place, findings=findings)
         if fact:
             facts.append(fact)
     for position in parts:
         findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
-    return (*facts, *_added(bundle, policy, trust=trust, log=log, findings=findings))
+    return (*facts, *_added(bundle, policy, at=at, trust=trust, log=log, findings=findings))
 
 
 def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -> None:
@@ -107,6 +109,7 @@ def _judge(
     policy: TrustPolicy,
     part: AnchorPart,
     *,
+    at: datetime,
     trust: EthereumTrust,
     log: LogFacts,
     place: str,
@@ -135,11 +138,22 @@ def _judge(
     )
     chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
     confirmed = confirm_block(included, trusted=trust)
+    counts: Attested | None = None
     if isinstance(confirmed, Indeterminate):
         findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
     elif chain is None:
         findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=included.chain_id)
+    elif confirmed.time > at + confirmed.accuracy + policy.skew:
+        # Whoever vouches for a block that nobody can have seen yet is wrong, or asked about too early a time.
+        findings.open(
+            CONFIRMED,
+            "anchor.ahead",
+            place,
+            expected=f"<= {encode_time(at)}",
+            found=encode_time(included.block_time),
+        )
     else:
+        counts = confirmed
         findings.passed(
             CONFIRMED,
             "anchor.final",
@@ -157,7 +171,7 @@ def _judge(
         block_number=included.block_number,
         prev_size=prev_size,
         recorded_at=log.index.get(part.position) if not part.added else None,
-        confirmed=confirmed if chain and isinstance(confirmed, Attested) else None,
+        confirmed=counts,
     )
 
 
@@ -176,7 +190,13 @@ def _check_prev(included: IncludedAnchor, log: LogFacts) -> int:
 
 
 def _added(
-    bundle: Bundle, policy: TrustPolicy, *, trust: EthereumTrust, log: LogFacts, findings: Findings
+    bundle: Bundle,
+    policy: TrustPolicy,
+    *,
+    at: datetime,
+    trust: EthereumTrust,
+    log: LogFacts,
+    findings: Findings,
 ) -> tuple[AnchorFact, ...]:
     """Later proofs: they may meet a requirement, and can't spoil a verdict."""
     facts: list[AnchorFact] = []
@@ -187,7 +207,7 @@ def _added(
         place = layout.anchor_path(size, part.position[1], added=True)
         aside = Findings()
         fact = (
-            _judge(policy, part, trust=trust, log=log, place=place, findings=aside)
+            _judge(policy, part, at=at, trust=trust, log=log, place=place, findings=aside)
             if size in log.heads
             else None
         )
