@@ -25,12 +25,15 @@ from evidence_vault.verify.texts import (
     VERDICT,
 )
 
-_HARMLESS = re.compile(r"[\w.,:;/+\-–—<>=()#@ ]*")
+_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters that show nothing (Hangul fillers)."""
+_HARMLESS = re.compile(r"(?:[\w.,/+\-–—<>=()#@ ]|:(?! ))*")
+"""What may stand unquoted. Without the marks that part our own sentences, so that no string can pass for one."""
 
 
 def escape(text: str) -> str:
     r"""Return `text` as it may be shown: unsafe characters as \u{…}, quoted unless plain."""
-    if text.isprintable() and _HARMLESS.fullmatch(text):
+    if text.isprintable() and _HARMLESS.fullmatch(text) and _INVISIBLE.isdisjoint(text):
         return text
     return '"' + "".join(_escape_character(c) for c in text) + '"'
 
@@ -39,7 +42,7 @@ def _escape_character(c: str) -> str:
     """Control, format and bidi characters, line ends, odd spaces, and what Unicode doesn't know, by number."""
     if c in '"\\':
         return f"\\{c}"
-    return c if c.isprintable() else f"\\u{{{ord(c):x}}}"
+    return c if c.isprintable() and c not in _INVISIBLE else f"\\u{{{ord(c):x}}}"
 
 
 def verdict_line(report: Report, lang: str) -> str:

@@ -16,6 +16,7 @@ from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify import command
 from evidence_vault.verify.checks.anchors import AnchorFact
 from evidence_vault.verify.reader import FileDigest, FolderFiles
+from evidence_vault.verify.render import escape
 from evidence_vault.verify.report import MAX_SHOWN, Findings, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import _chain_is_full
@@ -257,3 +258,16 @@ def test_verify_command_prints_on_a_terminal_without_chinese(
     call = [str(bundle), "--trust", str(trust), "--lang", "zh", "--at", "2026-12-01T00:00:00Z"]
     assert command.run(parser.parse_args(call)) == 0
     assert out.getvalue().startswith(b"TOTAL-PASSED: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Example Court; can read content: no", '"Example Court; can read content: no"'),
+        ("TOTAL-PASSED: nothing", '"TOTAL-PASSED: nothing"'),
+        ("a\u3164b", r'"a\u{3164}b"'),
+        ("vault.example:443/log", "vault.example:443/log"),
+    ],
+)
+def test_escape_text_that_could_pass_for_ours_is_quoted(text: str, shown: str) -> None:
+    assert escape(text) == shown
