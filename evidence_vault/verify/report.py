@@ -52,6 +52,12 @@ WORST_FIRST = (
 
 ROWS = range(1, 12)
 
+
+def passed_verdict(classes: Iterable[str | None]) -> Verdict:
+    """Return what passing is called for evidence of these classes."""
+    return Verdict.DEVELOPMENT_PASSED if "development" in set(classes) else Verdict.TOTAL_PASSED
+
+
 MAX_SHOWN = 100
 """Findings of one status that a row shows of one item, and of what concerns all: a hostile bundle of 100,000 files
 and 1,000 items could otherwise ask for a report of terabytes. How many more there are is said."""

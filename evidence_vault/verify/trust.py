@@ -40,80 +40,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from anchors.ethereum.verify import KnownBlock, TrustedContract
-from anchors.rfc3161.algorithms import HASH_OIDS
 from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
 from evidence_vault.core.canonical import Json
-from evidence_vault.core.names import LOG_CLASS, ORIGIN
 from evidence_vault.core.notes import VerifierKey, parse_vkey
-from evidence_vault.core.shapes import Boolean, Integer, ListOf, MapOf, OneOf, Record, Shape, Text
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.conflicts import refuse_conflicts
 from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.trust_form import ALGORITHMS, NOTARY, checked_table, json_of, tables_of
 
 MAX_POLICY_BYTES = 4 * 1024 * 1024
 
 REFUSED_BY_DEFAULT: Mapping[str, date] = {"sha1": date(2017, 1, 1)}
 """Where a policy has no [algorithms]. SHA-1: no new use since 2017; the first collision was shown that year."""
-
-_LINE = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
-_OID = Text(r"[0-2](?:\.(?:0|[1-9][0-9]*)){1,40}", 200, "an object identifier in dotted decimal")
-_VKEY = Text(max_chars=3000, what="a verifier key")
-_HEX20 = Text(r"(?:0x)?[0-9a-fA-F]{40}", 42, "20 bytes in hex")
-_HEX32 = Text(r"(?:0x)?[0-9a-fA-F]{64}", 66, "32 bytes in hex")
-_WHEN = Text(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|\+00:00))?",
-    40,
-    "a date or a UTC time",
-)
-_ALGORITHM = "|".join(
-    (*HASH_OIDS.values(), "ed25519", "ed448", "rsa-[1-9][0-9]{0,4}", "(?:secp|sect|brainpoolP)[a-z0-9]{1,20}")
-)
-"""Names that `refuse` may give: a misspelt one would refuse nothing, in silence."""
-_PEMS = ListOf(Text(max_chars=100_000, what="a PEM certificate"), max_items=100)
-
-_NESTED = ("require", "notary", "algorithms", "log", "tsa", "chain", "witness")
-"""Entries of the policy that are tables, each with a shape of its own."""
-
-_OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
-    "policy": {
-        "skew_s": Integer(0, 86400),
-        "max_merge_delay_s": Integer(0, 30 * 86400),
-        "max_age_days": Integer(1, 100_000),
-        **dict.fromkeys(_NESTED, OneOf(())),
-    },
-    "require": {
-        "tsa_groups": Integer(0, 100),
-        "anchors": Integer(0, 100),
-        "witnesses": Integer(0, 100),
-        "content": Boolean(),
-        "full_chain": Boolean(),
-    },
-    "log": {
-        "receipt_vkey": _VKEY,
-        "from_size": Integer(),
-        "last_size": Integer(),
-        "not_after": _WHEN,
-    },
-    "log.anchor": {"from_size": Integer(), "to_size": Integer()},
-    "tsa": {"policies": ListOf(_OID, 100), "distrust_after": _WHEN},
-    "chain": {
-        "name": _LINE,
-        "genesis": _HEX32,
-        "runtime_sha256": _HEX32,
-        "known_blocks": ListOf(Record({"number": Integer(), "hash": _HEX32}), 100_000),
-    },
-    "witness": {},
-}
-_REQUIRED: Mapping[str, Mapping[str, Shape]] = {
-    "policy": {"version": OneOf((1,))},
-    "require": {},
-    "log": {"origin": ORIGIN, "vkey": _VKEY, "class": LOG_CLASS},
-    "log.anchor": {"chain": Integer(1), "contract": _HEX20, "sender": _HEX20},
-    "tsa": {"name": _LINE, "group": _LINE, "roots": _PEMS, "class": LOG_CLASS},
-    "chain": {"chain_id": Integer(1), "class": LOG_CLASS},
-    "witness": {"name": _LINE, "vkey": _VKEY},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +130,8 @@ def parse_policy(data: bytes, *, name: str) -> TrustPolicy:
 
 
 def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPolicy:
-    top = _table(document, "policy", place="policy", nested=True)
-    require = _table(document.get("require", {}), "require", place="require")
+    top = checked_table(document, "policy", place="policy", nested=True)
+    require = checked_table(document.get("require", {}), "require", place="require")
     refused = document.get("algorithms", {})
     notary = document.get("notary", {})
     max_age_days = top.get("max_age_days")
@@ -203,10 +142,10 @@ def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPo
         max_merge_delay=timedelta(seconds=_number(top.get("max_merge_delay_s", 3600))),
         max_age=None if max_age_days is None else timedelta(days=_number(max_age_days)),
         require=Requirements(**require),  # type: ignore[arg-type] # the table's shape is the class's
-        logs=tuple(_log(entry, i) for i, entry in enumerate(_tables(document, "log"))),
-        authorities=tuple(_authority(entry, i) for i, entry in enumerate(_tables(document, "tsa"))),
-        chains=tuple(_chain(entry, i) for i, entry in enumerate(_tables(document, "chain"))),
-        witnesses=_witnesses(_tables(document, "witness")),
+        logs=tuple(_log(entry, i) for i, entry in enumerate(tables_of(document, "log"))),
+        authorities=tuple(_authority(entry, i) for i, entry in enumerate(tables_of(document, "tsa"))),
+        chains=tuple(_chain(entry, i) for i, entry in enumerate(tables_of(document, "chain"))),
+        witnesses=_witnesses(tables_of(document, "witness")),
         notary_roots=_notary_roots(notary),
         refused=_refused(refused),
     )
@@ -219,7 +158,7 @@ def _log(entry: object, number: int) -> TrustedLog:
     anchors = entry.get("anchor", [])
     if not isinstance(anchors, list):
         raise FormatError(f"{place}.anchor", "an array of tables", anchors)
-    table = _table({key: value for key, value in entry.items() if key != "anchor"}, "log", place=place)
+    table = checked_table({key: value for key, value in entry.items() if key != "anchor"}, "log", place=place)
     key = _key(table["vkey"], f"{place}.vkey")
     if key.name != table["origin"]:
         raise FormatError(f"{place}.vkey", f"a key named {table['origin']}", key.name)
@@ -238,7 +177,7 @@ def _log(entry: object, number: int) -> TrustedLog:
 
 
 def _contract(entry: object, place: str) -> TrustedContract:
-    table = _table(entry, "log.anchor", place=place)
+    table = checked_table(entry, "log.anchor", place=place)
     to_size = table.get("to_size")
     return TrustedContract(
         chain_id=_number(table["chain"]),
@@ -251,7 +190,7 @@ def _contract(entry: object, place: str) -> TrustedContract:
 
 def _authority(entry: object, number: int) -> TsaTrust:
     place = f"tsa[{number}]"
-    table = _table(entry, "tsa", place=place)
+    table = checked_table(entry, "tsa", place=place)
     policies = table.get("policies", [])
     return TsaTrust(
         name=str(table["name"]),
@@ -264,7 +203,7 @@ def _authority(entry: object, number: int) -> TsaTrust:
 
 
 def _chain(entry: object, number: int) -> TrustedChain:
-    table = _table(entry, "chain", place=f"chain[{number}]")
+    table = checked_table(entry, "chain", place=f"chain[{number}]")
     chain_id = _number(table["chain_id"])
     blocks = table.get("known_blocks", [])
     known = tuple(
@@ -285,7 +224,7 @@ def _witnesses(entries: list[object]) -> dict[str, VerifierKey]:
     witnesses: dict[str, VerifierKey] = {}
     for number, entry in enumerate(entries):
         place = f"witness[{number}]"
-        table = _table(entry, "witness", place=place)
+        table = checked_table(entry, "witness", place=place)
         name, key = str(table["name"]), _key(table["vkey"], f"{place}.vkey")
         if name in witnesses:
             raise FormatError(place, "a name and a key that stand nowhere else", name)
@@ -296,17 +235,16 @@ def _witnesses(entries: list[object]) -> dict[str, VerifierKey]:
 def _notary_roots(table: object) -> tuple[bytes, ...]:
     if table == {}:
         return ()
-    Record({"roots": _PEMS}).check(_json(table), "notary")
+    NOTARY.check(json_of(table), "notary")
     return _roots(table["roots"], "notary") if isinstance(table, dict) else ()
 
 
 def _refused(table: object) -> dict[str, date]:
     if table == {}:
         return dict(REFUSED_BY_DEFAULT)
-    names = MapOf(_ALGORITHM, _WHEN, max_items=100)
-    Record({"refuse": names}).check(_json(table), "algorithms")
+    ALGORITHMS.check(json_of(table), "algorithms")
     refuse = table["refuse"] if isinstance(table, dict) else {}
-    days = {str(name): _when(_json(since)) for name, since in refuse.items()}
+    days = {str(name): _when(json_of(since)) for name, since in refuse.items()}
     return {name: since.date() for name, since in days.items() if since}
 
 
@@ -318,48 +256,6 @@ def _roots(values: object, place: str) -> tuple[bytes, ...]:
             load_certificate(der)  # here, where a flaw is the policy's and not the bundle's
             roots.append(der)
     return tuple(roots)
-
-
-def _tables(document: Mapping[str, object], name: str) -> list[object]:
-    value = document.get(name, [])
-    if not isinstance(value, list):
-        raise FormatError(name, f"an array of tables [[{name}]]", value)
-    return value
-
-
-def _table(value: object, kind: str, *, place: str, nested: bool = False) -> dict[str, Json]:
-    """Return a table's entries, checked. `nested`: those that have a shape of their own are checked by others."""
-    if not isinstance(value, dict):
-        raise FormatError(place, "a table", value)
-    fields = {**_REQUIRED[kind], **_OPTIONAL[kind]}
-    for name in value.keys() - fields.keys():
-        raise FormatError(
-            f"{place}.{name}", "an entry that trust policies have: " + ", ".join(sorted(fields)), name
-        )
-    for name in _REQUIRED[kind].keys() - value.keys():
-        raise FormatError(f"{place}.{name}", "a value", "none")
-    scalars = {name: _json(v) for name, v in value.items() if not (nested and name in _NESTED)}
-    for name, member in scalars.items():
-        fields[name].check(member, f"{place}.{name}")
-    return scalars
-
-
-def _json(value: object) -> Json:
-    """A TOML value as JSON: dates and times become text."""
-    match value:
-        case datetime():
-            aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return aware.astimezone(UTC).isoformat()
-        case date():
-            return value.isoformat()
-        case list():
-            return [_json(member) for member in value]
-        case dict():
-            return {str(name): _json(member) for name, member in value.items()}
-        case bool() | int() | str() | None:
-            return value
-        case _:
-            return str(value)
 
 
 def _when(value: Json) -> datetime | None:

@@ -16,8 +16,7 @@
 What is trusted is in the policy and the headers files; nothing inside the bundle is trusted because it is inside.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,50 +26,30 @@ from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import ConfigError, FormatError
-from evidence_vault.verify.checks.anchors import AnchorFact, check_anchors
+from evidence_vault.verify.checks.anchors import check_anchors
 from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.content import check_content
 from evidence_vault.verify.checks.events import check_events, cut_size
 from evidence_vault.verify.checks.log import LogFacts, check_log
 from evidence_vault.verify.checks.platform import check_algorithms, check_platform
 from evidence_vault.verify.checks.times import Timeline, build_timeline, check_times
-from evidence_vault.verify.checks.tokens import TokenFact, check_tokens
+from evidence_vault.verify.checks.tokens import check_tokens
 from evidence_vault.verify.contents import Bundle, read_bundle
 from evidence_vault.verify.reader import BundleFiles, FileDigest, open_bundle
 from evidence_vault.verify.report import (
-    ROWS,
     WORST_FIRST,
-    Bounds,
     Finding,
     Findings,
     ItemReport,
     Report,
-    Row,
     Status,
     Verdict,
 )
 from evidence_vault.verify.trust import TrustPolicy
+from evidence_vault.verify.verdict import Facts, judge_item
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Given times that can be asked about: far enough from the ends of the calendar to reckon with."""
-
-FLOOR = (1, 2, 3, 4, 8)
-"""Rows that must pass for every item, whatever the policy says. Row 2 passes only if a content was compared:
-a policy that doesn't ask for content can't lower that."""
-
-DEVELOPMENT = "development"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What the checks established, for the verdict."""
-
-    findings: Findings
-    log: LogFacts
-    tokens: tuple[TokenFact, ...]
-    anchors: tuple[AnchorFact, ...]
-    timeline: Timeline
-    bounds: tuple[Bounds, ...]
 
 
 def verify_path(
@@ -107,7 +86,7 @@ def verify_files(
     # (1) form
     bundle = read_bundle(files)
     facts = run_checks(bundle, policy, at=at, handed_in=handed_in, headers=headers)
-    items = tuple(_judge_item(bundle, item, policy, facts, at=at) for item in bundle.items)
+    items = tuple(judge_item(bundle, item, policy, facts, at=at) for item in bundle.items)
     size = cut_size(bundle)
     cut = facts.timeline.record_time(size - 1) if size else None
     return _report(
@@ -204,109 +183,6 @@ def _check_log_keys_in_time(
             expected=f"<= {encode_time(signer.not_after)}",
             found=found,
         )
-
-
-def _judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:
-    """The verdict on one item: any FAILED row fails it; what is unmet keeps it from passing."""
-    rows = tuple(facts.findings.row(number, item) for number in ROWS)
-    subject = Subject(kind="item", id=item)
-    index = facts.log.index.get((subject, 0))
-    record = None if index is None else facts.timeline.record_time(index)
-    groups = () if index is None else facts.timeline.groups_on(index)
-    anchors = _counting_anchors(facts, index)
-    unmet = tuple(_unmet(bundle, item, policy, facts, rows=rows, at=at))
-    content_times = [
-        fact.token.gen_time for fact in facts.tokens if fact.position[0] == subject and fact.covers is None
-    ]
-    if any(row.status is Status.FAILED for row in rows):
-        verdict = Verdict.TOTAL_FAILED
-    elif unmet:
-        verdict = Verdict.INDETERMINATE
-    elif _uses_development(facts, subject, index, anchors):
-        verdict = Verdict.DEVELOPMENT_PASSED
-    else:
-        verdict = Verdict.TOTAL_PASSED
-    return ItemReport(
-        item=item,
-        verdict=verdict,
-        rows=rows,
-        record_time=record.time if record else None,
-        record_groups=groups,
-        content_time=min(content_times, default=None),
-        anchors=tuple(
-            f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
-        ),
-        bounds=tuple(bound for bound in facts.bounds if bound.subject == item),
-        unmet=unmet,
-    )
-
-
-def _unmet(
-    bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, rows: Sequence[Row], at: datetime
-) -> Iterable[str]:
-    """The floor first, then the policy's requirements, as keys of texts."""
-    status = {row.number: row.status for row in rows}
-    for number in FLOOR:
-        if number == 2 and status[2] is Status.NOT_PRESENT:
-            yield "no-content-compared"
-        elif status[number] is not Status.PASSED:
-            yield f"row-{number}"
-    if status[10] is not Status.PASSED:
-        yield "row-10"
-    index = facts.log.index.get((Subject(kind="item", id=item), 0))
-    if index is None:
-        return
-    require = policy.require
-    if len(facts.timeline.groups_on(index)) < max(1, require.tsa_groups):
-        yield "tsa-groups"
-    anchors = _counting_anchors(facts, index)
-    if len({anchor.network for anchor in anchors}) < require.anchors:
-        yield "anchors"
-    witnesses = {name for size, names in facts.log.witnesses.items() if size > index for name in names}
-    if len(witnesses) < require.witnesses:
-        yield "witnesses"
-    if require.full_chain and not _chain_is_full(anchors, index):
-        yield "full-chain"
-    size = cut_size(bundle)
-    if size is None or size <= index:
-        yield "cut"
-    cut = facts.timeline.record_time(size - 1) if size else None
-    if policy.max_age is not None and (cut is None or at - cut.time > policy.max_age):
-        yield "too-old"
-
-
-def _counting_anchors(facts: Facts, index: int | None) -> list[AnchorFact]:
-    """Anchors that cover the deposit and passed rows 6 and 7."""
-    return [
-        anchor for anchor in facts.anchors if anchor.confirmed and index is not None and anchor.size > index
-    ]
-
-
-def _chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
-    """Whether every anchor since the item's first one is here: each names the one before it on its network."""
-    sizes: dict[str, list[int]] = {}
-    whole = bool(anchors)
-    for anchor in sorted(anchors, key=lambda anchor: anchor.size):
-        before = sizes.setdefault(anchor.network, [])
-        whole = whole and (anchor.prev_size in before or (not before and anchor.prev_size <= index))
-        before.append(anchor.size)
-    return whole
-
-
-def _uses_development(
-    facts: Facts, subject: Subject, index: int | None, anchors: Sequence[AnchorFact]
-) -> bool:
-    """Whether anything that the verdict or a time beside it stands on is of the class development."""
-    tokens = [
-        fact
-        for fact in facts.tokens
-        if (fact.position[0] == subject if fact.covers is None else index is not None and fact.covers > index)
-    ]
-    return (
-        facts.log.log_class == DEVELOPMENT
-        or any(fact.token.tsa_class == DEVELOPMENT for fact in tokens)
-        or any(anchor.chain_class == DEVELOPMENT for anchor in anchors)
-    )
 
 
 def _shown(found: object) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from evidence_vault.core.event_types import EVENT_TYPES
 from evidence_vault.core.events import COMMON
 from evidence_vault.core.layout import MAX_ITEMS, Part
-from evidence_vault.verify import trust
+from evidence_vault.verify import trust_form
 from evidence_vault.verify.report import EXIT_CODES, ROWS
 from evidence_vault.verify.texts import FINDING, UNMET
 from tests.docs.pages import ROOT, blocks, run_page, section, table_keys
@@ -58,12 +58,12 @@ def test_event_types_have_no_further_section() -> None:
     assert sorted(shown) == sorted(EVENT_TYPES)
 
 
-@pytest.mark.parametrize("table", trust._REQUIRED)
+@pytest.mark.parametrize("table", trust_form.REQUIRED)
 def test_trust_policy_table_is_that_of_the_code(table: str) -> None:
     page = SPEC / "trust-policy.md"
     headings = {"policy": "The file", "require": "[require]", "log.anchor": "[[log.anchor]]"}
     keys = table_keys(section(page, headings.get(table, f"[[{table}]]")))
-    assert sorted(keys) == sorted({*trust._REQUIRED[table], *trust._OPTIONAL[table]})
+    assert sorted(keys) == sorted({*trust_form.REQUIRED[table], *trust_form.OPTIONAL[table]})
 
 
 def test_findings_are_those_of_the_code() -> None:

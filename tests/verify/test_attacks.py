@@ -19,7 +19,7 @@ from evidence_vault.verify.reader import FileDigest, FolderFiles
 from evidence_vault.verify.render import escape
 from evidence_vault.verify.report import MAX_SHOWN, Findings, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
-from evidence_vault.verify.verifier import _chain_is_full
+from evidence_vault.verify.verdict import chain_is_full
 from tests.verify.asking import ask, flaws, outcome, policy_of, verify_bytes, write_policy
 from tests.verify.handmade import PLATFORM, Sealed, Vault, good_bundle, sha256_hex, small_bundle
 from tests.verify.outside import Authority, Chain
@@ -242,7 +242,7 @@ def anchored(size: int, prev: int, network: str) -> AnchorFact:
     ],
 )
 def test_chain_of_anchors_is_whole_on_each_network(anchors: list[AnchorFact], whole: bool) -> None:
-    assert _chain_is_full(anchors, 5) is whole
+    assert chain_is_full(anchors, 5) is whole
 
 
 def test_verify_command_prints_on_a_terminal_without_chinese(

@@ -1,0 +1,141 @@
+"""The verdict on an item: the floor that no policy can lower, then the policy's requirements.
+
+TOTAL-FAILED if any row failed. TOTAL-PASSED only if the floor and every requirement are met by what passed; what
+is NOT PRESENT or INDETERMINATE meets nothing. Passing with development evidence has a name of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from evidence_vault.core.events import Subject
+from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.events import cut_size
+from evidence_vault.verify.checks.log import LogFacts
+from evidence_vault.verify.checks.times import Timeline
+from evidence_vault.verify.checks.tokens import TokenFact
+from evidence_vault.verify.contents import Bundle
+from evidence_vault.verify.report import (
+    ROWS,
+    Bounds,
+    Findings,
+    ItemReport,
+    Row,
+    Status,
+    Verdict,
+    passed_verdict,
+)
+from evidence_vault.verify.trust import TrustPolicy
+
+FLOOR = (1, 2, 3, 4, 8)
+"""Rows that must pass for every item, whatever the policy says. Row 2 passes only if a content was compared:
+a policy that doesn't ask for content can't lower that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the checks established, for the verdict."""
+
+    findings: Findings
+    log: LogFacts
+    tokens: tuple[TokenFact, ...]
+    anchors: tuple[AnchorFact, ...]
+    timeline: Timeline
+    bounds: tuple[Bounds, ...]
+
+
+def judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:
+    """The verdict on one item: any FAILED row fails it; what is unmet keeps it from passing."""
+    rows = tuple(facts.findings.row(number, item) for number in ROWS)
+    subject = Subject(kind="item", id=item)
+    index = facts.log.index.get((subject, 0))
+    record = None if index is None else facts.timeline.record_time(index)
+    groups = () if index is None else facts.timeline.groups_on(index)
+    anchors = _counting_anchors(facts, index)
+    unmet = tuple(_unmet(bundle, item, policy, facts, rows=rows, at=at))
+    content_times = [
+        fact.token.gen_time for fact in facts.tokens if fact.position[0] == subject and fact.covers is None
+    ]
+    if any(row.status is Status.FAILED for row in rows):
+        verdict = Verdict.TOTAL_FAILED
+    elif unmet:
+        verdict = Verdict.INDETERMINATE
+    else:
+        verdict = passed_verdict(_classes(facts, subject, index, anchors))
+    return ItemReport(
+        item=item,
+        verdict=verdict,
+        rows=rows,
+        record_time=record.time if record else None,
+        record_groups=groups,
+        content_time=min(content_times, default=None),
+        anchors=tuple(
+            f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
+        ),
+        bounds=tuple(bound for bound in facts.bounds if bound.subject == item),
+        unmet=unmet,
+    )
+
+
+def _unmet(
+    bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, rows: Sequence[Row], at: datetime
+) -> Iterable[str]:
+    """The floor first, then the policy's requirements, as keys of texts."""
+    status = {row.number: row.status for row in rows}
+    for number in FLOOR:
+        if number == 2 and status[2] is Status.NOT_PRESENT:
+            yield "no-content-compared"
+        elif status[number] is not Status.PASSED:
+            yield f"row-{number}"
+    if status[10] is not Status.PASSED:
+        yield "row-10"
+    index = facts.log.index.get((Subject(kind="item", id=item), 0))
+    if index is None:
+        return
+    require = policy.require
+    if len(facts.timeline.groups_on(index)) < max(1, require.tsa_groups):
+        yield "tsa-groups"
+    anchors = _counting_anchors(facts, index)
+    if len({anchor.network for anchor in anchors}) < require.anchors:
+        yield "anchors"
+    witnesses = {name for size, names in facts.log.witnesses.items() if size > index for name in names}
+    if len(witnesses) < require.witnesses:
+        yield "witnesses"
+    if require.full_chain and not chain_is_full(anchors, index):
+        yield "full-chain"
+    size = cut_size(bundle)
+    if size is None or size <= index:
+        yield "cut"
+    cut = facts.timeline.record_time(size - 1) if size else None
+    if policy.max_age is not None and (cut is None or at - cut.time > policy.max_age):
+        yield "too-old"
+
+
+def _counting_anchors(facts: Facts, index: int | None) -> list[AnchorFact]:
+    """Anchors that cover the deposit and passed rows 6 and 7."""
+    return [
+        anchor for anchor in facts.anchors if anchor.confirmed and index is not None and anchor.size > index
+    ]
+
+
+def chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
+    """Whether every anchor since the item's first one is here: each names the one before it on its network."""
+    sizes: dict[str, list[int]] = {}
+    whole = bool(anchors)
+    for anchor in sorted(anchors, key=lambda anchor: anchor.size):
+        before = sizes.setdefault(anchor.network, [])
+        whole = whole and (anchor.prev_size in before or (not before and anchor.prev_size <= index))
+        before.append(anchor.size)
+    return whole
+
+
+def _classes(
+    facts: Facts, subject: Subject, index: int | None, anchors: Sequence[AnchorFact]
+) -> Iterable[str | None]:
+    """The classes of everything that the verdict or a time beside it stands on."""
+    yield facts.log.log_class
+    for fact in facts.tokens:
+        if fact.position[0] == subject if fact.covers is None else index is not None and fact.covers > index:
+            yield fact.token.tsa_class
+    for anchor in anchors:
+        yield anchor.chain_class
