@@ -140,6 +140,8 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
             raise FormatError(place, f"the field {name}", "none")
         if name in COMMON:
             COMMON[name].check(value[name], f"{place}.{name}")
+        elif not isinstance(value[name], dict):
+            raise FormatError(f"{place}.{name}", "an object", value[name])
     subject = _subject(value["subject"], place)
     if (value["seq"] == 0) != (value["prev"] is None):
         raise FormatError(f"{place}.prev", "null at seq 0 and only there", value["prev"])
