@@ -25,6 +25,7 @@ requirements: $(READY)  ## pin everything again
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/base.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --prerelease=if-necessary-or-explicit --extra server --extra devchain pyproject.toml -c requirements/base.txt -o requirements/server.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --prerelease=if-necessary-or-explicit --all-extras --group dev pyproject.toml -c requirements/server.txt -o requirements/dev.txt
+	echo 'hatchling>=1.33' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes - -c requirements/dev.txt -o requirements/build.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
