@@ -98,6 +98,9 @@ class Parts:
     def __init__(self, paths: Mapping[str, layout.Path], raw: Mapping[str, bytes]) -> None:
         self._paths = paths
         self._raw = raw
+        self._evidence: dict[str, list[bytes]] = {}
+        for path, _ in self._of(Part.REVOCATION):
+            self._evidence.setdefault(path.rpartition("/")[0], []).append(raw[path])
 
     def _of(self, *parts: Part, added: bool | None = None) -> Iterator[tuple[str, layout.Path]]:
         for path, meaning in self._paths.items():
@@ -236,8 +239,7 @@ class Parts:
         return tuple(found)
 
     def _revocation(self, folder: str) -> tuple[bytes, ...]:
-        start = f"{folder}/revocation/"
-        return tuple(data for path, data in self._raw.items() if path.startswith(start))
+        return tuple(self._evidence.get(f"{folder}/revocation", ()))
 
     def anchors(self) -> tuple[AnchorPart, ...]:
         """Anchor proofs, by their kind; each kind parses its own."""

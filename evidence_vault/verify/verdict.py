@@ -10,11 +10,9 @@ from datetime import datetime
 
 from evidence_vault.core.events import Subject
 from evidence_vault.verify.checks.anchors import AnchorFact
-from evidence_vault.verify.checks.events import cut_size
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.times import Timeline
 from evidence_vault.verify.checks.tokens import TokenFact
-from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.report import (
     ROWS,
     Bounds,
@@ -42,9 +40,10 @@ class Facts:
     anchors: tuple[AnchorFact, ...]
     timeline: Timeline
     bounds: tuple[Bounds, ...]
+    cut_size: int | None
 
 
-def judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:
+def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:
     """The verdict on one item: any FAILED row fails it; what is unmet keeps it from passing."""
     rows = tuple(facts.findings.row(number, item) for number in ROWS)
     subject = Subject(kind="item", id=item)
@@ -52,7 +51,7 @@ def judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, 
     record = None if index is None else facts.timeline.record_time(index)
     groups = () if index is None else facts.timeline.groups_on(index)
     anchors = _counting_anchors(facts, index)
-    unmet = tuple(_unmet(bundle, item, policy, facts, rows=rows, at=at))
+    unmet = tuple(_unmet(item, policy, facts, rows=rows, at=at))
     content_times = [
         fact.token.gen_time for fact in facts.tokens if fact.position[0] == subject and fact.covers is None
     ]
@@ -78,7 +77,7 @@ def judge_item(bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, 
 
 
 def _unmet(
-    bundle: Bundle, item: str, policy: TrustPolicy, facts: Facts, *, rows: Sequence[Row], at: datetime
+    item: str, policy: TrustPolicy, facts: Facts, *, rows: Sequence[Row], at: datetime
 ) -> Iterable[str]:
     """The floor first, then the policy's requirements, as keys of texts."""
     status = {row.number: row.status for row in rows}
@@ -103,7 +102,7 @@ def _unmet(
         yield "witnesses"
     if require.full_chain and not chain_is_full(anchors, index):
         yield "full-chain"
-    size = cut_size(bundle)
+    size = facts.cut_size
     if size is None or size <= index:
         yield "cut"
     cut = facts.timeline.record_time(size - 1) if size else None

@@ -86,8 +86,8 @@ def verify_files(
     # (1) form
     bundle = read_bundle(files)
     facts = run_checks(bundle, policy, at=at, handed_in=handed_in, headers=headers)
-    items = tuple(judge_item(bundle, item, policy, facts, at=at) for item in bundle.items)
-    size = cut_size(bundle)
+    items = tuple(judge_item(item, policy, facts, at=at) for item in bundle.items)
+    size = facts.cut_size
     cut = facts.timeline.record_time(size - 1) if size else None
     return _report(
         policy,
@@ -159,7 +159,15 @@ def run_checks(
     check_platform(
         bundle, record_time=min((source.time for source in times if source), default=None), findings=findings
     )
-    return Facts(findings=findings, log=log, tokens=tokens, anchors=anchors, timeline=timeline, bounds=bounds)
+    return Facts(
+        findings=findings,
+        log=log,
+        tokens=tokens,
+        anchors=anchors,
+        timeline=timeline,
+        bounds=bounds,
+        cut_size=cut_size(bundle),
+    )
 
 
 def _check_log_keys_in_time(

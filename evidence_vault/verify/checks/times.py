@@ -13,9 +13,11 @@ Only tokens that passed row 5 and blocks that passed rows 6 and 7 count.
     (4) the deposit has a U; any other event without a bound is listed as unbounded on that side
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject
@@ -42,7 +44,7 @@ class Source:
     recorded_at: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """All times that count, and the questions that the report asks of them."""
 
@@ -52,19 +54,15 @@ class Timeline:
 
     def lower(self, index: int) -> Source | None:
         """L(i): the k-th latest over groups of what was recorded below leaf i."""
-        known = [s for s in self.all if s.recorded_at is not None and s.recorded_at < index]
-        return _kth(known, self.k, latest=True)
+        return _step(self._recorded, index)
 
     def upper(self, index: int) -> Source | None:
         """U(i): the k-th earliest over groups of checkpoints that hold leaf i."""
-        after = [s for s in self.all if s.covers is not None and s.covers > index]
-        return _kth(after, self.k, latest=False)
+        return _step(self._covering, -index)
 
     def record_time(self, index: int) -> Source | None:
         """As U(i), from tokens alone: the time of the verdict sentence."""
-        return _kth(
-            [s for s in self.tokens if s.covers is not None and s.covers > index], self.k, latest=False
-        )
+        return _step(self._stamped, -index)
 
     def groups_on(self, index: int) -> tuple[str, ...]:
         """The groups whose tokens cover leaf i."""
@@ -74,6 +72,19 @@ class Timeline:
     def all(self) -> tuple[Source, ...]:
         """Tokens and blocks."""
         return (*self.tokens, *self.blocks)
+
+    @cached_property
+    def _recorded(self) -> "_Steps":
+        placed = [(s.recorded_at, s) for s in self.all if s.recorded_at is not None]
+        return _steps(placed, self.k, latest=True)
+
+    @cached_property
+    def _covering(self) -> "_Steps":
+        return _steps([(-s.covers, s) for s in self.all if s.covers is not None], self.k, latest=False)
+
+    @cached_property
+    def _stamped(self) -> "_Steps":
+        return _steps([(-s.covers, s) for s in self.tokens if s.covers is not None], self.k, latest=False)
 
 
 def build_timeline(
@@ -202,13 +213,30 @@ def _later(lower: Source | None, upper: Source | None, skew: timedelta) -> bool:
     return bool(lower and upper and lower.time - lower.accuracy > upper.time + upper.accuracy + skew)
 
 
-def _kth(sources: Sequence[Source], k: int, *, latest: bool) -> Source | None:
-    """The k-th best over distinct groups, each group by its own best; None if there are fewer."""
+_Steps = tuple[list[int], list[Source | None]]
+"""Ascending positions, and at each the k-th best of all sources up to there: asked once for every event."""
+
+
+def _steps(placed: Sequence[tuple[int, Source]], k: int, *, latest: bool) -> _Steps:
+    """The k-th best over distinct groups, each group by its own best; None where there are fewer."""
     best: dict[str, Source] = {}
-    for source in sorted(sources, key=lambda s: s.time, reverse=latest):
-        best.setdefault(source.group, source)
-    ranked = list(best.values())
-    return ranked[k - 1] if len(ranked) >= k else None
+    positions: list[int] = []
+    values: list[Source | None] = []
+    for position, source in sorted(placed, key=lambda pair: pair[0]):
+        kept = best.setdefault(source.group, source)
+        if source.time > kept.time if latest else source.time < kept.time:
+            best[source.group] = source
+        ranked = sorted(best.values(), key=lambda s: s.time, reverse=latest)
+        positions.append(position)
+        values.append(ranked[k - 1] if len(ranked) >= k else None)
+    return positions, values
+
+
+def _step(steps: _Steps, limit: int) -> Source | None:
+    """The value at the last position below `limit`."""
+    positions, values = steps
+    below = bisect_left(positions, limit)
+    return values[below - 1] if below else None
 
 
 def _iso(at: datetime) -> str:
