@@ -72,7 +72,9 @@ def test_token_wrong_is_refused_before_the_body_is_read(client: TestClient) -> N
         read.append(1)
         yield b"x"
 
-    answer = client.post("/v1/items", content=body(), headers={"Authorization": "Bearer ev_x"})
+    answer = client.post(
+        "/v1/items", content=body(), headers={"Authorization": "Bearer ev_x", "Expect": "100-continue"}
+    )
     assert (answer.status_code, read) == (401, [])
 
 

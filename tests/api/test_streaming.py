@@ -50,7 +50,7 @@ def begin(port: int, headers: dict[str, str], length: int | None) -> socket.sock
 
 
 def incoming(vault: Vault) -> int:
-    return sum(path.stat().st_size for path in (vault.settings.home / "incoming").iterdir())
+    return sum(path.stat().st_size for path in list((vault.settings.home / "incoming").iterdir()))
 
 
 @pytest.mark.parametrize("length", [3_000_000, None], ids=["announced", "chunked"])
