@@ -28,7 +28,7 @@ from anchors.base import TreeHead
 from anchors.ethereum.proof import encode_proof
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import encode_parts, file_of_bytes, write_bundle
-from evidence_vault.core.canonical import encode_canonical
+from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.disclosures import digest_disclosure, encode_disclosure
 from evidence_vault.core.events import (
@@ -101,6 +101,7 @@ class Vault:
         self.order: list[tuple[Subject, int]] = []
         self.leaves: list[bytes] = []
         self.notes: dict[int, bytes] = {}
+        self.cosigs: dict[int, bytes] = {}
         self.parts: Files = {}
         self.contents: dict[str, bytes | None] = {}
         self.disclosed: dict[str, list[str]] = {}
@@ -269,20 +270,28 @@ class Vault:
         cut: int | None = None,
         bundle: str | None = None,
         sealed: bool = True,
-        more: Mapping[str, bytes] | None = None,
+        cases: Sequence[Subject] = (),
+        redacted: Sequence[tuple[Subject, int]] = (),
     ) -> "Sealed":
         """Freeze the parts, seal them with EXPORTED, publish M, and prove it all against M.
 
-        cut: newest checkpoint with tokens, unless given. sealed: False leaves EXPORTED out. more: further
-        parts inside the seal.
+        cut: newest checkpoint with tokens, unless given. sealed: False leaves EXPORTED out. cases: travel
+        too, as of the cut; redacted: events of theirs that the reader may not see.
         """
         stamped = [int(subject.id) for subject in self.events if subject.kind == "checkpoint"]
         cut = max(stamped) if cut is None else cut
         bundle = bundle or make_id("bd", "bundle")
         subjects = [Subject(kind="item", id=item) for item in sorted(items)]
-        files = self._freeze(subjects, cut=cut, bundle=bundle) | dict(more or {})
+        files = self._freeze(subjects, cases, cut=cut, bundle=bundle)
+        for subject, seq in redacted:
+            del files[layout.event_path(subject, seq)]
+            files[layout.redacted_path(subject, seq)] = encode_redacted(self.events[subject][seq])
         parts = encode_parts({path: file_of_bytes(data) for path, data in files.items()})
-        carried = [place for place in self.order if layout.event_path(*place) in files]
+        carried = [
+            place
+            for place in self.order
+            if layout.event_path(*place) in files or layout.redacted_path(*place) in files
+        ]
         if sealed:
             for subject in subjects:
                 event = self.add(subject, "EXPORTED", why=OWNER, **seal_fields(bundle, self.head(cut), parts))
@@ -298,14 +307,17 @@ class Vault:
             cut=cut,
         )
 
-    def _freeze(self, subjects: Sequence[Subject], *, cut: int, bundle: str) -> Files:
+    def _freeze(
+        self, subjects: Sequence[Subject], cases: Sequence[Subject], *, cut: int, bundle: str
+    ) -> Files:
         files: Files = {layout.README: README}
         files[layout.BUNDLE_JSON] = layout.encode_bundle_json(
             origin=self.keys.origin, bundle_id=bundle, item_ids=[subject.id for subject in subjects]
         )
         for index, (subject, seq) in enumerate(self.order):
             whole = subject in subjects or subject.kind == "checkpoint"
-            if whole or (subject.kind in ("log", "platform") and index < cut):
+            as_of_cut = subject.kind in ("log", "platform") or subject in cases
+            if whole or (as_of_cut and index < cut):
                 files[layout.event_path(subject, seq)] = self.events[subject][seq].raw
         for subject in subjects:
             content = self.contents[subject.id]
@@ -329,6 +341,7 @@ class Vault:
         """Notes, consistency between neighbours, and inclusion of every carried event in M."""
         kept = sorted(sizes or self.notes)
         files = {layout.note_path(size): self.notes[size] for size in kept}
+        files |= {layout.cosigs_path(size): lines for size, lines in self.cosigs.items() if size in kept}
         for older, newer in pairwise(kept):
             proof = prove_consistency(older, newer, self.read)
             files[layout.consistency_path(older, newer)] = encode_consistency(proof)
@@ -461,6 +474,11 @@ def seal_fields(bundle: str, head: TreeHead, parts: bytes) -> dict[str, Any]:
         "cut": {"size": head.size, "root": head.root_hash.hex()},
         "parts_sha256": sha256_hex(parts),
     }
+
+
+def encode_redacted(event: Event) -> bytes:
+    hidden: dict[str, Json] = {"v": 1, "seq": event.seq}
+    return encode_canonical(hidden | {"event_sha256": event.sha256.hex(), "nonce": event.nonce.hex()})
 
 
 def encode_consistency(proof: Sequence[bytes]) -> bytes:
