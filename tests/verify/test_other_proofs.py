@@ -1,4 +1,4 @@
-"""What else may vouch or travel: headers files, witnesses, cases whose events the reader may not see, commitments."""
+"""What else may vouch or travel: headers files, witnesses, cases with hidden events, commitments."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -22,15 +22,12 @@ from tests.verify.outside import derive
 
 def headers_of(good: Sealed, **changes: Any) -> HeadersFile:
     """What two nodes said about the anchors' blocks."""
-    block: dict[str, Any] = {"finalized": True, **changes}
-    blocks = [
-        SourcedBlock(**({"number": number, "block_hash": block_hash} | block))
+    blocks: list[dict[str, Any]] = [
+        {"number": number, "block_hash": block_hash, "finalized": True}
         for number, block_hash in good.vault.chain.blocks
     ]
-    sources = (
-        HeaderSource(host="a.example", blocks=tuple(blocks)),
-        HeaderSource(host="b.example", blocks=()),
-    )
+    told = tuple(SourcedBlock(**(block | changes)) for block in blocks)
+    sources = (HeaderSource(host="a.example", blocks=told), HeaderSource(host="b.example", blocks=()))
     asked = datetime(2026, 11, 23, tzinfo=UTC)
     return HeadersFile(chain_id=good.vault.chain.chain_id, fetched_at=asked, sources=sources)
 
