@@ -5,6 +5,7 @@ nothing is ever interpreted as markup. The verdict line is first and last.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -157,10 +158,16 @@ def _item(item: ItemReport, lang: str) -> Iterator[str]:
 
 def _row(row: Row, lang: str) -> Iterator[str]:
     title = f"{ROW[row.number].lang(lang)}  [{CLAUSE[row.number]}]"
-    yield f"    {row.number:>2}  {STATUS[row.status].lang(lang):<14} {title}"
+    yield f"    {row.number:>2}  {_pad(STATUS[row.status].lang(lang), 13)}  {title}"
     for finding in row.findings:
         if finding.status is row.status or finding.status is not Status.PASSED:
             yield from _finding(finding, lang)
+
+
+def _pad(text: str, columns: int) -> str:
+    """Fill up to a width on the screen, where Chinese characters take two columns."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return text + " " * (columns - len(text) - wide)
 
 
 def _finding(finding: Finding, lang: str) -> Iterator[str]:

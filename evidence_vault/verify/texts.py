@@ -285,9 +285,13 @@ FINDING: Mapping[str, Text] = {
         "{place}自{since}起不再采用，需要续证", "{place} is refused from {since}: renewal needed"
     ),
     "platform.stated": Text(
-        "运营者：{operator}；与当事人关系：{relation}；备案：{filings}；可读取内容：{can_read}",
-        "Operator: {operator}; relation to the parties: {relation}; filings: {filings}; "
-        "can read content: {can_read}",
+        "运营者：{operator}；与当事人关系：{relation}；备案：{filings}",
+        "Operator: {operator}; relation to the parties: {relation}; filings: {filings}",
+    ),
+    "platform.no-filings": Text("未申报任何备案", "No filings are declared"),
+    "platform.can-read": Text("运营者能够读取内容", "The operator can read contents"),
+    "platform.can-not-read": Text(
+        "运营者声明不能读取内容", "The operator states that contents can't be read by the vault"
     ),
     "platform.own": Text("本存证平台由存入者自行运营", "The vault is run by the depositor"),
     "platform.incident": Text(

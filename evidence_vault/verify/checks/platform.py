@@ -37,17 +37,21 @@ def check_platform(bundle: Bundle, *, record_time: datetime | None, findings: Fi
     if statements:
         newest = statements[-1].fields
         filings = "; ".join(as_text(filing) for filing in as_list(newest["filings"]))
+        place = f"platform/{newest['seq']}"
         findings.passed(
             PLATFORM,
             "platform.stated",
-            f"platform/{newest['seq']}",
+            place,
             operator=newest["operator"],
             relation=newest["relation_to_parties"],
-            filings=filings or "none declared",
-            can_read="yes" if newest["can_read_content"] else "no",
+            filings=filings or "—",
         )
+        if not filings:
+            findings.remark(PLATFORM, "platform.no-filings", place)
+        can_read = "platform.can-read" if newest["can_read_content"] else "platform.can-not-read"
+        findings.remark(PLATFORM, can_read, place)
         if newest["operated_by_depositor"]:
-            findings.remark(PLATFORM, "platform.own", f"platform/{newest['seq']}")
+            findings.remark(PLATFORM, "platform.own", place)
     latest = {event.fields["incident"]: event for event in events if event.type == "INCIDENT_NOTED"}
     for event in latest.values():
         ended = event.fields["ended_at"]
