@@ -115,7 +115,10 @@ class Parts:
             if meaning.seq in histories.setdefault(subject, {}):
                 raise FormatError(path, "an event either whole or redacted")
             histories[subject][meaning.seq] = link
-        return histories
+        # Checkpoints in the order of their sizes: people read the findings in this order.
+        return dict(
+            sorted(histories.items(), key=lambda entry: (entry[0].kind, len(entry[0].id), entry[0].id))
+        )
 
     def _link(self, path: str, meaning: layout.Path) -> Event | Redacted:
         if meaning.part is Part.EVENT:

@@ -12,6 +12,7 @@ import pytest
 
 from anchors.ethereum.proof import encode_proof
 from evidence_vault.core import layout
+from evidence_vault.core.disclosures import encode_disclosure
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.verify.report import Verdict
@@ -156,6 +157,33 @@ def test_operator_who_reorders_a_subject_fails() -> None:
     vault.leaves[-1], vault.leaves[-2] = vault.leaves[-2], vault.leaves[-1]
     recorded(vault)
     assert outcome(ask(vault.export([item]))) == "TOTAL-FAILED 4:log.order"
+
+
+def test_operator_who_logs_an_event_beside_the_chain_fails() -> None:
+    """Each leaf is genuine; the event names another one before it."""
+    vault = Vault()
+    item = vault.receive(b"x")
+    vault.view(item, prev="00" * 32)
+    recorded(vault)
+    assert outcome(ask(vault.export([item]))) == "TOTAL-FAILED 3:events.prev"
+
+
+def test_operator_who_discloses_what_was_never_recorded_fails() -> None:
+    vault = Vault()
+    item = vault.receive(b"x")
+    vault.disclosed[f"{item}/0"] = [encode_disclosure("file_name", "forged.jpg", salt=bytes(16))]
+    recorded(vault)
+    assert outcome(ask(vault.export([item]))) == "TOTAL-FAILED 3:mismatch(disclosure 'file_name')"
+
+
+def test_operator_who_seals_other_parts_fails() -> None:
+    """EXPORTED is in the log, over a list that was not this one."""
+    vault = Vault()
+    item = vault.receive(b"x")
+    recorded(vault)
+    sealed = vault.export([item])
+    files = sealed.files | {layout.README: b"something else"}
+    assert outcome(ask(sealed.changed(files, reseal="parts"))) == "TOTAL-FAILED 3:events.parts-changed"
 
 
 def test_operator_who_cuts_off_the_newest_events_fails_at_the_seal_or_lacks_it() -> None:
