@@ -6,7 +6,7 @@ with what is trusted is for the checks.
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -28,6 +28,9 @@ _REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, 
 _CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43}=", 44), max_items=128)})
 _DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]{0,15})", ListOf(Text(max_chars=16384), 64), 100_000)
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
+
+MAX_TOKENS, MAX_ANCHORS, MAX_ADDED = 10_000, 1_000, 100
+"""Proofs in one bundle, and those under proof/added: each costs signature checks or hashing (about 1 to 20 ms)."""
 
 ParsedT = TypeVar("ParsedT")
 OPENTIMESTAMPS = "opentimestamps"
@@ -239,6 +242,7 @@ class Parts:
                     added=meaning.added,
                 )
             )
+        _require_few(found, MAX_TOKENS, "proof/timestamps")
         return tuple(found)
 
     def _revocation(self, folder: str) -> tuple[bytes, ...]:
@@ -264,6 +268,7 @@ class Parts:
         for path, meaning in self._of(Part.OPENTIMESTAMPS):
             if ((_subject(meaning), meaning.seq), meaning.added) not in beside:
                 raise FormatError(path, f"an anchor of the kind {OPENTIMESTAMPS} beside it")
+        _require_few(found, MAX_ANCHORS, "proof/anchors")
         return tuple(found)
 
     def attestations(self) -> tuple[AttestationPart, ...]:
@@ -327,3 +332,10 @@ def _node_hash(text: str, place: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise FormatError(place, "padded base64, in its one encoding", text)
     return data
+
+
+def _require_few(found: Sequence[TokenPart] | Sequence[AnchorPart], most: int, place: str) -> None:
+    if len(found) > most:
+        raise FormatError(place, f"at most {most}", len(found))
+    if (added := sum(part.added for part in found)) > MAX_ADDED:
+        raise FormatError("proof/added", f"at most {MAX_ADDED} of a kind", added)

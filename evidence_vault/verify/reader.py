@@ -56,7 +56,9 @@ class FileDigest:
         self.path = path
         self.size = 0
         self.damage: VerificationError | None = None
-        self._hashes = {name: hashlib.new(name) for name in dict.fromkeys(("sha256", *algorithms))}
+        # An OpenSSL may lack SM3; SHA-256 is always there.
+        wanted = dict.fromkeys(("sha256", *(set(algorithms) & hashlib.algorithms_available)))
+        self._hashes = {name: hashlib.new(name) for name in wanted}
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes."""

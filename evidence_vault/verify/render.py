@@ -11,10 +11,10 @@ from datetime import datetime
 
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import encode_time
+from evidence_vault.verify.finding_texts import FINDING
 from evidence_vault.verify.report import Finding, ItemReport, Report, Row, Status
 from evidence_vault.verify.texts import (
     CLAUSE,
-    FINDING,
     LABEL,
     NEVER_PROVED,
     NOT_CHECKED,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
 from evidence_vault.verify.checks.anchors import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
@@ -52,9 +53,12 @@ def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) ->
     groups = () if index is None else facts.timeline.groups_on(index)
     anchors = _counting_anchors(facts, index)
     unmet = tuple(_unmet(item, policy, facts, rows=rows, at=at))
-    content_times = [
-        fact.token.gen_time for fact in facts.tokens if fact.position[0] == subject and fact.covers is None
-    ]
+    on_content = {
+        layout.timestamp_folder(*fact.position)
+        for fact in facts.tokens
+        if fact.position[0] == subject and fact.covers is None
+    }
+    own = [source for source in facts.timeline.tokens if source.place in on_content]
     if any(row.status is Status.FAILED for row in rows):
         verdict = Verdict.TOTAL_FAILED
     elif unmet:
@@ -65,9 +69,9 @@ def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) ->
         item=item,
         verdict=verdict,
         rows=rows,
-        record_time=record.time if record else None,
+        record_time=record.latest if record else None,
         record_groups=groups,
-        content_time=min(content_times, default=None),
+        content_time=facts.timeline.content_time(own),
         anchors=tuple(
             f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
         ),
@@ -106,7 +110,7 @@ def _unmet(
     if size is None or size <= index:
         yield "cut"
     cut = facts.timeline.record_time(size - 1) if size else None
-    if policy.max_age is not None and (cut is None or at - cut.time > policy.max_age):
+    if policy.max_age is not None and (cut is None or at - cut.latest > policy.max_age):
         yield "too-old"
 
 

@@ -97,7 +97,7 @@ def verify_files(
         log_class=facts.log.log_class,
         items=items,
         cut_size=size,
-        cut_time=cut.time if cut else None,
+        cut_time=cut.latest if cut else None,
     )
 
 
@@ -157,7 +157,9 @@ def run_checks(
     first = [log.index.get((Subject(kind="item", id=item), 0)) for item in bundle.items]
     times = [timeline.record_time(index) for index in first if index is not None]
     check_platform(
-        bundle, record_time=min((source.time for source in times if source), default=None), findings=findings
+        bundle,
+        record_time=min((source.latest for source in times if source), default=None),
+        findings=findings,
     )
     return Facts(
         findings=findings,
@@ -182,8 +184,8 @@ def _check_log_keys_in_time(
     if size is None or signer is None or signer.not_after is None or at <= signer.not_after:
         return
     cut = timeline.record_time(size - 1)
-    if cut is None or cut.time > signer.not_after:
-        found = encode_time(cut.time) if cut else "—"
+    if cut is None or cut.latest > signer.not_after:
+        found = encode_time(cut.latest) if cut else "—"
         findings.open(
             4,
             "log.key-expired",

@@ -9,8 +9,9 @@ from evidence_vault.core.event_types import EVENT_TYPES
 from evidence_vault.core.events import COMMON
 from evidence_vault.core.layout import MAX_ITEMS, Part
 from evidence_vault.verify import trust_form
+from evidence_vault.verify.finding_texts import FINDING
 from evidence_vault.verify.report import EXIT_CODES, ROWS
-from evidence_vault.verify.texts import FINDING, UNMET
+from evidence_vault.verify.texts import UNMET
 from tests.docs.pages import ROOT, blocks, run_page, section, table_keys
 
 SPEC = ROOT / "docs" / "spec"

@@ -110,7 +110,12 @@ def test_verify_handed_in_file_without_every_digest_is_compared_by_those_it_has(
     digest = FileDigest("x", ())
     digest.update(b"the first picture")
     report = verify_bytes(bundle.zip(), policy_of(bundle.vault.policy()), handed_in=[digest])
-    said = [f.values["algorithms"] for item in report.items for f in item.rows[1].findings if f.place == "x"]
+    said = [
+        f.values["algorithms"]
+        for item in report.items
+        for f in item.rows[1].findings
+        if f.place == "x" and f.status is Status.PASSED
+    ]
     assert (report.verdict, said) == (Verdict.TOTAL_PASSED, ["sha256"])
 
 
@@ -205,7 +210,8 @@ def test_verify_development_token_on_the_content_is_development_evidence() -> No
     bundle = vault.export([item])
     policy = vault.policy()
     report = ask(bundle, policy | {"tsa": [*policy["tsa"], development.policy]})
-    assert report.items[0].content_time is not None
+    # One authority of the two groups that are asked for dates no content; its class counts all the same.
+    assert report.items[0].content_time is None
     assert outcome(report) == Verdict.DEVELOPMENT_PASSED
 
 

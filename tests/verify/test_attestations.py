@@ -16,9 +16,9 @@ from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.times import Source, Timeline
 from evidence_vault.verify.contents import Bundle
+from evidence_vault.verify.finding_texts import FINDING
 from evidence_vault.verify.parts import AttestationPart
 from evidence_vault.verify.report import Finding, Findings, Status
-from evidence_vault.verify.texts import FINDING
 from evidence_vault.verify.trust import TrustPolicy
 from tests.verify.notary import NOW, YEAR, Holder, empty_crl, issue, sign
 

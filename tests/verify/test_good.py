@@ -33,9 +33,9 @@ def test_verify_good_bundle_is_total_passed(good: Sealed) -> None:
         9: Status.NOT_PRESENT,
     }
     assert report.items[0].record_groups == ("Alpha group", "Beta group")
-    assert report.items[0].record_time == datetime(2026, 11, 22, 16, 0, 9, tzinfo=UTC)
-    assert report.items[0].content_time == datetime(2026, 11, 22, 16, 0, 4, tzinfo=UTC)
-    assert report.cut_time == datetime(2026, 11, 22, 16, 0, 18, tzinfo=UTC)
+    assert report.items[0].record_time == datetime(2026, 11, 22, 16, 0, 10, tzinfo=UTC)
+    assert report.items[0].content_time == datetime(2026, 11, 22, 16, 0, 7, tzinfo=UTC)
+    assert report.cut_time == datetime(2026, 11, 22, 16, 0, 19, tzinfo=UTC)
 
 
 def test_verify_unpacked_folder_gives_the_report_of_the_zip(good: Sealed, tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_verify_two_authorities_of_one_group_count_once() -> None:
 
 def test_verify_beyond_max_age_is_indeterminate(good: Sealed) -> None:
     policy = good.vault.policy(max_age_days=8)
-    assert outcome(ask(good, policy, at=datetime(2026, 11, 30, 16, 0, 18, tzinfo=UTC))) == "TOTAL-PASSED"
-    late = ask(good, policy, at=datetime(2026, 11, 30, 16, 0, 19, tzinfo=UTC))
+    assert outcome(ask(good, policy, at=datetime(2026, 11, 30, 16, 0, 19, tzinfo=UTC))) == "TOTAL-PASSED"
+    late = ask(good, policy, at=datetime(2026, 11, 30, 16, 0, 20, tzinfo=UTC))
     assert late.exit_code == 3
     assert late.items[0].unmet == ("too-old",)
 

@@ -100,5 +100,5 @@ def test_policy_entry_left_out_never_passes(good: Sealed) -> None:
 
 
 def test_key_trusted_until_after_the_cut_passes(good: Sealed) -> None:
-    policy = changed(good, "log", not_after="2026-11-22T16:00:18Z")
+    policy = changed(good, "log", not_after="2026-11-22T16:00:19Z")
     assert outcome(ask(good, policy)) == "TOTAL-PASSED"

@@ -67,7 +67,7 @@ def check_attestations(
             findings.failed(ROW, "attestation.missing", place, item=position[0].id)
             continue
         upper = timeline.upper(log.index[position]) if position in log.index else None
-        moment = upper.time + upper.accuracy if upper else at
+        moment = upper.latest if upper else at
         result = _judge(bundle, policy, event, part, moment=moment, findings=findings)
         if result:
             judged[position] = result

@@ -23,20 +23,20 @@ def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: 
         if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
             findings.failed(ROW, "content.no-record", item, item=item)
             continue
-        digests = {name: as_text(value) for name, value in as_object(first.fields["digests"]).items()}
+        digests = _digests(first)
         if "commitment" in digests:
             findings.open(ROW, "content.commitment", item, item=item)
             continue
         carried = bundle.contents[item]
         if carried is not None:
-            _compare(carried, digests, first.fields["size"], item=item, findings=findings)
+            _compare(carried, first, item=item, findings=findings)
         elif not handed_in:
             code = "content.never-deposited" if item in bundle.never_deposited else "content.withheld"
             findings.remark(ROW, code, item, item=item)
         for number, file in enumerate(handed_in):
             if file.hex("sha256") == digests["sha256"]:
                 matched.add(number)
-                _compare(file, digests, first.fields["size"], item=item, findings=findings)
+                _compare(file, first, item=item, findings=findings)
         if item in bundle.never_deposited and first.fields["mode"] == "content":
             findings.failed(ROW, "content.denied", item, item=item)
     for number, file in enumerate(handed_in):
@@ -44,10 +44,10 @@ def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: 
             findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
 
 
-def _compare(
-    file: FileDigest, digests: dict[str, str], size: object, *, item: str, findings: Findings
-) -> None:
-    """One file against one item. Digests that a handed-in file was not hashed under are not compared."""
+def _compare(file: FileDigest, received: Event, *, item: str, findings: Findings) -> None:
+    """One file against one item. Digests that the file was not hashed under are told and not compared."""
+    digests = _digests(received)
+    size, mode = received.fields["size"], received.fields["mode"]
     compared: list[str] = []
     wrong = False
     if size is not None and file.size != size:
@@ -56,6 +56,7 @@ def _compare(
     for name, expected in digests.items():
         found = file.hex(name.replace("-", "_"))
         if found is None:
+            findings.remark(ROW, "content.not-hashed", file.path, item=item, algorithm=name)
             continue
         compared.append(name)
         if found != expected:
@@ -64,4 +65,9 @@ def _compare(
             )
             wrong = True
     if not wrong and file.damage is None:
-        findings.passed(ROW, "content.same", file.path, item=item, algorithms=", ".join(compared))
+        code = "content.same" if mode == "content" else "content.same-digest"
+        findings.passed(ROW, code, file.path, item=item, algorithms=", ".join(compared))
+
+
+def _digests(received: Event) -> dict[str, str]:
+    return {name: as_text(value) for name, value in as_object(received.fields["digests"]).items()}

@@ -4,11 +4,12 @@
     U(i)  the earliest time of a checkpoint that already holds leaf i
     k     each is the k-th over distinct groups, so that fewer than k bad clocks can't move it; a chain is a group
 
-Only tokens that passed row 5 and blocks that passed rows 6 and 7 count.
+Only tokens that passed row 5 and blocks that passed rows 6 and 7 count. A time that is accurate to ± a is taken
+as time − a in L and as time + a in U: what is shown never claims more than the source said.
 
-    (1) at > U + accuracy + skew: logged before it claims to have happened                        FAILED
-    (2) at < L − accuracy − skew − max_merge_delay: recorded late, or back-dated                  INDETERMINATE
-    (3) L > U beyond accuracies and skew: the sources contradict each other                       FAILED
+    (1) at > U + skew: logged before it claims to have happened                        FAILED
+    (2) at < L − skew − max_merge_delay: recorded late, or back-dated                  INDETERMINATE
+    (3) L > U + skew: the sources contradict each other                       FAILED
         but one source against all others is named, and so is one that k keeps without effect     INDETERMINATE
     (4) the deposit has a U; any other event without a bound is listed as unbounded on that side
 """
@@ -43,6 +44,16 @@ class Source:
     covers: int | None
     recorded_at: int | None
 
+    @property
+    def earliest(self) -> datetime:
+        """The time, less its accuracy: what it bounds from below."""
+        return self.time - self.accuracy
+
+    @property
+    def latest(self) -> datetime:
+        """The time and its accuracy: a token says no more than "not later than" this."""
+        return self.time + self.accuracy
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
@@ -63,6 +74,11 @@ class Timeline:
     def record_time(self, index: int) -> Source | None:
         """As U(i), from tokens alone: the time of the verdict sentence."""
         return _step(self._stamped, -index)
+
+    def content_time(self, sources: Sequence[Source]) -> datetime | None:
+        """The time of tokens on a content, by the same rule; None where fewer than k groups gave one."""
+        source = _step(_steps([(0, source) for source in sources], self.k, latest=False), 1)
+        return source.latest if source else None
 
     def groups_on(self, index: int) -> tuple[str, ...]:
         """The groups whose tokens cover leaf i."""
@@ -134,8 +150,8 @@ def check_times(
             seq=seq,
             type=event_type,
             at=at,
-            not_before=lower.time if lower else None,
-            not_after=upper.time if upper else None,
+            not_before=lower.earliest if lower else None,
+            not_after=upper.latest if upper else None,
         )
         bounds.append((index, bound))
         if at is not None:
@@ -165,12 +181,14 @@ def _check_claim(
     at = bound.at
     if at is None:
         return
-    if upper and at > upper.time + upper.accuracy + policy.skew:
+    if upper and at > upper.latest + policy.skew:
         findings.failed(
-            ROW, "time.ahead", place, item=item, expected=f"<= {_iso(upper.time)}", found=_iso(at)
+            ROW, "time.ahead", place, item=item, expected=f"<= {_iso(upper.latest)}", found=_iso(at)
         )
-    if lower and at < lower.time - lower.accuracy - policy.skew - policy.max_merge_delay:
-        findings.open(ROW, "time.late", place, item=item, expected=f">= {_iso(lower.time)}", found=_iso(at))
+    if lower and at < lower.earliest - policy.skew - policy.max_merge_delay:
+        findings.open(
+            ROW, "time.late", place, item=item, expected=f">= {_iso(lower.earliest)}", found=_iso(at)
+        )
 
 
 def _check_agreement(timeline: Timeline, log: LogFacts, *, skew: timedelta, findings: Findings) -> None:
@@ -210,7 +228,7 @@ def _conflicts(timeline: Timeline, skew: timedelta) -> list[tuple[Source, Source
 
 
 def _later(lower: Source | None, upper: Source | None, skew: timedelta) -> bool:
-    return bool(lower and upper and lower.time - lower.accuracy > upper.time + upper.accuracy + skew)
+    return bool(lower and upper and lower.earliest > upper.latest + skew)
 
 
 _Steps = tuple[list[int], list[Source | None]]
@@ -224,9 +242,9 @@ def _steps(placed: Sequence[tuple[int, Source]], k: int, *, latest: bool) -> _St
     values: list[Source | None] = []
     for position, source in sorted(placed, key=lambda pair: pair[0]):
         kept = best.setdefault(source.group, source)
-        if source.time > kept.time if latest else source.time < kept.time:
+        if source.earliest > kept.earliest if latest else source.latest < kept.latest:
             best[source.group] = source
-        ranked = sorted(best.values(), key=lambda s: s.time, reverse=latest)
+        ranked = sorted(best.values(), key=lambda s: s.earliest if latest else s.latest, reverse=latest)
         positions.append(position)
         values.append(ranked[k - 1] if len(ranked) >= k else None)
     return positions, values
