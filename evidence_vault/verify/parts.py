@@ -35,6 +35,9 @@ MAX_TOKENS, MAX_ANCHORS, MAX_ADDED = 10_000, 1_000, 100
 ParsedT = TypeVar("ParsedT")
 OPENTIMESTAMPS = "opentimestamps"
 
+MAX_ANCHOR_BYTES = 16 * 1024 * 1024
+"""All anchor proofs together, some 4,000: our own Keccak-256 takes half a minute for so much."""
+
 Position = tuple[Subject, int]
 """An event by its subject and seq."""
 
@@ -251,7 +254,11 @@ class Parts:
     def anchors(self) -> tuple[AnchorPart, ...]:
         """Anchor proofs, by their kind; each kind parses its own."""
         found: list[AnchorPart] = []
+        left = MAX_ANCHOR_BYTES
         for path, meaning in self._of(Part.ANCHOR):
+            left -= len(self._raw[path])
+            if left < 0:
+                raise FormatError(path, f"anchor proofs of at most {MAX_ANCHOR_BYTES} bytes together")
             value = parse_canonical(self._raw[path], place=path, max_bytes=MAX_PROOF_BYTES)
             kind = value.get("kind") if isinstance(value, dict) else None
             if not isinstance(kind, str):

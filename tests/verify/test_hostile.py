@@ -262,4 +262,15 @@ def test_part_of_any_bytes_never_ends_in_a_traceback(path: str, data: bytes) -> 
     assert ask(bundle, GOOD.vault.policy()).verdict is not Verdict.TOTAL_PASSED
 
 
+def test_anchor_proofs_without_end_are_unreadable(good: Sealed) -> None:
+    """Attack: work for the slowest hash there is here."""
+    proof = b'{"kind":"ethereum","nodes":"' + b"0" * 60_000 + b'"}'
+    files = good.files | {f"proof/anchors/8/{n}.json": proof for n in range(3, 300)}
+    began = time.monotonic()
+    report = ask(good.changed(files), good.vault.policy())
+    assert time.monotonic() - began < 20
+    assert report.unreadable is not None
+    assert "together" in (report.unreadable.expected or "")
+
+
 GOOD = good_bundle()
