@@ -120,7 +120,7 @@ def test_log_line_has_ids_but_no_names_tokens_or_queries(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answer = client.post(
-            "/v1/items?who=Mallory",
+            "/v1/items?who=Somebody-else",
             content=b"contents",
             headers={**owner, "Content-Disposition": "attachment; filename=private-name.txt"},
         )
@@ -129,7 +129,7 @@ def test_log_line_has_ids_but_no_names_tokens_or_queries(
     assert (record.__dict__["method"], record.__dict__["path"]) == ("POST", "/v1/items")
     assert record.__dict__["status"] == 201
     everything = " ".join(str(r.__dict__) for r in caplog.records if r.name.startswith("evidence_vault"))
-    for word in ("private-name", "contents", "Mallory", owner["Authorization"][7:], "Somebody"):
+    for word in ("private-name", "contents", "Somebody-else", owner["Authorization"][7:], "Somebody"):
         assert word not in everything
 
 

@@ -175,7 +175,7 @@ def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path:
     ):
         make_home(home, port=port, tsas=[first, second], chain_url=chain_url, chain_folder=tmp_path / "chain")
         with served(home, url):
-            token_line = command("token", "create", "--name", "Li Hua", "--home", str(home))
+            token_line = command("token", "create", "--name", "Somebody", "--home", str(home))
             token = next(word for word in token_line.split() if word.startswith("ev_"))
             access = {"EVIDENCE_VAULT_URL": url, "EVIDENCE_VAULT_TOKEN": token}
             out = command("deposit", str(evidence), access=access)
@@ -200,4 +200,4 @@ def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path:
     logged = (home / "serve.log").read_text("utf-8")
     assert item in logged
     assert "证据" not in logged
-    assert "Li Hua" not in logged
+    assert "Somebody" not in logged

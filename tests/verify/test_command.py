@@ -137,6 +137,7 @@ print(code, opened, heavy, file=sys.stderr)
 """
 
 
+@pytest.mark.house
 def test_verify_in_a_process_opens_no_socket_writes_nothing_and_loads_little() -> None:
     command = [sys.executable, "-W", "error", "-c", WATCHED, "verify", str(FOLDER / "bundle.zip")]
     command += ["--trust", str(FOLDER / "trust.toml"), *AT]
