@@ -33,6 +33,8 @@ def create_app(
         openapi_url="/v1/openapi.json",
         docs_url="/v1/docs",
         redoc_url=None,
+        # A redirect would be made of the request's own Host, and a client might follow it with its token.
+        redirect_slashes=False,
         lifespan=lifespan,
         responses={
             "default": {

@@ -46,6 +46,17 @@ from evidence_vault.pipeline.wishes import Wish
 MAX_HASH_BODY_BYTES = 16_384
 """Four digests and a size."""
 
+SINGLE_FIELDS = (
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Disposition",
+    "Idempotency-Key",
+    "Repr-Digest",
+    "Evidence-Note",
+    "Evidence-Secret",
+)
+"""Header fields that say what a deposit is; each may come once."""
+
 router = APIRouter(tags=["items"])
 
 
@@ -83,6 +94,7 @@ router = APIRouter(tags=["items"])
 async def deposit(request: Request, vault: VaultHere, caller: Caller) -> JSONResponse:
     """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
     decide_on_deposit(caller)
+    _require_single(request.headers)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type.startswith("multipart/") or media_type == "application/x-www-form-urlencoded":
         raise ProblemError(
@@ -124,6 +136,13 @@ async def _deposit_digests(request: Request, vault: Vault, caller: Requester) ->
     return await in_thread(
         partial(deposit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)
     )
+
+
+def _require_single(headers: Headers) -> None:
+    """Refuse a field that came twice: whichever counted, the sender may have relied on the other."""
+    for name in SINGLE_FIELDS:
+        if len(headers.getlist(name)) > 1:
+            raise FormatError(name, "the field once", f"{len(headers.getlist(name))} times")
 
 
 def _wish(headers: Headers, caller: Requester, *, secret: bool, declared_size: int | None) -> Wish:

@@ -18,6 +18,8 @@ class View(BaseModel):
 class HashDeposit(View):
     """Digests of content that stays with its owner; `sha256` must be among them."""
 
+    model_config = ConfigDict(strict=True)  # a secret given as "no" or 0 is refused, not guessed
+
     digests: dict[Literal["sha256", "sha512", "sha3-256", "sm3"], Digest] = Field(min_length=1)
     size: int | None = Field(default=None, ge=0, le=MAX_INTEGER, description="Bytes, if it may be known.")
     secret: bool = Field(default=False, description="No authority outside gets to see the digest.")

@@ -283,3 +283,36 @@ def test_deposit_another_holds_the_key_409_retry_after(
         answer = client.post("/v1/items", content=b"slow", headers={**owner, "Idempotency-Key": "k1"})
         assert (answer.status_code, answer.json()["type"]) == (409, "/v1/problems/in-progress")
         assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("Evidence-Secret", ("?0", "?1")),
+        ("Idempotency-Key", ("a", "b")),
+        ("Repr-Digest", (encode_repr_digest(hashlib.sha256(b"x").digest()), encode_repr_digest(bytes(32)))),
+        ("Content-Disposition", ("attachment; filename=a", "attachment; filename=b")),
+    ],
+)
+def test_deposit_field_sent_twice_refused(
+    client: TestClient, vault: Vault, owner: dict[str, str], field: str, values: tuple[str, str]
+) -> None:
+    headers = [*owner.items(), *((field, value) for value in values)]
+    answer = client.post("/v1/items", content=b"x", headers=headers)
+    assert (answer.status_code, answer.json()["place"]) == (400, field)
+    assert_nothing_kept(vault)
+
+
+@pytest.mark.parametrize(
+    "value", [{"size": True}, {"size": "12"}, {"secret": 0}, {"secret": "no"}, {"secret": None}]
+)
+def test_deposit_digests_loosely_typed_refused(
+    client: TestClient, vault: Vault, owner: dict[str, str], value: dict[str, object]
+) -> None:
+    answer = client.post(
+        "/v1/items",
+        json={"digests": {"sha256": EMPTY_SHA256}, **value},
+        headers={**owner, "Content-Type": HASH_MEDIA_TYPE},
+    )
+    assert (answer.status_code, answer.json()["place"]) == (400, f"hash deposit.{next(iter(value))}")
+    assert_nothing_kept(vault)

@@ -1,5 +1,7 @@
 """What anyone may read: checkpoint, tiles, trust policy; and the judge of bundles."""
 
+import errno
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -88,12 +90,27 @@ def test_verify_broken_policy_refused_by_place(client: TestClient) -> None:
 
 def test_verify_without_a_bundle_refused(client: TestClient) -> None:
     answer = client.post("/v1/verify", files={"trust": b"version = 1\n"})
-    assert (answer.status_code, answer.json()["place"]) == (422, "body.bundle")
+    assert (answer.status_code, answer.json()["place"]) == (400, "body.bundle")
 
 
 def test_verify_unknown_length_refused_unread(client: TestClient) -> None:
     answer = client.post("/v1/verify", content=iter([b"x"]))
     assert (answer.status_code, answer.json()["type"]) == (411, "/v1/problems/length-required")
+
+
+@pytest.mark.usefixtures("readable_roots")
+def test_verify_on_a_full_disk_507(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("evidence_vault.api.verification.shutil.copyfileobj", full)
+    answer = client.post("/v1/verify", files={"bundle": b"PK" * 100})
+    assert (answer.status_code, answer.json()["type"]) == (507, "/v1/problems/storage-full")
+
+
+def test_address_with_a_slash_too_many_is_not_redirected(client: TestClient) -> None:
+    answer = client.get("/v1/trust.toml/", headers={"Host": "mallory.example"}, follow_redirects=False)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/v1/problems/not-found")
 
 
 def test_verify_too_long_refused_unread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,26 @@ def test_refused_client_that_sends_nothing_more_is_let_go(port: int, owner: dict
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("framing", "status"),
+    [(f"Content-Length: {1 << 40}", b"413"), ("Transfer-Encoding: chunked", b"411")],
+    ids=["too long", "unknown length"],
+)
+def test_verify_unbounded_body_refused_before_it_is_read(port: int, framing: str, status: bytes) -> None:
+    head = f"POST /v1/verify HTTP/1.1\r\nHost: vault\r\nContent-Type: multipart/form-data; boundary=x\r\n{framing}"
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"{head}\r\n\r\n".encode())  # and nothing more
+        assert connection.recv(65536).startswith(b"HTTP/1.1 " + status)
+
+
+def test_verify_that_drips_loses_its_place(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence_vault.api.verification.MAX_ARRIVAL_S", 0.2)
+    head = "POST /v1/verify HTTP/1.1\r\nHost: vault\r\nContent-Type: multipart/form-data; boundary=x"
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"{head}\r\nContent-Length: 1000\r\n\r\n--x\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 503")
+
+
 def test_header_that_is_too_long_refused(port: int) -> None:
     connection = begin(port, {"X": "a" * 200_000}, 1)
     connection.settimeout(10)
