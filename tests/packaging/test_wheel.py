@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.driving import command, free_port, served, wait_for
+
 PROJECT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -85,7 +87,22 @@ def test_base_install_verifies_and_has_no_server(wheel: Path, golden: Path, tmp_
 
 
 def test_server_install_runs_init_deposit_export_verify(wheel: Path, tmp_path: Path) -> None:
-    bin_folder = environment(tmp_path / "server", wheel, "server.txt")
-    out = run(str(bin_folder / "evidence-vault"), "demo", str(tmp_path / "demo"), "--small", cwd=tmp_path)
-    assert "DEVELOPMENT-PASSED" in out
-    assert (tmp_path / "demo" / "bundle.zip").is_file()
+    program = str(environment(tmp_path / "server", wheel, "server.txt") / "evidence-vault")
+    home, bundle, trust = (str(tmp_path / name) for name in ("home", "bundle.zip", "trust.toml"))
+    (tmp_path / "page.html").write_text("<p>seen</p>")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command("init", home, "--port", str(port), program=program)
+    with served(Path(home), url, program=program):
+        token = str(tmp_path / "token")
+        command("token", "create", "--home", home, "--name", "Somebody", "--save", token, program=program)
+        remote = ("--url", url, "--token-file", token)
+        out = command("deposit", str(tmp_path / "page.html"), *remote, program=program)
+        item = next(word for word in out.split() if word.startswith("it_"))
+        wait_for(
+            lambda: command("status", item, *remote, program=program).split()[1] == "final", "the anchor"
+        )
+        command("export", item, "-o", bundle, *remote, program=program)
+        command("trust", "export", "--home", home, "--known-blocks", "-o", trust, program=program)
+    out = command("verify", bundle, "--trust", trust, expected=5, program=program)
+    assert out.startswith("DEVELOPMENT-PASSED")

@@ -7,14 +7,9 @@ the command line, offline, under a policy whose blocks another question to the n
 import contextlib
 import http.server
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,29 +21,10 @@ from anchors.ethereum.network import Network
 from anchors.ethereum.node import Node
 from anchors.ethereum.signer import load_development_key
 from evidence_vault.client.http import GuardedClient
+from tests.service.driving import command, free_port, host, served, wait_for
 from tests.service.openssl_tsa import OpensslTsa, openssl_tsa
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
-EVIDENCE_VAULT = str(Path(sys.executable).parent / "evidence-vault")
-
-
-def command(*arguments: str, expected: int = 0, access: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        [EVIDENCE_VAULT, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(access or {})},
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == expected, done.stdout + done.stderr
-    return done.stdout
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -75,10 +51,6 @@ def chain_of_class_test(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
     chain.close()
-
-
-def host(url: str) -> str:
-    return url.split("/")[2]
 
 
 def make_home(home: Path, *, port: int, tsas: list[OpensslTsa], chain_url: str, chain_folder: Path) -> None:
@@ -131,35 +103,6 @@ def make_home(home: Path, *, port: int, tsas: list[OpensslTsa], chain_url: str, 
     ]
     (home / "vault.toml").write_text("\n".join(settings) + "\n")
     command("init", str(home))
-
-
-@contextlib.contextmanager
-def served(home: Path, url: str) -> Iterator[None]:
-    """`serve` in a process of its own, until the block ends; it must then end in order."""
-    with (home / "serve.log").open("wb") as log:
-        process = subprocess.Popen([EVIDENCE_VAULT, "serve", str(home)], stdout=log, stderr=log)
-        try:
-            wait_for(lambda: answers(url), "the vault to answer")
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(40) in (0, -signal.SIGTERM)
-
-
-def answers(url: str) -> bool:
-    with (
-        contextlib.suppress(OSError),
-        socket.create_connection(("127.0.0.1", int(host(url).split(":")[1])), 1),
-    ):
-        return True
-    return False
-
-
-def wait_for(condition: Callable[[], bool], what: str, within_s: float = 90.0) -> None:
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until, f"waited {within_s} s for {what}"
-        time.sleep(0.3)
 
 
 def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path: Path) -> None:
