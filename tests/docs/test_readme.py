@@ -58,7 +58,9 @@ def assert_shows(shown_output: str, real_output: str, command: str) -> None:
 
 
 def environment(folder: Path, port: int) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENCE_VAULT_")}
+    # Compiled modules are kept: eight processes would otherwise compile the server's libraries anew.
+    dropped = ("EVIDENCE_VAULT_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     url = f"http://127.0.0.1:{port}"
     return {**kept, "HOME": str(folder), "EVIDENCE_VAULT_URL": url, "COLUMNS": "80", "PYTHONUTF8": "1"}
 
