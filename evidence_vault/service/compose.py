@@ -9,6 +9,7 @@ beside it (an authority and a chain of its own) is reached over HTTP like anybod
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -39,6 +40,10 @@ from evidence_vault.verify.parts import parse_pem_chain
 from evidence_vault.workers.runner import Runner, Work, timestamp_work
 
 LOG = logging.getLogger("evidence_vault.service")
+
+COMPARE_WITHIN_S = 30.0
+"""How long the log waits at start for networks to answer: far less than receipts promise, and enough for a
+node that is there."""
 
 BLOCK_TIME_S = 12.0
 """Between two blocks; a fee is raised after so many of them as the settings' seconds make."""
@@ -80,12 +85,13 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        runner.start()
         # Nodes answer when they answer, and a development chain only once this app does.
-        threading.Thread(target=check_chains, args=(vault,), name="check-chains", daemon=True).start()
+        compared = Comparison(vault, then=runner.start)
+        compared.start()
         try:
             yield
         finally:
+            compared.stop()
             runner.stop()
             close()
 
@@ -101,21 +107,62 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
     }
 
 
-def check_chains(vault: Vault) -> None:
-    """Shut the gate if a network holds an anchor of ours that the database doesn't know: it is too old.
+class Comparison:
+    """Asks every network for our last anchor, and lets the work begin only then: `then` is called once.
 
-    A network that doesn't answer is no proof of anything: it is asked again at the next start, and by every
-    anchor job before it sends.
+    A backup of the whole home agrees with itself; only the chain remembers more. Were the log to grow before
+    it was asked, a restored backup would publish a second history. A network that doesn't answer is no proof
+    of anything: after COMPARE_WITHIN_S the work begins without it, and it is asked on until it answers.
     """
-    for network in vault.settings.networks:
-        try:
-            problem = _compare_with_chain(vault, network)
-        except EvidenceError as error:
-            LOG.warning("anchors not compared", extra={"target": network.name, "error": str(error)})
-            continue
-        if problem:
-            LOG.critical("read-only", extra={"target": network.name, "error": problem})
-            vault.gate.shut(problem)
+
+    def __init__(self, vault: Vault, *, then: Callable[[], None]) -> None:
+        self._vault, self._then = vault, then
+        self._stopping = threading.Event()
+        self._step = threading.Lock()
+        self._began = False
+
+    def start(self) -> None:
+        """Begin to ask, in a thread of its own."""
+        threading.Thread(target=self._run, name="compare-chains", daemon=True).start()
+
+    def stop(self) -> None:
+        """From now on the work does not begin any more."""
+        self._stopping.set()
+        with self._step:  # where it is just beginning, it has begun
+            return
+
+    def _run(self) -> None:
+        waiting = list(self._vault.settings.networks)
+        asked_since, pause_s = time.monotonic(), 0.1
+        while True:
+            waiting = [network for network in waiting if not check_chain(self._vault, network)]
+            if not waiting or time.monotonic() - asked_since >= COMPARE_WITHIN_S:
+                self._begin()
+            if not waiting or self._stopping.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, self._vault.settings.retry_most_s)
+
+    def _begin(self) -> None:
+        with self._step:
+            if not self._began and not self._stopping.is_set():
+                self._began = True
+                self._then()
+
+
+def check_chain(vault: Vault, network: NetworkSettings) -> bool:
+    """Shut the gate if the network holds an anchor of ours that the database doesn't know: it is too old.
+
+    Returns whether the network answered.
+    """
+    try:
+        problem = _compare_with_chain(vault, network)
+    except EvidenceError as error:
+        LOG.warning("anchors not compared", extra={"target": network.name, "error": str(error)})
+        return False
+    if problem:
+        LOG.critical("read-only", extra={"target": network.name, "error": problem})
+        vault.gate.shut(problem)
+    return True
 
 
 def _compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:

@@ -1,0 +1,96 @@
+"""At start the log waits for the chains: a backup of a whole home agrees with itself, only a chain knows better."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from evidence_vault.errors import UnavailableError
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.service import compose
+from tests.pipeline.vaults import new_vault
+
+NETWORK = {
+    "name": "chain",
+    "chain_id": 1,
+    "genesis": "00" * 32,
+    "contract": "00" * 20,
+    "rpc_urls": ["http://127.0.0.1:1/"],
+}
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    made = new_vault(tmp_path, networks=[NETWORK])
+    yield made
+    made.database.dispose()
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], str | None]) -> None:
+    monkeypatch.setattr(compose, "_compare_with_chain", lambda *_: answer())
+
+
+def test_log_does_not_begin_before_the_chain_has_answered(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers, began = threading.Event(), threading.Event(), threading.Event()
+    gate_at_begin: list[str] = []
+
+    def answer() -> str:
+        asked.set()
+        assert answers.wait(10)
+        return "the chain holds an anchor of 42 leaves"
+
+    def begin() -> None:
+        gate_at_begin.extend(vault.gate.reasons)
+        began.set()
+
+    answer_with(monkeypatch, answer)
+    compared = compose.Comparison(vault, then=begin)
+    compared.start()
+    assert asked.wait(10)
+    assert not began.is_set()
+    answers.set()
+    assert began.wait(10)
+    compared.stop()
+    assert gate_at_begin == ["the chain holds an anchor of 42 leaves"]
+
+
+def test_log_begins_without_a_chain_that_is_down_and_asks_on(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, left = threading.Event(), [UnavailableError("chain", "down")] * 2
+
+    def answer() -> str | None:
+        if left:
+            raise left.pop()
+        assert began.is_set()
+        return "too old"
+
+    shut = threading.Event()
+    monkeypatch.setattr(vault.gate, "shut", lambda _: shut.set())
+    monkeypatch.setattr(compose, "COMPARE_WITHIN_S", 0.0)
+    answer_with(monkeypatch, answer)
+    compared = compose.Comparison(vault, then=began.set)
+    compared.start()
+    assert shut.wait(10)
+    compared.stop()
+
+
+def test_log_does_not_begin_after_the_vault_was_stopped(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers, began = threading.Event(), threading.Event(), threading.Event()
+
+    def answer() -> None:
+        asked.set()
+        answers.wait(10)
+
+    answer_with(monkeypatch, answer)
+    compared = compose.Comparison(vault, then=began.set)
+    compared.start()
+    assert asked.wait(10)
+    compared.stop()
+    answers.set()
+    assert not began.wait(0.2)
