@@ -89,3 +89,8 @@ def test_layout_page_shows_every_kind_of_part() -> None:
     namespace = run_page(SPEC / "bundle.md")
     assert {path.part for path in namespace["meanings"]} == set(Part)
     assert f"at most {MAX_ITEMS} items" in (SPEC / "bundle.md").read_text("utf-8")
+
+
+def test_map_names_every_schema() -> None:
+    named = set(re.findall(r"`([a-z-]+)`", section(MAP, "Pages")))
+    assert {path.stem for path in (SPEC / "schemas").glob("*.json")} <= named
