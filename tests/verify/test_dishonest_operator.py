@@ -324,6 +324,15 @@ def test_operator_who_signs_with_a_key_that_the_log_never_named_fails() -> None:
     assert report.verdict is Verdict.TOTAL_FAILED
 
 
+def test_log_that_was_opened_after_its_first_leaf_fails() -> None:
+    """Leaf 0 names the keys, before anything else is in the log."""
+    vault = Vault(opened=False)
+    item = vault.receive(b"x")
+    vault.add(LOG, "LOG_OPENED", log_vkey=vault.keys.vkey, receipt_vkey=vault.keys.receipt_vkey, anchors=[])
+    recorded(vault)
+    assert outcome(ask(vault.export([item]))) == "TOTAL-FAILED 4:log.not-opened"
+
+
 def test_event_of_an_unknown_type_is_open() -> None:
     vault = Vault()
     item = vault.receive(b"x")
