@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         chain_id=chains.pop(),
         block_numbers=sorted({number for _, number in blocks}),
         rpc_urls=args.rpc,
-        http=GuardedClient(permitted=[_endpoint(url) for url in args.rpc]),  # whoever types it means it
+        http=GuardedClient(permitted=[endpoint_of(url) for url in args.rpc]),  # whoever types it means it
         fetched_at=datetime.now(UTC),
     )
     args.out.write_bytes(encode_headers(headers))
@@ -63,6 +63,7 @@ def anchored_blocks(bundle: Path) -> set[tuple[int, int]]:
     return found
 
 
-def _endpoint(url: str) -> str:
+def endpoint_of(url: str) -> str:
+    """Return host:port of a URL."""
     parts = urlsplit(url)
     return endpoint(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))

@@ -8,19 +8,13 @@ import contextlib
 import http.server
 import json
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from anchors.ethereum.deploy import deploy
 from anchors.ethereum.devchain import DevelopmentChain
-from anchors.ethereum.network import Network
-from anchors.ethereum.node import Node
-from anchors.ethereum.signer import load_development_key
-from evidence_vault.client.http import GuardedClient
 from tests.service.driving import command, free_port, host, served, wait_for
 from tests.service.openssl_tsa import OpensslTsa, openssl_tsa
 
@@ -56,22 +50,14 @@ def chain_of_class_test(folder: Path) -> Iterator[str]:
 def make_home(home: Path, *, port: int, tsas: list[OpensslTsa], chain_url: str, chain_folder: Path) -> None:
     """What an operator does: init, deploy, fill in the settings, init again."""
     command("init", str(home), "--class", "production", "--origin", "vault.example/log", "--port", str(port))
-    http_client = GuardedClient(permitted=[host(chain_url)])
-    node = Node(chain_url, http_client, 5.0)
-    genesis = node.ask_block("0x0")
-    assert genesis is not None
-    network = Network(
-        chain_id=node.ask_number("eth_chainId"),
-        genesis_hash=bytes.fromhex(genesis["hash"][2:]),
-        rpc_urls=(chain_url,),
-        poll_s=0.5,
-    )
-    signer = load_development_key(chain_folder / "development.key")
-    deployed = deploy(network, signer=signer, http=http_client, wait=time.sleep)
     (home / "keys").mkdir(exist_ok=True, mode=0o700)
     key = home / "keys" / "anchor-testnet.key"
-    key.write_bytes(bytes.fromhex((chain_folder / "development.key").read_text().strip()))
+    key.write_bytes(
+        bytes.fromhex((chain_folder / "development.key").read_text().strip())
+    )  # the one with ether
     key.chmod(0o600)
+    deployed = command("chain", "deploy", "--home", str(home), "--name", "testnet", "--rpc", chain_url)
+    assert "its code is the pinned one" in deployed
     endpoints = [host(url) for url in (chain_url, *(tsa.url for tsa in tsas))]
     settings = [
         'origin = "vault.example/log"',
@@ -91,16 +77,7 @@ def make_home(home: Path, *, port: int, tsas: list[OpensslTsa], chain_url: str, 
             f'url = "{tsa.url}"',
             f'roots_pem = """\n{tsa.root_pem}"""',
         ]
-    settings += [
-        "[[networks]]",
-        'name = "testnet"',
-        f"chain_id = {network.chain_id}",
-        f'genesis = "{network.genesis_hash.hex()}"',
-        f'contract = "{deployed.contract.hex()}"',
-        f'rpc_urls = ["{chain_url}"]',
-        'log_class = "test"',
-        "poll_s = 0.5",
-    ]
+    settings += ["[[networks]]" + deployed.partition("[[networks]]")[2], "poll_s = 0.5"]
     (home / "vault.toml").write_text("\n".join(settings) + "\n")
     command("init", str(home))
 
