@@ -105,12 +105,6 @@ class Network(Part):
     contract: Address = Field(description="The anchor contract.")
     rpc_urls: list[SecretStr] = Field(min_length=1, description="Nodes; secret, for they often hold a key.")
     log_class: LogClass = Field(default="production", description="test for public test networks: they end.")
-    finality: Literal["finalized", "depth"] = Field(
-        default="finalized", description="What the network calls final."
-    )
-    depth_blocks: int = Field(
-        default=64, ge=1, description="With finality = depth: blocks on top until final."
-    )
     timeout_s: float = Field(default=20.0, gt=0, le=300, description="One exchange with a node.")
     poll_s: float = Field(default=12.0, gt=0, description="Between two looks: a block comes every 12 s.")
     first_block: int = Field(default=0, ge=0, description="The search for our anchors ends there.")
@@ -215,7 +209,6 @@ class Settings(BaseSettings):
     retry_most_s: float = Field(
         default=600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise."
     )
-    quarantine_days: int = Field(default=90, ge=1, description="Uploads without a record are kept this long.")
     export_keep_hours: int = Field(default=24, ge=1, description="A bundle stays in the spool this long.")
     timestamp_workers: int = Field(default=2, ge=1, le=64, description="Threads; authorities answer slowly.")
 
