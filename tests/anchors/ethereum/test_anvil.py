@@ -24,6 +24,7 @@ from anchors.ethereum.signer import KeySigner
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
 from tests.anchors.ethereum.submitting import MemoryNonces, PlainHttp, statement
+from tests.conftest import absent
 
 pytestmark = pytest.mark.socket
 ANVIL = os.environ.get("EVIDENCE_ANVIL") or shutil.which("anvil")
@@ -79,7 +80,7 @@ def _wait_for_genesis(node: Node) -> bytes:
 @pytest.fixture
 def anvil() -> Iterator[Anvil]:
     if ANVIL is None:
-        pytest.skip("no anvil: set EVIDENCE_ANVIL to its binary")
+        absent("no anvil: set EVIDENCE_ANVIL to its binary")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
