@@ -27,6 +27,7 @@ from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.states import JobState
+from evidence_vault.durable import storage_errors
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_log import log_files
 from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
@@ -312,14 +313,18 @@ def _checked(chunks: Iterator[bytes], item: Item) -> Iterator[bytes]:
 
 
 def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:
-    """Write, flush and rename; return length and SHA-256."""
+    """Write, flush and rename; return length and SHA-256. Raises StorageFull, and leaves nothing then."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".part")
-    with temporary.open("w+b") as file:
-        length = write(file)
-        file.flush()
-        os.fsync(file.fileno())
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").digest()
-    temporary.replace(path)
+    try:
+        with storage_errors(path.name), temporary.open("w+b") as file:
+            length = write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").digest()
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # on a full disk, deposits need the space more than a retry does
+        raise
     return length, sha256

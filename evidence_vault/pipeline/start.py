@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
-from evidence_vault.errors import ConfigError, EvidenceError
+from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.sequence import stored_frontier
 from evidence_vault.pipeline.vault import Vault
@@ -58,6 +58,8 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
         stored_frontier(row)
         published = published_head(vault)
         guarded = vault.log_signer.guarded_head()
+    except ReadOnly as error:
+        problems.append(error.reason)
     except EvidenceError as error:
         problems.append(str(error))
     shown = [("the published checkpoint", published), ("the signer's guard", guarded)]

@@ -1,5 +1,6 @@
 """Export: from deposits to a bundle that our verifier, and other people's tools, accept."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -164,6 +166,32 @@ def test_export_of_changed_content_is_never_handed_out(tmp_path: Path) -> None:
     assert row.last_error is not None
     assert item in row.last_error
     assert last.type == "FIXITY_FAILED"
+    story.chain.close()
+
+
+def test_export_on_a_full_disk_leaves_nothing_and_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = begin_story(tmp_path)
+    item = story.deposit()
+    story.go_on(20)
+
+    def fill_up(out: BinaryIO, **_: object) -> int:
+        out.write(b"half a bundle")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("evidence_vault.pipeline.export.write_bundle", fill_up)
+        bundle = story.export(item)
+        story.go_on(4)
+        with story.vault.database.read() as session:
+            (job,) = jobs.jobs_of(session, Subject(kind="export", id=bundle))
+        assert job.state == JobState.READY
+        assert job.last_error is not None
+        assert "no space left" in job.last_error
+        assert list(story.bundle(bundle).parent.iterdir()) == []
+    story.go_on(60)
+    assert job_state(story, bundle) == JobState.VERIFIED
     story.chain.close()
 
 
