@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,7 +11,7 @@ REQUIRE_ALL = os.environ.get("EVIDENCE_REQUIRE_ALL") == "1"
 VECTORS = Path(os.environ.get("EVIDENCE_VECTORS", Path(__file__).parents[2] / "shared" / "vectors"))
 
 
-def absent(reason: str) -> None:
+def absent(reason: str) -> NoReturn:
     """Skip for want of an outside part; a failure where everything is required (CI)."""
     if REQUIRE_ALL:
         pytest.fail(reason)
