@@ -213,6 +213,19 @@ def test_every_digest_of_the_deposit_is_compared(algorithm: str) -> None:
 # Chains of anchors.
 
 
+def test_anchor_before_the_deposit_meets_nothing() -> None:
+    vault = Vault()
+    vault.receive(b"another")
+    vault.anchor(vault.publish())
+    item = vault.receive(b"x")
+    size = vault.publish()
+    for authority in vault.authorities:
+        vault.stamp(size, authority)
+    report = ask(vault.export([item]))
+    assert report.items[0].unmet == ("anchors",)
+    assert report.items[0].anchors == ()
+
+
 @pytest.mark.parametrize(("linked", "unmet"), [(True, ()), (False, ("full-chain",))])
 def test_full_chain_asks_for_every_anchor_since_the_first(linked: bool, unmet: tuple[str, ...]) -> None:
     vault = Vault()

@@ -121,6 +121,9 @@ def expired(*, later_proof: str | None, revoked: bool = False) -> Report:
         place = f"proof/timestamps/{size}/0/revocation/0.crl"
         vault.parts[place] = alpha.revoke(ENDS)
     assert token.response
+    if later_proof == "not over the record":
+        vault.stamp(size, Authority("Beta"))
+        vault.authorities.append(Authority("Beta"))
     two = vault.publish()
     if later_proof in ("other group", "same group"):
         vault.stamp(two, other)
@@ -131,7 +134,7 @@ def expired(*, later_proof: str | None, revoked: bool = False) -> Report:
         vault.stamp(two, Authority("Beta"))
         vault.authorities.append(Authority("Beta"))
     policy = vault.policy(require={"tsa_groups": 1, "anchors": 0})
-    sealed = vault.export([item], cut=two if later_proof else size)
+    sealed = vault.export([item], cut=size if later_proof in (None, "not over the record") else two)
     return ask(sealed, policy, at=datetime(2027, 11, 23, tzinfo=UTC))
 
 
@@ -146,7 +149,7 @@ def test_token_of_a_certificate_that_ended_counts_with_proof_that_it_is_older(
 
 
 @pytest.mark.parametrize("revoked", [False, True])
-@pytest.mark.parametrize("later_proof", [None, "same group", "late"])
+@pytest.mark.parametrize("later_proof", [None, "same group", "late", "not over the record"])
 def test_token_of_a_certificate_that_ended_does_not_count_without_proof(
     later_proof: str | None, revoked: bool
 ) -> None:
