@@ -91,7 +91,7 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
         cut=TreeHead(size=cut, root_hash=head.root_hash),
         timed=tuple(sorted(timed)),
         anchored=tuple(anchored),
-        linked=tuple(sorted(_linked(session, anchored, published=published))),
+        linked=tuple(sorted(_linked(session, {*timed, *anchored}, published=published))),
     )
 
 
@@ -166,10 +166,13 @@ def _anchored(session: Session, indexes: Iterable[int], *, published: int, full_
     return sorted(chosen)
 
 
-def _linked(session: Session, anchored: Sequence[int], *, published: int) -> set[int]:
-    """Sizes of the checkpoints that the contract names as the anchor before."""
+def _linked(session: Session, sizes: Iterable[int], *, published: int) -> set[int]:
+    """Sizes of the checkpoints that the contract names as the anchor before.
+
+    sizes: all whose events travel; one that is there for its tokens brings its anchor too.
+    """
     linked: set[int] = set()
-    for size in anchored:
+    for size in sorted(sizes):
         head = log.tree_head_at(session, size)
         subject = Subject(kind="checkpoint", id=str(size))
         for row in bundles.logged_events(session, subject, below=published):

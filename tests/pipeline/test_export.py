@@ -15,13 +15,16 @@ import pytest
 from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
+from evidence_vault.pipeline.deposit import deposit_digests
 from evidence_vault.pipeline.export import advance_export
 from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import bundles, events, exports, jobs, log
 from evidence_vault.verify.report import Report, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from tests.pipeline.story import Story, begin_story
+from tests.pipeline.vaults import OWNER
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +169,22 @@ def test_export_of_changed_content_is_never_handed_out(tmp_path: Path) -> None:
     assert row.last_error is not None
     assert item in row.last_error
     assert last.type == "FIXITY_FAILED"
+    story.chain.close()
+
+
+def test_export_of_an_item_after_several_anchors_passes(tmp_path: Path) -> None:
+    # The last stamped checkpoint before the item travels for its token, and its anchor links to one before it.
+    story = begin_story(tmp_path)
+    for _ in range(2):
+        wish = Wish(actor=OWNER, secret=True)  # one leaf each: stamped and anchored in one checkpoint
+        deposit_digests(story.vault, wish, digests={"sha256": "00" * 32}, size=None)
+        story.go_on(20)
+    item = story.deposit()
+    story.go_on(20)
+    bundle = story.export(item)
+    story.go_on(4)
+    assert job_state(story, bundle) == JobState.VERIFIED
+    assert verified(story, bundle, policy_of(story)).verdict is Verdict.DEVELOPMENT_PASSED
     story.chain.close()
 
 
