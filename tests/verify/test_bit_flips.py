@@ -1,6 +1,7 @@
 """No bit of a bundle can change, and nothing can be cut off, put in or doubled, so that it still passes."""
 
 import struct
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
