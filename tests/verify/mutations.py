@@ -249,6 +249,16 @@ def proof_of_nothing(sealed: Sealed, files: Files) -> None:
     files[inclusion(0, 9)(sealed)] = files[inclusion(0, 3)(sealed)]
 
 
+def two_signatures(sealed: Sealed, files: Files) -> None:
+    other = Keys("attacker").sign(sealed.vault.head(17))
+    files[layout.note_path(17)] += other.rpartition(b"\n\n")[2]
+
+
+def extra_line(sealed: Sealed, files: Files) -> None:
+    path = inclusion(0, 0)(sealed)
+    files[path] = files[path].replace(b"\nindex ", b"\nextra AAAA\nindex ", 1)
+
+
 def one_more_checkpoint(sealed: Sealed, files: Files) -> None:
     files[layout.note_path(10)] = sealed.vault.keys.sign(sealed.vault.head(10))
 
@@ -436,6 +446,8 @@ CHECKPOINTS = [
         proof_of_nothing,
         unreadable=True,
     ),
+    Mutation("a checkpoint with two signatures", two_signatures, unreadable=True),
+    Mutation("an inclusion proof with an extra line", extra_line, unreadable=True),
     Mutation(
         "cosignatures of no checkpoint",
         put("proof/log/5.cosigs", b"\xe2\x80\x94 w AAAAAAAA\n"),

@@ -90,6 +90,23 @@ def test_verify_never_passes_with_a_range_cut_out_doubled_or_moved(
 
 
 @pytest.mark.parametrize(
+    ("path", "row"),
+    [("data/{}/content", 2), ("proof/log/3.note", 4), ("proof/bundle.json", 3), ("README.txt", 3)],
+)
+def test_verify_crc_that_both_headers_have_wrong_is_failed_at_the_row_of_the_file(
+    path: str, row: int
+) -> None:
+    """The zip is well-formed and the bag is valid; only the stored CRC-32 is not that of the bytes."""
+    bundle = small_bundle()
+    name = path.format(bundle.items[0])
+    crc = zlib.crc32(bundle.files[name]).to_bytes(4, "little")
+    zipped = bundle.zip()
+    assert zipped.count(crc) == 2
+    report = verify_bytes(zipped.replace(crc, bytes(4)), policy_of(bundle.vault.policy()))
+    assert outcome(report) == f"TOTAL-FAILED {row}:mismatch(zip CRC-32 of ev-{bundle.bundle}/{name})"
+
+
+@pytest.mark.parametrize(
     "data", [b"", b"PK", b"PK\x05\x06" + bytes(18), b"\x00" * 100, b"not a zip at all" * 10]
 )
 def test_verify_what_is_no_zip_is_unreadable(small: tuple[bytes, TrustPolicy], data: bytes) -> None:
