@@ -111,6 +111,9 @@ def deposit_file(
     Raises FormatError, Conflict and UnavailableError as the vault tells them, VerificationError if its receipt
     is about something else.
     """
+    for place, text in (("file name", local.path.name), ("note", note or "")):
+        if text != text.encode("utf-8", "replace").decode("utf-8"):  # bytes of the shell that are no text
+            raise FormatError(place, "text in UTF-8", text)
     headers = {
         "Content-Disposition": encode_content_disposition(local.path.name),
         "Idempotency-Key": secrets.token_hex(16),

@@ -122,3 +122,15 @@ def test_png_is_one_that_its_own_checksums_hold() -> None:
     png = encode_png(8, 8)
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert png.endswith(b"IEND\xaeB`\x82")
+
+
+def test_deposit_of_a_name_that_is_no_text_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seen\udcff.txt"  # what Python makes of the byte ff in a name
+    path.write_bytes(b"x")
+    (tmp_path / "token").write_text("ev_x")
+    done = command(
+        "deposit", str(path), "--url", "http://127.0.0.1:1", "--token-file", str(tmp_path / "token")
+    )
+    assert done.returncode == 64
+    assert "file name: expected text in UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr
