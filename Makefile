@@ -9,7 +9,7 @@ demo: $(READY)          ## run the main job on real input, in .demo/
 	$(BIN)/evidence-vault demo .demo
 
 test: check             ## the checks, then all tests
-	$(BIN)/pytest -m "not house"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not house"
 
 check: $(READY)         ## style, types, import contracts, the rules of the house
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

@@ -4,10 +4,13 @@ The only part of the verifier that has a clock: the given time is `--at`, or now
 """
 
 import argparse
+import getpass
 import io
 import json
+import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         headers = [_headers(path) for path in args.headers]
         handed_in = [_digest(path) for path in args.file]
         reports = [
-            verify_path(path, policy, at=at, handed_in=handed_in, headers=headers) for path in args.bundles
+            replace(verify_path(path, policy, at=at, handed_in=handed_in, headers=headers), ran_by=_person())
+            for path in args.bundles
         ]
     except (OSError, ConfigError) as error:
         print(f"evidence-vault verify: {escape(str(error))}", file=sys.stderr)
@@ -105,6 +109,14 @@ def _digest(path: Path) -> FileDigest:
         while chunk := file.read(1024 * 1024):
             digest.update(chunk)
     return digest
+
+
+def _person() -> str:
+    """Who runs this, as far as the machine knows: part of the report, no proof of anything."""
+    try:
+        return f"{getpass.getuser()} on {platform.node()}"
+    except (OSError, KeyError, ImportError):
+        return "unknown"
 
 
 def _time(text: str) -> datetime:

@@ -22,6 +22,10 @@ FINDING: Mapping[str, Text] = {
         "所比对文件的摘要与存入的摘要相同（{algorithms}）；平台从未持有内容",
         "The file's digest is the one that was deposited ({algorithms}); the vault never held the content",
     ),
+    "content.same-unauthenticated": Text(
+        "与包内自带的、未经认证的记录相符（{algorithms}）",
+        "Matches the bundle's own, unauthenticated record ({algorithms})",
+    ),
     "content.not-hashed": Text(
         "此处未计算{algorithm}摘要，未按此比对",
         "Not compared under {algorithm}: no such digest was computed here",
@@ -119,6 +123,10 @@ FINDING: Mapping[str, Text] = {
         "后补的时间戳不能采用：{reason}", "A token added later does not count: {reason}"
     ),
     "anchor.included": Text("与区块{block}（{hash}）一致", "Consistent with block {block} ({hash})"),
+    "anchor.younger": Text(
+        "其中{count}个事件晚于最后一次已确认的锚定",
+        "{count} events are younger than the last confirmed anchor",
+    ),
     "anchor.missing": Text("缺少记录过的锚定证明", "The proof of a recorded anchor is missing"),
     "anchor.unrecorded": Text("没有事件记录过此锚定证明", "No event recorded this anchor proof"),
     "anchor.unknown-kind": Text(

@@ -78,7 +78,11 @@ def report_json(report: Report) -> dict[str, Json]:
         "as_of": {"size": report.cut_size, "time": _time(report.cut_time), "age_s": _age_s(report)},
         "at": encode_time(report.at),
         "policy": {"name": report.policy_name, "sha256": report.policy_sha256.hex()},
-        "verifier": {"name": "evidence-vault", "version": report.verifier_version},
+        "verifier": {
+            "name": "evidence-vault",
+            "version": report.verifier_version,
+            "ran_by": report.ran_by,
+        },
         "unreadable": _finding_json(report.unreadable) if report.unreadable else None,
         "items": [_item_json(item) for item in report.items],
         "not_checked": [{"zh": text.zh, "en": text.en} for text in NOT_CHECKED],
@@ -124,7 +128,8 @@ def _head(report: Report, lang: str) -> Iterator[str]:
         yield f"{LABEL['as_of'].lang(lang)}: {report.cut_size}, {_time(report.cut_time) or '—'}{days}"
     yield f"{LABEL['given'].lang(lang)}: {encode_time(report.at)}"
     yield f"{LABEL['policy'].lang(lang)}: {escape(report.policy_name)}, SHA-256 {report.policy_sha256.hex()}"
-    yield f"{LABEL['verifier'].lang(lang)}: evidence-vault {report.verifier_version}"
+    ran_by = f", {LABEL['ran_by'].lang(lang)} {escape(report.ran_by)}" if report.ran_by else ""
+    yield f"{LABEL['verifier'].lang(lang)}: evidence-vault {report.verifier_version}{ran_by}"
 
 
 def _item(item: ItemReport, lang: str) -> Iterator[str]:

@@ -135,6 +135,7 @@ class Report:
     policy_name: str
     policy_sha256: bytes
     verifier_version: str
+    ran_by: str | None = None
     unreadable: Finding | None = None
 
     @property

@@ -135,6 +135,7 @@ LABEL: Mapping[str, Text] = {
     "as_of": Text("截取", "As of"),
     "given": Text("给定时间", "Given time"),
     "verifier": Text("核验程序", "Verifier"),
+    "ran_by": Text("运行者", "run by"),
     "expected": Text("应为", "expected"),
     "found": Text("实为", "found"),
     "unmet": Text("未满足", "Not met"),

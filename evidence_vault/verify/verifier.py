@@ -26,7 +26,7 @@ from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import ConfigError, FormatError
-from evidence_vault.verify.checks.anchors import check_anchors
+from evidence_vault.verify.checks.anchors import check_anchors, remark_younger
 from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.content import check_content
 from evidence_vault.verify.checks.events import check_events, cut_size
@@ -135,14 +135,16 @@ def run_checks(
             found=damage.found,
             item=_item_of(damage.path, bundle.items),
         )
-    # (2) content
-    check_content(bundle, handed_in=handed_in, findings=findings)
     # (3) events
     check_events(bundle, findings=findings)
     # (4) log
     log = check_log(bundle, policy, findings=findings)
+    # (2) content; after the log, which says whether the record it is compared with is authentic
+    recorded = findings.row(4, None).status is Status.PASSED
+    check_content(bundle, handed_in=handed_in, recorded=recorded, findings=findings)
     # (6) and (7) anchors
     anchors = check_anchors(bundle, policy, at=at, log=log, headers=headers, findings=findings)
+    remark_younger(bundle.items, anchors, log=log, findings=findings)
     # (5) tokens
     tokens = check_tokens(bundle, policy, at=at, log=log, blocks=anchors, findings=findings)
     # (8) times

@@ -236,7 +236,7 @@ def report() -> Schema:
         as_of=closed(size=nullable(Integer(1).schema()), time=time, age_s=nullable({"type": "integer"})),
         at=TIME.schema(),
         policy=closed(name=ANY_TEXT, sha256=SHA256.schema()),
-        verifier=closed(name={"const": "evidence-vault"}, version=ANY_TEXT),
+        verifier=closed(name={"const": "evidence-vault"}, version=ANY_TEXT, ran_by=nullable(ANY_TEXT)),
         unreadable=nullable({"$ref": "#/$defs/finding"}),
         items=listed(item),
         not_checked=listed(BOTH),

@@ -92,6 +92,19 @@ def check_anchors(
     return (*facts, *_added(bundle, policy, at=at, trust=trust, log=log, findings=findings))
 
 
+def remark_younger(
+    items: Sequence[str], anchors: Sequence[AnchorFact], *, log: LogFacts, findings: Findings
+) -> None:
+    """Count the events of each item that no confirmed anchor holds yet: the chain says nothing of them."""
+    held = max((anchor.size for anchor in anchors if anchor.confirmed), default=None)
+    if held is None:
+        return
+    for item in items:
+        younger = sum(index >= held for (subject, _), index in log.index.items() if subject.id == item)
+        if younger:
+            findings.remark(CONFIRMED, "anchor.younger", item, item=item, count=younger)
+
+
 def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -> None:
     """(1)."""
     note = bundle.notes.get(size)

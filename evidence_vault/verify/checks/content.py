@@ -15,8 +15,10 @@ from evidence_vault.verify.report import Findings
 ROW = 2
 
 
-def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: Findings) -> None:
-    """Compare carried contents and handed-in files with the deposit."""
+def check_content(
+    bundle: Bundle, *, handed_in: Sequence[FileDigest], recorded: bool, findings: Findings
+) -> None:
+    """Compare carried contents and handed-in files with the deposit. recorded: row 4 passed for the record."""
     matched: set[int] = set()  # positions: two files may bear one name
     for item in bundle.items:
         first = bundle.histories[Subject(kind="item", id=item)].get(0)
@@ -29,14 +31,14 @@ def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: 
             continue
         carried = bundle.contents[item]
         if carried is not None:
-            _compare(carried, first, item=item, findings=findings)
+            _compare(carried, first, item=item, recorded=recorded, findings=findings)
         elif not handed_in:
             code = "content.never-deposited" if item in bundle.never_deposited else "content.withheld"
             findings.remark(ROW, code, item, item=item)
         for number, file in enumerate(handed_in):
             if file.hex("sha256") == digests["sha256"]:
                 matched.add(number)
-                _compare(file, first, item=item, findings=findings)
+                _compare(file, first, item=item, recorded=recorded, findings=findings)
         if item in bundle.never_deposited and first.fields["mode"] == "content":
             findings.failed(ROW, "content.denied", item, item=item)
     for number, file in enumerate(handed_in):
@@ -44,7 +46,7 @@ def check_content(bundle: Bundle, *, handed_in: Sequence[FileDigest], findings: 
             findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
 
 
-def _compare(file: FileDigest, received: Event, *, item: str, findings: Findings) -> None:
+def _compare(file: FileDigest, received: Event, *, item: str, recorded: bool, findings: Findings) -> None:
     """One file against one item. Digests that the file was not hashed under are told and not compared."""
     digests = _digests(received)
     size, mode = received.fields["size"], received.fields["mode"]
@@ -66,6 +68,8 @@ def _compare(file: FileDigest, received: Event, *, item: str, findings: Findings
             wrong = True
     if not wrong and file.damage is None:
         code = "content.same" if mode == "content" else "content.same-digest"
+        if not recorded:
+            code = "content.same-unauthenticated"
         findings.passed(ROW, code, file.path, item=item, algorithms=", ".join(compared))
 
 
