@@ -7,7 +7,7 @@ import argparse
 import getpass
 import io
 import json
-import platform
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -114,7 +114,8 @@ def _digest(path: Path) -> FileDigest:
 def _person() -> str:
     """Who runs this, as far as the machine knows: part of the report, no proof of anything."""
     try:
-        return f"{getpass.getuser()} on {platform.node()}"
+        machine = f" on {os.uname().nodename}" if hasattr(os, "uname") else ""
+        return getpass.getuser() + machine
     except (OSError, KeyError, ImportError):
         return "unknown"
 

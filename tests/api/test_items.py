@@ -195,7 +195,7 @@ def test_content_if_range_of_another_version_is_the_whole(
 def test_content_damaged_on_disk_is_not_handed_out(
     client: TestClient, vault: Vault, owner: dict[str, str], item: str
 ) -> None:
-    blob = next(path for path in (vault.settings.home / "blobs").rglob(item) if path.is_file())
+    (blob,) = [path for path in (vault.settings.home / "blobs").rglob(item) if path.is_file()]
     raw = bytearray(blob.read_bytes())
     raw[100] ^= 1
     blob.chmod(0o600)

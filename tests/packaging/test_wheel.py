@@ -71,7 +71,7 @@ def test_base_install_verifies_and_has_no_server(wheel: Path, golden: Path, tmp_
     bin_folder = environment(tmp_path / "base", wheel, "base.txt")
     for package in ("fastapi", "sqlalchemy", "web3", "pydantic", "httpcore"):
         run(str(bin_folder / "python"), "-c", f"import {package}", expected=1)
-    bundle = next(golden.rglob("*.zip"))
+    bundle = sorted(golden.rglob("*.zip"))[0]
     trust = bundle.parent / "trust.toml"
     out = run(
         str(bin_folder / "evidence-vault"),
