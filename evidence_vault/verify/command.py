@@ -4,7 +4,6 @@ The only part of the verifier that has a clock: the given time is `--at`, or now
 """
 
 import argparse
-import getpass
 import io
 import json
 import os
@@ -112,12 +111,14 @@ def _digest(path: Path) -> FileDigest:
 
 
 def _person() -> str:
-    """Who runs this, as far as the machine knows: part of the report, no proof of anything."""
-    try:
-        machine = f" on {os.uname().nodename}" if hasattr(os, "uname") else ""
-        return getpass.getuser() + machine
-    except (OSError, KeyError, ImportError):
-        return "unknown"
+    """Who runs this, as the environment says: part of the report, no proof of anything.
+
+    The user database is not asked, for that may open a socket.
+    """
+    name = next(
+        (os.environ[key] for key in ("LOGNAME", "USER", "USERNAME") if os.environ.get(key)), "unknown"
+    )
+    return f"{name} on {os.uname().nodename}" if hasattr(os, "uname") else name
 
 
 def _time(text: str) -> datetime:
