@@ -20,6 +20,7 @@ from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
 from evidence_vault.core.events import COMMON, SUBJECT_IDS
 from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, LOG_CLASS, ORIGIN, SHA256, TIME
 from evidence_vault.core.shapes import Boolean, Integer, ListOf, Nullable, OneOf, Record, Shape, Text
+from evidence_vault.errors import FormatError
 from evidence_vault.verify import parts
 from evidence_vault.verify.report import EXIT_CODES, Status, Verdict
 
@@ -115,7 +116,9 @@ class _AnyObject:
     """`where` and `why` belong to the type."""
 
     def check(self, value: object, place: str) -> None:
-        raise NotImplementedError
+        """Accept any object: a schema is all that is made of this shape."""
+        if not isinstance(value, dict):
+            raise FormatError(place, "an object", value)
 
     def schema(self) -> Schema:
         return {"type": "object"}
