@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import APIRouter, FastAPI
 
 import evidence_vault
-from evidence_vault.api import context, deposits, exports, health, items, public, verification
+from evidence_vault.api import context, deposits, exports, health, items, public, reference, verification
 from evidence_vault.api.problems import MEDIA_TYPE, Problem
 from evidence_vault.pipeline.vault import Vault
 
@@ -31,7 +31,7 @@ def create_app(
         version=evidence_vault.__version__,
         description=_ABOUT,
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,  # that page would load its scripts from somebody else; `reference` is ours
         redoc_url=None,
         # A redirect would be made of the request's own Host, and a client might follow it with its token.
         redirect_slashes=False,
@@ -45,7 +45,7 @@ def create_app(
     )
     app.state.vault = vault
     context.install(app)
-    for module in (deposits, items, exports, public, verification, health):
+    for module in (deposits, items, exports, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.probes)
     for router in extra:

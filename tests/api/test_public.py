@@ -117,3 +117,15 @@ def test_verify_too_long_refused_unread(client: TestClient, monkeypatch: pytest.
     monkeypatch.setattr("evidence_vault.api.verification.MAX_BODY_BYTES", 10)
     answer = client.post("/v1/verify", files={"bundle": b"PK" * 100})
     assert answer.status_code == 413
+
+
+def test_reference_page_shows_every_call_and_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/v1/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    for path, methods in client.get("/v1/openapi.json").json()["paths"].items():
+        for method in methods:
+            assert f"<b>{method.upper()}</b> {path}</h3>" in page.text
+    assert "<script" not in page.text
+    assert "http://" not in page.text
+    assert "https://" not in page.text
