@@ -13,6 +13,7 @@ A crash after it means: the depositor asks again with the same key and gets the 
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -44,22 +45,16 @@ def deposit_digests(vault: Vault, wish: Wish, *, digests: Mapping[str, str], siz
 
     Raises as `begin_deposit` and `Deposit.commit`; FormatError for digests that an event can't hold.
     """
-    claim = Claim(vault, wish)
-    try:
+    claim, outcome = Claim(vault, wish), _Outcome()
+    with ExitStack() as undo:
+        undo.callback(claim.release)
         ready = _compose(vault, wish, Known(mode="hash", digests=dict(digests), size=size, crc32=None))
         if claim.completed is not None:
             return _replayed(vault, wish, ready.known, claim.completed)
         vault.blobs.place_journal(ready.item_id, ready.journal())
-        outcome = _Outcome()
-        try:
-            _commit(vault, wish, ready, claim, outcome)
-        except BaseException:
-            if not outcome.unknown:
-                vault.blobs.remove(ready.item_id)
-            raise
-    except BaseException:
-        claim.release()
-        raise
+        undo.callback(lambda: None if outcome.unknown else vault.blobs.remove(ready.item_id))
+        _commit(vault, wish, ready, claim, outcome)
+        undo.pop_all()
     return ready.deposited()
 
 
@@ -82,11 +77,10 @@ class Deposit:
         if self._claim.completed is not None:  # done before: only see whether the bytes are the same
             self._repeated = ContentDigest(max_bytes=limit, extra_digests=extra)
             return
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._claim.release)
             self._writer = vault.blobs.create(self._item_id, max_bytes=limit, extra_digests=extra)
-        except BaseException:
-            self._claim.release()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         """Use it."""

@@ -14,6 +14,7 @@ again, with the same bytes: parts are frozen, M is chosen once. A crash after it
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -316,7 +317,9 @@ def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:
     """Write, flush and rename; return length and SHA-256. Raises StorageFull, and leaves nothing then."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".part")
-    try:
+    with ExitStack() as undo:
+        # On a full disk, deposits need the space more than a retry does.
+        undo.callback(temporary.unlink, missing_ok=True)
         with storage_errors(path.name), temporary.open("w+b") as file:
             length = write(file)
             file.flush()
@@ -324,7 +327,5 @@ def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").digest()
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # on a full disk, deposits need the space more than a retry does
-        raise
+        undo.pop_all()
     return length, sha256

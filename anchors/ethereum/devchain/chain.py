@@ -16,6 +16,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,10 @@ class DevelopmentChain:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = BlockStore(folder / "chain.sqlite3")
-        try:
+        with ExitStack() as undo:
+            undo.callback(store.close)
             chain, key = _resume(store, folder / "development.key", clock)
-        except BaseException:
-            store.close()
-            raise
+            undo.pop_all()
         return cls(store, chain, key, clock)
 
     def handle(self, payload: bytes) -> bytes:
