@@ -8,12 +8,13 @@ parameter. A verifier is pure: no clock, no network, no environment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from anchors.values import field, value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class TreeHead:
     """The state of an append-only log: its number of leaves and its root hash (32 bytes). RFC 9162 §4.10."""
 
@@ -21,7 +22,7 @@ class TreeHead:
     root_hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Statement:
     """What an anchor is asked to witness. Each kind takes the part it can carry.
 
@@ -35,7 +36,7 @@ class Statement:
     tree_head: TreeHead | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnchorProof:
     """What an anchor gave us and a bundle carries: named parts, as raw bytes.
 
@@ -47,7 +48,7 @@ class AnchorProof:
     parts: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Progress:
     """Where a submission stands: persisted before anything is sent, and enough to go on after a crash.
 
@@ -62,7 +63,7 @@ class Progress:
     retry_after_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Attested:
     """A verified anchor: the statement existed at `time`, give or take `accuracy`, says `source`.
 
@@ -75,7 +76,7 @@ class Attested:
     assumptions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Indeterminate:
     """Nothing is wrong, but the material doesn't suffice. `sub_indication`: ETSI EN 319 102-1 §5.1.3."""
 
@@ -115,7 +116,7 @@ class Submitter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HttpReply:
     """A complete reply, already within the caller's size and time limits."""
 

@@ -9,7 +9,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -21,9 +20,10 @@ from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.node import as_hex
 from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import Signer
+from anchors.values import as_dict, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Attempt:
     """A signed transaction: hash and bytes (0x…), nonce, gas limit, offer in wei, newest block when signed.
 
@@ -40,7 +40,7 @@ class Attempt:
     sent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Found:
     """Where the anchor is: transaction and block by hash (0x…), block number."""
 
@@ -49,7 +49,7 @@ class Found:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnchorTransaction:
     """A call of `contract` (20 bytes) with `data`, to be signed; `newest` is the newest block's number."""
 
@@ -124,8 +124,8 @@ def step(
     changes: Mapping[str, object] = {
         name: value
         for name, value in (
-            ("attempts", None if attempts is None else [asdict(each) for each in attempts]),
-            ("found", None if found is None else asdict(found)),
+            ("attempts", None if attempts is None else [as_dict(each) for each in attempts]),
+            ("found", None if found is None else as_dict(found)),
             ("reason", reason),
         )
         if value is not None

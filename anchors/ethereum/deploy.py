@@ -1,7 +1,6 @@
 """Deploys the contract, once per log and network, and looks at what lies there afterwards."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -13,11 +12,12 @@ from anchors.ethereum.network import Network, connect
 from anchors.ethereum.node import Node, as_hex
 from anchors.ethereum.onchain import LEAST_GAS, check_funds
 from anchors.ethereum.signer import Signer
+from anchors.values import value
 
 _GAS_MARGIN_PERCENT = 110
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deployment:
     """A contract that was just deployed: address (20 bytes), and the block that holds it."""
 

@@ -3,12 +3,12 @@
 `max_fee` is the most that is paid for a unit of gas, `priority_fee` the part for the block's maker; in wei.
 """
 
-from dataclasses import dataclass
+from anchors.values import value
 
 _BUMP_NUMERATOR, _BUMP_DENOMINATOR = 9, 8  # an eighth more; nodes ask for a tenth on both fees
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fees:
     """An offer, in wei for a unit of gas."""
 

@@ -7,12 +7,12 @@ ones are let pass. Not checked: that the header belongs to any chain. A proof-of
 work, anyone can invent one.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from anchors.errors import FormatError
 from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.rlp import as_bytes, as_uint, decode_list
+from anchors.values import value
 
 MAX_HEADER_BYTES = 4096
 """The longest header known (23 items) has about 700 bytes; the rest is room for coming forks."""
@@ -20,7 +20,7 @@ MAX_HEADER_BYTES = 4096
 _MAX_TIME_S = 253_370_764_799  # the last second of the year 9998: datetime ends a year later
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BlockHeader:
     """What a header says: its own hash and receipts root (32 bytes each), its number and its time (UTC)."""
 

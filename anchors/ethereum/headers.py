@@ -11,7 +11,6 @@ hosts it names: the person who runs the verification fetches it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from anchors.errors import FormatError
@@ -23,6 +22,7 @@ from anchors.ethereum.canonical import (
     encode_canonical,
     parse_canonical,
 )
+from anchors.values import value
 
 MAX_HEADERS_BYTES = 1_048_576
 """A block of one source takes about 110 bytes: room for some 9,000."""
@@ -37,7 +37,7 @@ _PLACE = "headers file"
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SourcedBlock:
     """One source's word: the block at `number` has this hash (32 bytes); `finalized` or not yet."""
 
@@ -46,7 +46,7 @@ class SourcedBlock:
     finalized: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HeaderSource:
     """A node, by its host, and what it said."""
 
@@ -54,7 +54,7 @@ class HeaderSource:
     blocks: tuple[SourcedBlock, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HeadersFile:
     """What the sources said about one chain, and when they were asked (UTC)."""
 

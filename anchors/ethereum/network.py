@@ -5,16 +5,16 @@ chains reuse ids. A node on another chain is a mistake in the settings and never
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from anchors.base import HttpClient
 from anchors.errors import ConfigError, UnavailableError
 from anchors.ethereum.node import Node
+from anchors.values import value
 
 GWEI = 10**9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Network:
     """What identifies the network, who is asked, and how patient and generous we are.
 

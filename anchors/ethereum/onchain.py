@@ -1,6 +1,5 @@
 """The deployed contract as one node sees it, for one sender."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from eth_utils.address import to_checksum_address
@@ -12,6 +11,7 @@ from anchors.ethereum.attempt import Found
 from anchors.ethereum.contract import load_abi, load_runtime_sha256
 from anchors.ethereum.node import Node, NodeError, as_hex
 from anchors.ethereum.verify import EVENT_TOPIC, decode_prev
+from anchors.values import value
 
 LEAST_GAS = 21_000
 """No transaction costs less (Yellow Paper, appendix G)."""
@@ -38,7 +38,7 @@ class RevertedError(UnavailableError):
     """The contract would refuse the call; `reason` is its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class AnchorContract:
     """`contract` and `sender` (20 bytes each) through the eyes of `node`."""
 

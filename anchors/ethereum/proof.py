@@ -9,8 +9,6 @@ Byte strings are lower-case hex without 0x. `chain_id`, `contract` and `sender` 
 header does not name its chain. What they are worth is decided in `anchors.ethereum.verify`.
 """
 
-from dataclasses import dataclass
-
 from anchors.errors import FormatError
 from anchors.ethereum.canonical import (
     as_array,
@@ -21,6 +19,7 @@ from anchors.ethereum.canonical import (
     parse_canonical,
 )
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
+from anchors.values import value
 
 KIND = "ethereum"
 PART = "proof.json"
@@ -34,7 +33,7 @@ _FIELDS = frozenset({"v", "kind", "chain_id", "contract", "sender", "header", "r
 _PLACE = "ethereum proof"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EthereumProof:
     """A block header, and the way from its receiptsRoot to one receipt; with what the prover says it is.
 

@@ -5,15 +5,14 @@ an unknown type is refused, because nothing says that its layout is this one. Re
 carry a state root in place of the status and never count as a success.
 """
 
-from dataclasses import dataclass
-
 from anchors.errors import FormatError
 from anchors.ethereum.rlp import Item, as_bytes, as_list, decode_list
+from anchors.values import value
 
 _TYPES = {1, 2, 3, 4}  # EIP-2930, EIP-1559, EIP-4844, EIP-7702
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Log:
     """One log: the address (20 bytes) of the contract that wrote it, up to 4 topics (32 bytes each), data."""
 
@@ -22,7 +21,7 @@ class Log:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Receipt:
     """Outcome of a transaction. `status` as encoded: 01 for success, empty for failure, or a state root."""
 

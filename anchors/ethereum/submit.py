@@ -19,7 +19,6 @@ the same block.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
@@ -43,9 +42,10 @@ from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
 from anchors.ethereum.proof import KIND, PART, encode_proof
 from anchors.ethereum.signer import Signer
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
+from anchors.values import replace, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EthereumConfig:
     """Where anchors go: a network, the contract on it (20 bytes), a block before the contract's first log."""
 

@@ -22,7 +22,6 @@ inside the transaction (the contract saw the sender, the chain checked it).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anchors.base import AnchorProof, Attested, Indeterminate, Statement, TreeHead
@@ -32,6 +31,7 @@ from anchors.ethereum.headers import HeadersFile
 from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
 from anchors.ethereum.receipt import Log, parse_receipt
 from anchors.ethereum.trie import verify_receipt_inclusion
+from anchors.values import value
 
 EVENT = "Anchored(address,uint64,bytes32,bytes32)"
 EVENT_TOPIC = bytes.fromhex("d6f0f013808bc2f1d448753205790daee522b8c2904b0d109ec4099b097c8eae")
@@ -41,7 +41,7 @@ BLOCK_TIME_ACCURACY = timedelta(seconds=12)
 """A block's time is the beginning of its slot of 12 s; what it records may be younger by up to a slot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TrustedContract:
     """From the trust policy: this log's anchors are written by `sender` to `contract` (20 bytes each).
 
@@ -55,7 +55,7 @@ class TrustedContract:
     to_size: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class KnownBlock:
     """From the trust policy: this block is on the chain and final. `number` None: only the hash is given."""
 
@@ -64,7 +64,7 @@ class KnownBlock:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EthereumTrust:
     """All that is trusted about Ethereum for one log; nothing in it comes from the prover."""
 
@@ -73,7 +73,7 @@ class EthereumTrust:
     headers: tuple[HeadersFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class IncludedAnchor:
     """What the block `block_hash` records, if that block is real: `sender` anchored (size, root_hash).
 

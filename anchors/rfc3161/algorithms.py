@@ -9,7 +9,6 @@ signs with PSS only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -22,6 +21,7 @@ from anchors.rfc3161.der import (
     context_constructed,
     parse_whole,
 )
+from anchors.values import value
 
 HASH_OIDS = {
     "1.3.14.3.2.26": "sha1",
@@ -82,7 +82,7 @@ _ECDSA_WITH = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AlgorithmIdentifier:
     """OID and parameters as sent (None: absent). RFC 5280 §4.1.1.2."""
 
@@ -99,7 +99,7 @@ class UnknownAlgorithm(Exception):  # noqa: N818 - no fault of the signature: we
     """An algorithm, or a combination of algorithms, that this verifier doesn't know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PublicKey:
     """A key and what its SubjectPublicKeyInfo says it is for. `algorithm_oid`: RFC 5280 §4.1.2.7."""
 

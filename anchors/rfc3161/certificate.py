@@ -11,7 +11,6 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar, cast
@@ -29,6 +28,7 @@ from anchors.rfc3161.algorithms import (
     verify_signature,
 )
 from anchors.rfc3161.der import BIT_STRING, SEQUENCE, SET, Reader, context_constructed, parse_whole
+from anchors.values import value
 
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
@@ -53,7 +53,7 @@ _WARNINGS = threading.RLock()
 PEM_BEGIN, PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Certificate:
     """An X.509 certificate. Equal when its bytes are.
 

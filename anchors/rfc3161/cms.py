@@ -8,11 +8,11 @@ and revocation data of other kinds than X.509. Never raises anything but FormatE
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import AlgorithmIdentifier, read_algorithm
 from anchors.rfc3161.der import SEQUENCE, SET, Reader, context, context_constructed, parse_whole
+from anchors.values import value
 
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -23,7 +23,7 @@ MAX_ATTRIBUTES = 32
 MAX_SIGNERS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SignerInfo:
     """A SignerInfo. RFC 5652 §5.3.
 
@@ -43,7 +43,7 @@ class SignerInfo:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SignedMessage:
     """A SignedData over `content`, inside it or beside it. certificates, crls: X.509, DER, as sent."""
 

@@ -13,12 +13,11 @@ certificate of the same trusted issuer with the same number, and a second preima
 Deliberately not checked: `policies` (RFC 5035 §5.3), which limit nothing that we accept.
 """
 
-from dataclasses import dataclass
-
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import UnknownAlgorithm, digest, hash_name, read_algorithm
 from anchors.rfc3161.certificate import Certificate, same_name
 from anchors.rfc3161.der import SEQUENCE, Reader, context_constructed, parse_whole
+from anchors.values import value
 
 SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
 SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
@@ -27,7 +26,7 @@ SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 MAX_CERTIFICATE_IDS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CertificateId:
     """An ESSCertID or ESSCertIDv2. issuer: a Name, DER, with its serial number; both None if left out."""
 

@@ -19,7 +19,6 @@ Roots of the same name are told apart by signature.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -27,6 +26,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from anchors.rfc3161.certificate import Certificate, extension_of, is_signed_by, same_name
 from anchors.rfc3161.purpose import TIME_STAMPS, Purpose, extended_key_usage
+from anchors.values import value
 
 # Real paths have two to four certificates.
 MAX_PATH = 8
@@ -48,7 +48,7 @@ _PROCESSED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NoPath:
     """No path, and why not. `sub_indication`: ETSI EN 319 102-1 §5.1.3."""
 

@@ -5,14 +5,14 @@ time-stamping unit's no documents. `path` asks; here are the answers for time-st
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cryptography import x509
 
 from anchors.rfc3161.certificate import ANY_EXTENDED_KEY_USAGE, TIME_STAMPING, Certificate, extension_of
+from anchors.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Purpose:
     """A purpose. signer_flaw: why a certificate can't sign for it, or None.
 

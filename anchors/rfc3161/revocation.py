@@ -12,7 +12,6 @@ under another name or key than the path's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -40,6 +39,7 @@ from anchors.rfc3161.certificate import (
     without_warnings,
 )
 from anchors.rfc3161.der import OCTET_STRING, SEQUENCE, Reader, context_constructed, parse_whole
+from anchors.values import value
 
 # CRLs of time-stamping authorities have 0.5 to 50 kB; a general CA's may have megabytes.
 MAX_EVIDENCE_BYTES = 4 * 1024 * 1024
@@ -47,7 +47,7 @@ MAX_EVIDENCE = 32
 OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RevocationFinding:
     """What the evidence says about a path.
 
@@ -60,7 +60,7 @@ class RevocationFinding:
     checked: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Status:
     """What one piece of evidence says about one certificate."""
 
@@ -110,7 +110,7 @@ def _status(der: bytes, certificate: Certificate, issuer: Certificate) -> _Statu
         raise FormatError("OCSP", "an OCSP response (RFC 6960 §4.2)", str(error)) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Crl:
     parsed: x509.CertificateRevocationList
     tbs: bytes

@@ -15,7 +15,6 @@ secret.
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import rfc3161ng
@@ -27,6 +26,7 @@ from anchors.rfc3161.der import encode_oid
 from anchors.rfc3161.token import MAX_RESPONSE_BYTES, Response, parse_request, parse_response
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust
 from anchors.rfc3161.verify import verify_response
+from anchors.values import field, value
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 NONCE_BITS = 64
@@ -45,7 +45,7 @@ class RefusedError(EvidenceError):
         super().__init__(f"{service}: {reason}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TsaConfig:
     """One authority to ask.
 

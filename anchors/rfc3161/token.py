@@ -8,7 +8,6 @@ signers, a missing attribute or an unknown algorithm are well-formed and belong 
 anything but FormatError, whatever the bytes; work and memory are linear in their number.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anchors.errors import FormatError
@@ -24,6 +23,7 @@ from anchors.rfc3161.der import (
     context_constructed,
     parse_whole,
 )
+from anchors.values import value
 
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
 
@@ -56,7 +56,7 @@ PKI_FAILURES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Request:
     """A TimeStampReq. `imprint_algorithm`: a name of HASH_OIDS, or the OID of one that is not known."""
 
@@ -68,7 +68,7 @@ class Request:
     extensions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Response:
     """A TimeStampResp: the status in RFC 3161's word, why it failed in words, and the token as sent."""
 
@@ -83,7 +83,7 @@ class Response:
         return self.status in PKI_STATUSES[:2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TimeStampToken:
     """A TimeStampToken: what TSTInfo says, and the signed message around it.
 

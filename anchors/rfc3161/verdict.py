@@ -8,13 +8,13 @@ Such proof is not here: its holder asks again with the time it proves.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from anchors.base import Indeterminate
+from anchors.values import field, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TsaTrust:
     """One trusted authority.
 
@@ -31,7 +31,7 @@ class TsaTrust:
     tsa_class: str = "production"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rfc3161Trust:
     """What a verifier trusts about time-stamps, and the time it judges at.
 
@@ -49,7 +49,7 @@ class Rfc3161Trust:
         return refused_from(name, self.refused_algorithms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerifiedToken:
     """A token that was good when it was made: the statement existed at gen_time, give or take accuracy.
 

@@ -5,13 +5,13 @@ Only the response is needed; everything else helps to judge it and is the prover
 """
 
 import re
-from dataclasses import dataclass
 
 from anchors.base import AnchorProof, Attested, Indeterminate, Statement
 from anchors.errors import FormatError
 from anchors.rfc3161.certificate import parse_chain
 from anchors.rfc3161.verdict import Rfc3161Trust, VerifiedToken
 from anchors.rfc3161.verify import verify_response
+from anchors.values import value
 
 _PART_NAMES = ("request.tsq", "response.tsr", "chain.pem")
 _EVIDENCE_NAME = re.compile(r"revocation/(0|[1-9][0-9]{0,2})\.(crl|ocsp)")
@@ -51,7 +51,7 @@ class Rfc3161Verifier:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProofParts:
     """The parts of an AnchorProof of this kind, read: chain and revocation evidence as DER."""
 

@@ -9,9 +9,9 @@ he says is the business of `identity`; recording an access that was allowed is t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from anchors.values import value
 from evidence_vault.errors import AccessRefused
 
 Action: TypeAlias = Literal["deposit", "see_metadata", "open_content", "export", "read_custody"]
@@ -41,7 +41,7 @@ SCOPES: Mapping[Action, str] = {
 ALL_SCOPES = tuple(dict.fromkeys(SCOPES.values()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Requester:
     """Who asks, as `identity` has found out: an actor in a role, with what his token is good for."""
 
@@ -50,7 +50,7 @@ class Requester:
     scopes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ItemFacts:
     """What a decision needs to know of an item."""
 

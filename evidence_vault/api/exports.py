@@ -1,13 +1,13 @@
 """Exports: ask for a bundle, see how far it is, fetch it. Handing it out is a DOWNLOADED event of each item."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.access.decisions import Basis, Requester, require_scope
 from evidence_vault.api.caller import Caller, VaultHere, event_actor
 from evidence_vault.api.fields import encode_repr_digest
@@ -32,7 +32,7 @@ _ZIP_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip
 router = APIRouter(tags=["exports"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OwnExport:
     """An export of the caller's, its job, and on what basis he may have each item."""
 

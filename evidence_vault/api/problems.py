@@ -13,13 +13,13 @@ An unknown thing and a forbidden one give the same document.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from anchors.values import value
 from evidence_vault.access.decisions import NotPermitted
 from evidence_vault.errors import (
     AccessRefused,
@@ -43,7 +43,7 @@ MAX_SHOWN_CHARS = 300
 """What of a value that was found is shown again: enough to recognise it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Kind:
     """A kind of problem: its status, its title, and what to do about it."""
 

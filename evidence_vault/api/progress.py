@@ -6,11 +6,11 @@ the settings make likely; nothing is promised but the receipt's `log-by`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.api.schemas import Stage
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
@@ -21,7 +21,7 @@ from evidence_vault.store.queries import jobs, log
 from evidence_vault.store.queries.items import ItemProgress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Standing:
     """An item's stages and the sentence for whoever waits."""
 

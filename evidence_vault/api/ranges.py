@@ -1,14 +1,14 @@
 """Byte ranges (RFC 9110 §14): one span of one file. Several at once are answered with the whole file."""
 
 import re
-from dataclasses import dataclass
 
+from anchors.values import value
 from evidence_vault.api.problems import ProblemError
 
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Span:
     """Bytes from `start` up to, not including, `end` of `size`."""
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from anchors.values import value
 from evidence_vault.api.fields import (
     HASH_MEDIA_TYPE,
     encode_content_disposition,
@@ -28,7 +28,7 @@ from evidence_vault.errors import FormatError, VerificationError
 CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LocalFile:
     """A file as it is here."""
 
@@ -37,7 +37,7 @@ class LocalFile:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Kept:
     """A deposit that the vault has acknowledged, and where its receipt is."""
 

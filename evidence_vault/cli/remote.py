@@ -12,11 +12,11 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from anchors.values import value
 from evidence_vault.errors import AccessRefused, ConfigError, Conflict, FormatError, UnavailableError
 
 DEFAULT_URL = "http://127.0.0.1:8460"
@@ -55,7 +55,7 @@ def remote_from(args: argparse.Namespace) -> "Remote":
     return Remote(url=args.url, token=token)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """A successful answer, read whole."""
 

@@ -10,8 +10,7 @@ covers its bytes. Origin, item and head bind it to one state of one item in one 
 refused. A withdrawal is a statement of its own, and both stay visible.
 """
 
-from dataclasses import dataclass
-
+from anchors.values import value
 from evidence_vault.core.canonical import (
     Json,
     as_integer,
@@ -55,7 +54,7 @@ _WITHDRAWAL = Record(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Attestation:
     """What somebody examined of an item whose newest event was `head_sha256` at `head_seq`."""
 
@@ -71,7 +70,7 @@ class Attestation:
     remark: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Withdrawal:
     """The taking back of an attestation, named by its ATTESTED event and its statement."""
 

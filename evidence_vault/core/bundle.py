@@ -9,14 +9,14 @@ are no longer those it was announced with stops the writing (IntegrityError), an
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.zipform import ZipMember, write_zip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BundleFile:
     """A file to be written: size in bytes, CRC-32, SHA-256 (32 bytes), and its bytes when they are wanted."""
 

@@ -16,9 +16,9 @@ Invariant: `encode_checkpoint(parse_checkpoint(t)) == t`. Not checked here: cons
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from anchors.base import TreeHead
+from anchors.values import value
 from evidence_vault.core.merkle import EMPTY_ROOT
 from evidence_vault.core.notes import (
     Note,
@@ -32,7 +32,7 @@ from evidence_vault.core.textfields import encode_base64, parse_base64, parse_de
 from evidence_vault.errors import FormatError, VerificationError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Checkpoint:
     """What a log says: after `tree_head.size` entries its root hash is `tree_head.root_hash`."""
 
@@ -41,7 +41,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OpenedCheckpoint:
     """A checkpoint whose note was parsed, with what its signatures showed.
 

@@ -11,8 +11,8 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
 from evidence_vault.core.events import Event
 from evidence_vault.errors import FormatError, VerificationError
@@ -23,7 +23,7 @@ MAX_DISCLOSURE_CHARS = 16 * 1024
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Disclosure:
     """One clear value with its name; `digest` is what the event holds."""
 

@@ -6,8 +6,8 @@ can't be judged: the verifier then says INDETERMINATE, never PASSED.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from anchors.values import value
 from evidence_vault.core.names import (
     BUNDLE_ID,
     CASE_ID,
@@ -41,7 +41,7 @@ ACCESS = Record(
 """Why somebody was let in: as owner, under a grant or order, by role, or by breaking the glass."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EventType:
     """Where a type may stand and what it says. `why` replaces the empty `why` where a reason is asked."""
 

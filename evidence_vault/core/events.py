@@ -15,9 +15,9 @@ can't both be in it unseen.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from anchors.values import value
 from evidence_vault.core.canonical import (
     Json,
     as_integer,
@@ -94,15 +94,18 @@ COMMON: Mapping[str, Shape] = {
 """The fields of every event, whatever its type; `where` and `why` belong to the type."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@value
 class Subject:
     """What an event is about. Ids of different kinds never look alike: the id names the bundle's folder."""
 
     kind: str
     id: str
 
+    def __lt__(self, other: "Subject") -> bool:
+        return (self.kind, self.id) < (other.kind, other.id)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value
 class Event:
     """A parsed event with the bytes it came from.
 

@@ -13,9 +13,9 @@ functions below it build one.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
 from evidence_vault.core.events import Subject, parse_subject_folder
 from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, ORIGIN
@@ -80,7 +80,7 @@ class Part(Enum):
     SIGNATURE = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Path:
     """What a path means. Which of the last fields are set depends on `part`.
 

@@ -14,9 +14,9 @@ Deliberately not checked here: the length of a root hash, and whose tree head it
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from anchors.base import TreeHead
+from anchors.values import value
 from evidence_vault.errors import IntegrityError, VerificationError
 
 NodeReader = Callable[[int, int], bytes]
@@ -143,7 +143,7 @@ def root_hash(size: int, read: NodeReader) -> bytes:
     return EMPTY_ROOT if size == 0 else _span_hash(0, size, read)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Frontier:
     """The right edge of a tree: all that a log must remember to grow and to know its root.
 
@@ -192,9 +192,9 @@ def _path_shape(index: int, size: int) -> tuple[int, int]:
 
 def _require_hashes(hashes: Sequence[bytes]) -> None:
     """Refuse other lengths: `left ‖ right` is the same after a byte moved from one to the other."""
-    for value in hashes:
-        if len(value) != 32:
-            raise VerificationError("RFC 9162 §2.1.1 hash length in a proof", "32 bytes", value)
+    for each in hashes:
+        if len(each) != 32:
+            raise VerificationError("RFC 9162 §2.1.1 hash length in a proof", "32 bytes", each)
 
 
 def _climb_inner(seed: bytes, index: int, siblings: Sequence[bytes]) -> bytes:

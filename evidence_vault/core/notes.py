@@ -17,13 +17,13 @@ import hashlib
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
+from anchors.values import value
 from evidence_vault.core.textfields import encode_base64, parse_base64, parse_decimal
 from evidence_vault.errors import ConfigError, FormatError, VerificationError
 
@@ -56,7 +56,7 @@ _SIGNATURE_BYTES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NoteSignature:
     """One signature line. key_id: 4 bytes; signature: what follows it, at least 1 byte, by type of key."""
 
@@ -65,7 +65,7 @@ class NoteSignature:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Note:
     """A parsed note, not yet verified. text: with its final LF, without the empty line."""
 
@@ -73,7 +73,7 @@ class Note:
     signatures: tuple[NoteSignature, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerifierKey:
     """A public key that someone trusts, under a name. public_key: 32 bytes (Ed25519), 1312 (ML-DSA-44)."""
 
@@ -93,7 +93,7 @@ class VerifierKey:
         return hashlib.sha256(self.name.encode() + b"\n" + typed_key).digest()[:4]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerifiedSignature:
     """A signature that was checked and is good. timestamp: a cosignature's POSIX seconds, else None."""
 
@@ -101,7 +101,7 @@ class VerifiedSignature:
     timestamp: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verified:
     """At least one known key signed the text. `unchecked`: known keys whose algorithm this build lacks."""
 
@@ -109,7 +109,7 @@ class Verified:
     unchecked: tuple[VerifierKey, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unverified:
     """Nothing is wrong, and nothing is shown: no known key signed, or only one that can't be checked here."""
 

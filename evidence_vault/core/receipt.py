@@ -18,9 +18,9 @@ A leaf that is not in the log after `log-by` makes the receipt a signed proof of
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from anchors.values import value
 from evidence_vault.core.canonical import as_object, as_text, encode_canonical, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES, Event, first_slot, parse_event
 from evidence_vault.core.names import encode_time, parse_time
@@ -44,7 +44,7 @@ _RECEIPT = Record(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Receipt:
     """A parsed receipt: the event it is about, its signed note, and the time it promises."""
 

@@ -7,10 +7,10 @@ the shape doesn't name is refused, and so is a missing one.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn, Protocol
 
+from anchors.values import value
 from evidence_vault.core.canonical import MAX_INTEGER, Json
 from evidence_vault.errors import FormatError
 
@@ -27,7 +27,7 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Text:
     """A string that matches `pattern` as a whole and has at most `max_chars` characters (code points)."""
 
@@ -45,7 +45,7 @@ class Text:
         return {"type": "string", "pattern": f"^(?:{self.pattern})$", "maxLength": self.max_chars}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Integer:
     """A whole number between `least` and `most`, both inclusive."""
 
@@ -62,7 +62,7 @@ class Integer:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Boolean:
     """True or false."""
 
@@ -76,7 +76,7 @@ class Boolean:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class OneOf:
     """Exactly one of these values."""
 
@@ -92,7 +92,7 @@ class OneOf:
         return {"enum": list(self.values)}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Nullable:
     """Null, or the inner shape."""
 
@@ -108,7 +108,7 @@ class Nullable:
         return {"anyOf": [{"type": "null"}, self.inner.schema()]}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class ListOf:
     """An array of the inner shape; `sorted_unique` demands ascending strings, each once."""
 
@@ -133,7 +133,7 @@ class ListOf:
         return {"type": "array", "items": self.inner.schema(), "maxItems": self.max_items, **unique}
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class MapOf:
     """An object whose keys match `key` as a whole and whose values all have the inner shape."""
 
@@ -162,7 +162,7 @@ class MapOf:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@value(kw_only=False)
 class Record:
     """An object with exactly these fields."""
 

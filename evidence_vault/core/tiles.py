@@ -15,10 +15,10 @@ here: that tiles agree with each other and with a checkpoint. Who reads them rec
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from anchors.values import value
 from evidence_vault.core.merkle import node_hash
 from evidence_vault.errors import FormatError
 
@@ -37,7 +37,7 @@ _PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Tile:
     """One file of the log: `index` counts from 0 within `level`; `width` hashes or entries, 256 if full."""
 

@@ -18,8 +18,7 @@ Invariant: `encode_tlog_proof(parse_tlog_proof(b)) == b`. Not checked here: whet
 proves anything (`merkle.verify_inclusion`) and what the note says (`checkpoint.open_checkpoint`).
 """
 
-from dataclasses import dataclass
-
+from anchors.values import value
 from evidence_vault.core.notes import MAX_NOTE_BYTES
 from evidence_vault.core.textfields import encode_base64, parse_base64, parse_decimal
 from evidence_vault.errors import FormatError
@@ -33,7 +32,7 @@ MAX_PROOF_BYTES = MAX_NOTE_BYTES + 16 * 1024
 """Bytes of one file: a note, 63 hashes (2.9 kB), and an extra line that a foreign log may add."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TlogProof:
     """Leaf `index` (from 0) is in the tree of `checkpoint_note`, a note's bytes. hashes: 32 bytes each.
 

@@ -17,10 +17,10 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
+from anchors.values import value
 from evidence_vault.errors import FormatError, IntegrityError
 
 MAX_NAME_BYTES = 200
@@ -33,7 +33,7 @@ DATE, REGULAR_FILE = 0x0021, 0o100644 << 16
 _NAME = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ZipMember:
     """What the headers say of one file. name: with the base folder; size: bytes."""
 

@@ -11,9 +11,9 @@ malformed zip but wrong content, hence VerificationError.
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from anchors.values import value
 from evidence_vault.core.zipform import (
     CENTRAL,
     END,
@@ -32,7 +32,7 @@ from evidence_vault.core.zipform import (
 from evidence_vault.errors import FormatError, VerificationError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ZipLimits:
     """What a reader is willing to look at.
 
@@ -45,7 +45,7 @@ class ZipLimits:
     max_directory_bytes: int = 32 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ZipEntry:
     """One file of an opened zip: its content is the `size` bytes from byte `offset` of the zip."""
 
@@ -55,7 +55,7 @@ class ZipEntry:
     crc32: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ZipIndex:
     """What a well-formed zip holds: its files by full name, in order, all below the folder `base`."""
 
@@ -134,7 +134,7 @@ def read_content(file: BinaryIO, entry: ZipEntry, *, chunk_bytes: int = 1 << 20)
         raise VerificationError(f"zip CRC-32 of {entry.name}", f"{entry.crc32:#010x}", f"{crc32:#010x}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _End:
     """What the end records say, and the byte where they begin."""
 
@@ -210,9 +210,9 @@ def _require_equal(place: str, record: Record, expected: bytes, found: bytes) ->
     if len(found) < record.length or not found.startswith(record.signature):
         raise FormatError(f"{place}, signature", record.signature.hex(), found[:4].hex())
     wanted = record.decode(expected[: record.length])
-    for field, value in record.decode(found[: record.length]).items():
-        if value != wanted[field]:
-            raise FormatError(f"{place}, {field}", f"{wanted[field]:#x}", f"{value:#x}")
+    for field, read in record.decode(found[: record.length]).items():
+        if read != wanted[field]:
+            raise FormatError(f"{place}, {field}", f"{wanted[field]:#x}", f"{read:#x}")
     rest, found_rest = expected[record.length :], found[record.length :]
     raise FormatError(f"{place}, name and extra field", rest.hex(), found_rest.hex())
 

@@ -6,9 +6,9 @@ transaction, durable after it returns.
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from anchors.values import value
 from evidence_vault.access.decisions import ALL_SCOPES, Requester
 from evidence_vault.core.events import ROLES
 from evidence_vault.core.names import LABEL, encode_id
@@ -22,7 +22,7 @@ MAX_LIFE_DAYS = 3650
 """Ten years; a token that is needed longer is made again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TokenFacts:
     """What may be shown of a token. id: the first 16 hex digits of its SHA-256, enough to name it."""
 

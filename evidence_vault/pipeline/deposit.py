@@ -14,11 +14,11 @@ A crash after it means: the depositor asks again with the same key and gets the 
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, assert_never
 
+from anchors.values import value
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import Conflict, IntegrityError, VerificationError
@@ -122,7 +122,7 @@ class Deposit:
         return ready.deposited()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Ready:
     """All that goes to the disk before the commit: ITEM_RECEIVED and its signed receipt."""
 

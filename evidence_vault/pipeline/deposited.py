@@ -6,9 +6,9 @@ The journal is canonical JSON. The receipt in it holds the event; erasing a disc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES
 from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt
@@ -27,7 +27,7 @@ _JOURNAL = Record(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Known:
     """What is known of a deposit's content. digests: lower-case hex by algorithm."""
 
@@ -42,7 +42,7 @@ class Known:
         return bytes.fromhex(str(self.digests["sha256"]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deposited:
     """A deposit that is committed. replayed: it had been before, under the same idempotency key."""
 
@@ -53,7 +53,7 @@ class Deposited:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Journal:
     """A parsed journal: all that the item's rows are made from."""
 

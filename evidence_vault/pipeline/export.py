@@ -15,13 +15,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
 from evidence_vault.core.canonical import Json
@@ -52,7 +52,7 @@ class DamagedContentError(IntegrityError):
         super().__init__(error.place, error.expected, error.found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExportWish:
     """Who wants which items, and why he may: `access` is the `why` of EXPORTED."""
 

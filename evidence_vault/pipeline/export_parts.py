@@ -7,13 +7,13 @@ contract links it to. With `full_chain`, every anchored one since the item's fir
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from anchors.base import TreeHead
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.ethereum.verify import TrustedContract, decode_prev, verify_inclusion
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.events import Subject, parse_event
@@ -29,7 +29,7 @@ MAX_ANCHORS = 10_000
 """With full_chain: more than a year of hourly anchors."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Choice:
     """What a bundle is cut from. published: the size up to which events may travel. cut: as in EXPORTED.
 
@@ -48,7 +48,7 @@ class Choice:
         return tuple(sorted({self.cut.size, *self.timed, *self.anchored, *self.linked}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Part:
     """A sealed file: its digest, and its bytes; body None for an item's content, which stays a blob."""
 

@@ -4,9 +4,9 @@ It is sealed with the parts, so it names nothing younger than the cut, and no ve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from anchors.rfc3161.token import parse_response, parse_token
+from anchors.values import value
 from evidence_vault.errors import IntegrityError
 
 _TEXT = """\
@@ -55,7 +55,7 @@ legal validity.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stamp:
     """A token: its folder, the file it is over, and the raw response."""
 

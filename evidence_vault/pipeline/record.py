@@ -5,11 +5,11 @@ first event of a new item is composed before its transaction, because its bytes 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
 import evidence_vault
+from anchors.values import field, value
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.disclosures import digest_disclosure, encode_disclosure
 from evidence_vault.core.events import Event, Subject, encode_event, first_slot
@@ -21,7 +21,7 @@ from evidence_vault.store.queries import actors, events
 TOOL = "evidence-vault"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EventActor:
     """Who acts: an actor id, the role it acts in, how it proved itself, and for whom."""
 
@@ -31,7 +31,7 @@ class EventActor:
     on_behalf_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Draft:
     """What is to be said, before it has a place. disclosures: personal values in clear, by name."""
 
@@ -44,7 +44,7 @@ class Draft:
     disclosures: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Composed:
     """An event with its slot and its encoded disclosures by name."""
 
@@ -53,7 +53,7 @@ class Composed:
     disclosures: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Recorded:
     """An inserted event; `event_id` is its row."""
 

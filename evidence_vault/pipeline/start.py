@@ -8,10 +8,10 @@ a restored database doesn't know the items that were committed after its backup.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
+from anchors.values import value
 from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.sequence import stored_frontier
@@ -22,7 +22,7 @@ ORPHAN_AFTER = timedelta(hours=1)
 """An upload so old is not being committed any more by another process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StartCheck:
     """What was found. problems: empty, or why the vault is read-only."""
 

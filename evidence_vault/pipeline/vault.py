@@ -1,11 +1,11 @@
 """The vault as the stages see it: what they need, passed in; nothing global, no clock of their own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 
 from anchors.base import Submitter
+from anchors.values import field, value
 from evidence_vault.errors import ReadOnly
 from evidence_vault.settings import Settings
 from evidence_vault.signer.keys import load_ed25519
@@ -42,7 +42,7 @@ class Gate:
             raise ReadOnly(self._reasons[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Vault:
     """Everything a stage may use.
 

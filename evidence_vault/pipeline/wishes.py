@@ -7,8 +7,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.errors import FormatError
 from evidence_vault.pipeline.record import EventActor
@@ -21,7 +21,7 @@ _REFUSED_CATEGORIES = {"Cc": "control characters", "Cs": "lone surrogates", "Zl"
 _REFUSED_CATEGORIES["Zp"] = "paragraph separators"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wish:
     """A deposit as it was asked for.
 

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI
 
@@ -22,6 +21,7 @@ from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.signer import KeySigner
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
+from anchors.values import replace
 from evidence_vault.api.app import create_app
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError

@@ -8,10 +8,10 @@ setting costs nothing: run `init` again. Once LOG_OPENED is written, origin, cla
 """
 
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
 from anchors.ethereum.signer import load_development_key
+from anchors.values import value
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.durable import save_file
@@ -58,7 +58,7 @@ can_read_content = true
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Created:
     """What `create_home` left. opened: the log is open; else the settings wait to be filled in."""
 

@@ -9,7 +9,6 @@ anyone: whoever has the folder can make it say anything. Every event, key and po
 
 import ipaddress
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +19,7 @@ from anchors.ethereum.devchain.serve import serve_loopback
 from anchors.ethereum.network import Network
 from anchors.ethereum.signer import load_development_key
 from anchors.rfc3161.devtsa import DevelopmentTsa
+from anchors.values import value
 from evidence_vault.api.body import in_thread, read_all
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.durable import save_file
@@ -59,7 +59,7 @@ poll_s = 0.5
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DevelopmentParts:
     """The authority and the chain of one development vault."""
 

@@ -15,10 +15,10 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.durable import flush_folder, storage_errors, write_flushed
 from evidence_vault.errors import IntegrityError, TooLarge
@@ -37,7 +37,7 @@ _FOLDERS = [a + b for a in "01234567" for b in "0123456789abcdefghjkmnpqrstvwxyz
 _HASHLIB_NAMES = {"sha256": "sha256", "sha512": "sha512", "sha3-256": "sha3_256", "sm3": "sm3"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sealed:
     """Content that was read to its end. digests: name → raw digest, sha256 always among them."""
 

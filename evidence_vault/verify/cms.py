@@ -28,7 +28,6 @@ that the person named is, or was, a notary, which is what naming a root in `nota
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from cryptography import x509
@@ -51,6 +50,7 @@ from anchors.rfc3161.path import NoPath, find_path
 from anchors.rfc3161.purpose import Purpose, extended_key_usage
 from anchors.rfc3161.revocation import judge_revocation
 from anchors.rfc3161.verdict import refused_from
+from anchors.values import value
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
 
@@ -69,7 +69,7 @@ MACHINES = frozenset(
 """Purposes for which no person signs. A certificate limited to them signs no statement (RFC 5280 §4.2.1.12)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SignedBy:
     """A signature that was good at `moment`.
 

@@ -9,11 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from anchors.ethereum.headers import HeadersFile, parse_headers
+from anchors.values import replace
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.reader import FileDigest
 from evidence_vault.verify.render import escape, render_text, report_json

@@ -7,8 +7,8 @@ owns the file: content 2, proof/log 4, any other 3.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Event, Subject
@@ -34,7 +34,7 @@ from evidence_vault.verify.reader import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Damage:
     """A digest that disagrees: the file, the row that owns it, what was expected and found."""
 
@@ -45,7 +45,7 @@ class Damage:
     found: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Bundle:
     """A readable bundle. Nothing in it is trusted because it is inside.
 

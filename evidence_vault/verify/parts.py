@@ -7,10 +7,10 @@ with what is trusted is for the checks.
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_integer, as_list, as_object, as_text, parse_canonical
 from evidence_vault.core.checkpoint import Checkpoint, parse_checkpoint
@@ -42,7 +42,7 @@ Position = tuple[Subject, int]
 """An event by its subject and seq."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Redacted:
     """An event whose content the reader may not see: enough for chain, slot and leaf."""
 
@@ -51,7 +51,7 @@ class Redacted:
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TokenPart:
     """A time-stamp token with what belongs to it. At `position` stands the event that recorded it.
 
@@ -66,7 +66,7 @@ class TokenPart:
     added: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnchorPart:
     """The proof of an anchored checkpoint; `position` as with tokens."""
 
@@ -76,7 +76,7 @@ class AnchorPart:
     added: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AttestationPart:
     """A signed (or, with `signature` None, unsigned) statement about an item."""
 
@@ -87,7 +87,7 @@ class AttestationPart:
     revocation: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LogNote:
     """A checkpoint as it travels: the note's bytes, text, content and signature, and its cosignatures."""
 

@@ -7,10 +7,10 @@ never says more than was checked: NOT PRESENT and INDETERMINATE are no success.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from anchors.values import field, value
 from evidence_vault.errors import VerificationError
 
 
@@ -63,7 +63,7 @@ MAX_SHOWN = 100
 and 1,000 items could otherwise ask for a report of terabytes. How many more there are is said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Finding:
     """One result: which row, what came out, where, and the text's key with its values.
 
@@ -80,7 +80,7 @@ class Finding:
     found: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Row:
     """One check for one item."""
 
@@ -89,7 +89,7 @@ class Row:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Bounds:
     """Between which times an event was logged, and what it says itself. None: not bounded on that side."""
 
@@ -101,7 +101,7 @@ class Bounds:
     not_after: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ItemReport:
     """The verdict on one item. record_time: it existed by then; cut_time: unchanged until then, as far as seen.
 
@@ -120,7 +120,7 @@ class ItemReport:
     unmet: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Report:
     """What one verification of one bundle came to."""
 

@@ -36,12 +36,12 @@ is not understood as a whole must not be half obeyed.
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from anchors.ethereum.verify import KnownBlock, TrustedContract
 from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
+from anchors.values import field, value
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.notes import VerifierKey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
@@ -55,7 +55,7 @@ REFUSED_BY_DEFAULT: Mapping[str, date] = {"sha1": date(2017, 1, 1)}
 """Where a policy has no [algorithms]. SHA-1: no new use since 2017; the first collision was shown that year."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Requirements:
     """What TOTAL-PASSED takes, beyond the floor that no policy can lower."""
 
@@ -66,7 +66,7 @@ class Requirements:
     full_chain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TrustedLog:
     """One key of one log, for the sizes it signed (both ends inclusive; None is open).
 
@@ -83,7 +83,7 @@ class TrustedLog:
     contracts: tuple[TrustedContract, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TrustedChain:
     """A network by its chain id, with the blocks that are known to be final on it."""
 
@@ -93,7 +93,7 @@ class TrustedChain:
     known_blocks: tuple[KnownBlock, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TrustPolicy:
     """Everything that is trusted. `sha256` covers the file, roots included: they are inline."""
 

@@ -5,9 +5,9 @@ is NOT PRESENT or INDETERMINATE meets nothing. Passing with development evidence
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
 from evidence_vault.verify.checks.anchors import AnchorFact
@@ -31,7 +31,7 @@ FLOOR = (1, 2, 3, 4, 8)
 a policy that doesn't ask for content can't lower that."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Facts:
     """What the checks established, for the verdict."""
 

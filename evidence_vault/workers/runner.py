@@ -12,9 +12,9 @@ puts a job off when its stage fails in a way that the stage doesn't know.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
+from anchors.values import value
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
@@ -31,7 +31,7 @@ STOP_WITHIN_S = 30.0
 Stage = Callable[[Vault, Claimed], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Work:
     """A kind of job: the stage that advances it, and how many threads do."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from anchors.rfc3161.submit import RefusedError
+from anchors.values import replace
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
@@ -170,7 +171,7 @@ def test_timestamp_keeps_the_distance_an_authority_asks_for(tmp_path: Path) -> N
 def test_timestamp_of_an_authority_that_left_the_settings_waits(tmp_path: Path) -> None:
     vault = new_vault(tmp_path)
     done = deposit(vault)
-    lacking = vault.__class__(**{f: getattr(vault, f) for f in vault.__slots__} | {"submitters": {}})
+    lacking = replace(vault, submitters={})
     advance_one(lacking, "timestamp", advance_timestamp, owner="w")
     with vault.database.read() as session:
         [job] = jobs.jobs_of(session, Subject(kind="item", id=done.item_id))

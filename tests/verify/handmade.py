@@ -17,7 +17,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from anchors.base import TreeHead
 from anchors.ethereum.proof import encode_proof
+from anchors.values import replace
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import encode_parts, file_of_bytes, write_bundle
 from evidence_vault.core.canonical import Json, encode_canonical

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from anchors.values import replace
 from evidence_vault.core.attestation import Attestation, Withdrawal, encode_statement
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import Event, Subject, encode_event
@@ -382,7 +382,7 @@ def test_check_attestations_malformed_statement_or_signature_is_unreadable() -> 
 def test_check_attestations_moved_fails(what: str, changed: dict[str, object]) -> None:
     """A statement that a notary did sign, but about another log, item, state or content."""
     vault = Vault()
-    vault.attest(replace(vault.attestation(), **changed))  # type: ignore[arg-type] # by the table above
+    vault.attest(replace(vault.attestation(), **changed))  # by the table above
     found = vault.check()
     assert codes(found) == [(Status.FAILED, "attestation.moved")]
     assert found[0].values["what"] == what
@@ -457,7 +457,7 @@ def test_check_attestations_moved_withdrawal_fails(
     vault = Vault()
     attested = vault.attest(vault.attestation())
     vault.withdraw(
-        replace(vault.withdrawal(attested), **changed),  # type: ignore[arg-type] # by the table above
+        replace(vault.withdrawal(attested), **changed),  # by the table above
         seq=seq,
     )
     failed = [found for found in vault.check() if found.status is Status.FAILED]

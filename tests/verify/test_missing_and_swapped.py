@@ -1,10 +1,10 @@
 """Nothing passes without any one of its files, or under a policy that names anybody else."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from anchors.values import replace
 from evidence_vault.core import layout
 from evidence_vault.verify.report import Verdict
 from tests.verify.asking import ask, flaws, outcome

@@ -5,18 +5,18 @@ no row ──claim──► held until lease_until ──complete──► done:
          └─────────────────┘
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.errors import Conflict, InProgress
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import IdempotencyKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Scope:
     """Whose key it is, and for what: two actors, or two endpoints, never share one."""
 
@@ -25,7 +25,7 @@ class Scope:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Completed:
     """What the first request with this key was, and what came of it."""
 

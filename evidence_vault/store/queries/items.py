@@ -1,13 +1,13 @@
 """Items, and how far each has come: its state is no column but follows from facts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.core.states import JobState
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Event, Item, Job, Leaf, Upload
@@ -16,7 +16,7 @@ from evidence_vault.store.queries.log import first_published_above
 ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ItemProgress:
     """The facts about an item from which its state follows.
 

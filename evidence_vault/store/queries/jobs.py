@@ -1,13 +1,13 @@
 """Jobs: claimed under a lease, advanced by whoever holds it, never lost with the process that held it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState, check_step
 from evidence_vault.errors import Conflict
@@ -18,7 +18,7 @@ MAX_ERROR_CHARS = 2000
 """What of an error's text is kept with the job."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Claimed:
     """A job as it stood when it was claimed; `owner` proves the lease when the job is recorded."""
 

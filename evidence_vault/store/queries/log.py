@@ -1,13 +1,13 @@
 """The log: pending events become leaves under the lock of the tree head; heads become checkpoints."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from anchors.base import TreeHead as Head
+from anchors.values import value
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier
 from evidence_vault.store.columns import table
@@ -17,7 +17,7 @@ ABOUT_THE_LOG = ("log", "checkpoint")
 """Kinds of subjects whose events call for no token and no anchor, or each would call for the next."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Pending:
     """An event that waits for its leaf."""
 

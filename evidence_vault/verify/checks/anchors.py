@@ -11,7 +11,6 @@ the requirement of anchors; what is wrong there is told and changes nothing.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from anchors.base import Attested, Indeterminate, TreeHead
@@ -25,6 +24,7 @@ from anchors.ethereum.verify import (
     select_contract,
     verify_inclusion,
 )
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event
 from evidence_vault.core.names import encode_time
@@ -39,7 +39,7 @@ from evidence_vault.verify.trust import TrustPolicy
 INCLUDED, CONFIRMED = 6, 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnchorFact:
     """An anchor that passed row 6; `confirmed` if it passed row 7 too.
 

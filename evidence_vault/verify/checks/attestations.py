@@ -16,10 +16,10 @@ reader to judge.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from anchors.base import Indeterminate
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.attestation import Attestation, Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_integer
@@ -38,7 +38,7 @@ ROW = 9
 ATTESTED, WITHDRAWN = "ATTESTED", "ATTESTATION_WITHDRAWN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Judged:
     """A statement that is where it belongs, under a good signature or none. signer: None where unsigned."""
 

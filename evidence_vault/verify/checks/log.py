@@ -11,10 +11,10 @@ what contradicts itself is FAILED. Not checked here: whether the log holds more 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from anchors.base import TreeHead
+from anchors.values import field, value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject, encode_leaf_entry, first_slot, next_slot
 from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -28,7 +28,7 @@ from evidence_vault.verify.trust import TrustedLog, TrustPolicy
 ROW = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LogFacts:
     """What row 4 established, for the rows that stand on it.
 

@@ -16,10 +16,9 @@ as time − a in L and as time + a in U: what is shown never claims more than th
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.names import encode_time
@@ -33,7 +32,7 @@ from evidence_vault.verify.trust import TrustPolicy
 ROW = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Source:
     """A time from outside. covers: size of the checkpoint it was given for; recorded_at: as an event's index."""
 
@@ -55,13 +54,18 @@ class Source:
         return self.time + self.accuracy
 
 
-@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """All times that count, and the questions that the report asks of them."""
 
-    tokens: tuple[Source, ...]
-    blocks: tuple[Source, ...]
-    k: int
+    def __init__(self, *, tokens: tuple[Source, ...], blocks: tuple[Source, ...], k: int) -> None:
+        self.tokens, self.k = tokens, k
+        self.all = (*tokens, *blocks)
+        recorded = [(s.recorded_at, s) for s in self.all if s.recorded_at is not None]
+        covering = [(-s.covers, s) for s in self.all if s.covers is not None]
+        stamped = [(-s.covers, s) for s in tokens if s.covers is not None]
+        self._recorded = _steps(recorded, k, latest=True)
+        self._covering = _steps(covering, k, latest=False)
+        self._stamped = _steps(stamped, k, latest=False)
 
     def lower(self, index: int) -> Source | None:
         """L(i): the k-th latest over groups of what was recorded below leaf i."""
@@ -83,24 +87,6 @@ class Timeline:
     def groups_on(self, index: int) -> tuple[str, ...]:
         """The groups whose tokens cover leaf i."""
         return tuple(sorted({s.group for s in self.tokens if s.covers is not None and s.covers > index}))
-
-    @property
-    def all(self) -> tuple[Source, ...]:
-        """Tokens and blocks."""
-        return (*self.tokens, *self.blocks)
-
-    @cached_property
-    def _recorded(self) -> "_Steps":
-        placed = [(s.recorded_at, s) for s in self.all if s.recorded_at is not None]
-        return _steps(placed, self.k, latest=True)
-
-    @cached_property
-    def _covering(self) -> "_Steps":
-        return _steps([(-s.covers, s) for s in self.all if s.covers is not None], self.k, latest=False)
-
-    @cached_property
-    def _stamped(self) -> "_Steps":
-        return _steps([(-s.covers, s) for s in self.tokens if s.covers is not None], self.k, latest=False)
 
 
 def build_timeline(

@@ -11,12 +11,12 @@ A token that no event recorded is FAILED inside the seal; under proof/added it i
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from anchors.base import Indeterminate
 from anchors.rfc3161.verdict import Rfc3161Trust, VerifiedToken
 from anchors.rfc3161.verify import verify_response
+from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject
@@ -34,7 +34,7 @@ ROW = 5
 RECORDING = ("TIMESTAMP_OBTAINED", "CHECKPOINT_TIMESTAMPED")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TokenFact:
     """A token that passed row 5. covers: size of the checkpoint it stamps; None for a token on content.
 

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from anchors.base import AnchorProof, HttpReply, Progress, Statement, TreeHead
@@ -16,6 +16,7 @@ from anchors.ethereum.devchain.serve import serve_loopback
 from anchors.ethereum.network import Network
 from anchors.ethereum.signer import KeySigner, Signer, load_development_key
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.values import replace
 from tests.anchors.ethereum.devchain_client import Client
 
 
@@ -93,7 +94,7 @@ class Site:
     http: PlainHttp
 
     def submitter(self, **changes: object) -> EthereumSubmitter:
-        network = replace(self.network, **changes)  # type: ignore[arg-type]
+        network = replace(self.network, **changes)
         config = EthereumConfig(network=network, contract=self.contract)
         return EthereumSubmitter(config, signer=self.signer, nonces=self.nonces, http=self.http)
 

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import strategies as st
 
 from anchors.errors import FormatError
 from anchors.ethereum.proof import MAX_PROOF_BYTES, EthereumProof, encode_proof, parse_proof
+from anchors.values import replace
 from tests.anchors.ethereum.made import make_proof
 
 GOOD = make_proof(size=40, root_hash=b"\x11" * 32)

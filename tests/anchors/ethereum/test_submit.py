@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from anchors.ethereum.verify import (
     decode_prev,
     verify_inclusion,
 )
+from anchors.values import replace
 from tests.anchors.ethereum.submitting import Site, open_site, statement
 
 pytestmark = pytest.mark.socket

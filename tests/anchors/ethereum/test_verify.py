@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +23,7 @@ from anchors.ethereum.verify import (
     select_contract,
     verify_inclusion,
 )
+from anchors.values import replace
 from tests.anchors.ethereum.made import CHAIN_ID, CONTRACT, SENDER, Log, Made, make_proof, make_receipt
 
 HEAD = TreeHead(size=40, root_hash=b"\x11" * 32)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from anchors.rfc3161.certificate import parse_chain
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust
+from anchors.values import replace
 from tests.anchors.rfc3161.vector_cases import encode_request
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -32,7 +33,7 @@ class World:
 
     def trust(self, **changes: object) -> Rfc3161Trust:
         """The same trust with another word about the authority."""
-        authority = replace(self.trusted.authorities[0], **changes)  # type: ignore[arg-type]
+        authority = replace(self.trusted.authorities[0], **changes)
         return replace(self.trusted, authorities=(authority,))
 
 

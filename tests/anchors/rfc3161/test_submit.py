@@ -1,7 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -21,6 +21,7 @@ from anchors.rfc3161.submit import (
 )
 from anchors.rfc3161.token import parse_request
 from anchors.rfc3161.verifier import Rfc3161Verifier
+from anchors.values import replace
 from tests.anchors.rfc3161.conftest import NOW, SHA256, World
 
 STATEMENT = Statement(sha256=SHA256)
@@ -65,7 +66,7 @@ def submitter(
     world: World, answer: Callable[[bytes], HttpReply], **changes: object
 ) -> tuple[Rfc3161Submitter, FakeHttp]:
     http = FakeHttp(answer)
-    config = replace(config_for(world), **changes)  # type: ignore[arg-type]
+    config = replace(config_for(world), **changes)
     return Rfc3161Submitter(config, http, lambda: NOW), http
 
 
@@ -231,4 +232,4 @@ def test_advance_sends_nothing_for_another_statement(world: World) -> None:
 @pytest.mark.parametrize("changes", [{"roots": ()}, {"roots": (b"x",)}, {"max_bytes": 0}, {"policy": "any"}])
 def test_config_is_refused_where_no_answer_could_count(world: World, changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="tsa dev"):
-        replace(config_for(world), **changes)  # type: ignore[arg-type]
+        replace(config_for(world), **changes)

@@ -1,6 +1,5 @@
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust, VerifiedToken
 from anchors.rfc3161.verifier import Rfc3161Verifier
 from anchors.rfc3161.verify import verify_response
+from anchors.values import replace
 from tests.anchors.rfc3161.conftest import NOW, SHA256, World
 from tests.anchors.rfc3161.pki import YEAR, Holder, authority, signer
 from tests.anchors.rfc3161.test_revocation import crl
