@@ -12,7 +12,7 @@ prefix-free, so a key never ends at a branch.
 from collections.abc import Sequence
 
 from anchors.errors import FormatError, VerificationError
-from anchors.ethereum.keccak import keccak256
+from anchors.ethereum.keccak import keccak256_each
 from anchors.ethereum.rlp import Item, as_bytes, decode_list, encode_uint
 
 MAX_INDEX = (1 << 24) - 1
@@ -29,10 +29,10 @@ def verify_receipt_inclusion(*, receipts_root: bytes, index: int, nodes: Sequenc
     """
     path = encode_uint(index).hex()
     wanted = receipts_root
-    for number, node in enumerate(nodes):
+    for number, (node, digest) in enumerate(zip(nodes, keccak256_each(nodes), strict=True)):
         place = f"nodes[{number}]"
-        if keccak256(node) != wanted:
-            raise VerificationError(f"receipts trie {place} hash", wanted, keccak256(node))
+        if digest != wanted:
+            raise VerificationError(f"receipts trie {place} hash", wanted, digest)
         items = decode_list(node, place)
         if len(items) == 17:
             if not path:

@@ -3,7 +3,7 @@ from Crypto.Hash import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchors.ethereum.keccak import keccak256
+from anchors.ethereum.keccak import keccak256, keccak256_each
 
 
 def test_keccak256_of_nothing_is_the_published_digest() -> None:
@@ -20,3 +20,15 @@ def test_keccak256_around_block_boundaries_agrees_with_pycryptodome(length: int)
 @given(st.binary(max_size=700))
 def test_keccak256_of_any_bytes_agrees_with_pycryptodome(data: bytes) -> None:
     assert keccak256(data) == keccak.new(digest_bits=256, data=data).digest()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(max_size=700), max_size=9))
+def test_keccak256_each_of_texts_of_any_lengths_agrees_with_pycryptodome(texts: list[bytes]) -> None:
+    assert keccak256_each(texts) == [keccak.new(digest_bits=256, data=text).digest() for text in texts]
+
+
+def test_keccak256_each_of_more_texts_than_fit_abreast_keeps_their_order() -> None:
+    texts = [bytes([i % 251]) * (i % 300) for i in range(300)]
+
+    assert keccak256_each(texts) == [keccak.new(digest_bits=256, data=text).digest() for text in texts]
