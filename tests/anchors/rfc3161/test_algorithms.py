@@ -1,3 +1,4 @@
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -6,6 +7,7 @@ from anchors.rfc3161.algorithms import (
     RSASSA_PSS,
     AlgorithmIdentifier,
     PublicKey,
+    UnknownAlgorithm,
     verify_signature,
 )
 
@@ -19,3 +21,17 @@ def test_verify_signature_lets_a_pss_key_sign_with_pss_only() -> None:
         key = PublicKey(algorithm_oid=oid, key=KEY.public_key())
         assert verify_signature(key, SHA256_WITH_RSA, signature=signature, signed=b"m") is good
         assert not verify_signature(key, SHA256_WITH_RSA, signature=signature, signed=b"n")
+
+
+@pytest.mark.parametrize(("bits", "too_short"), [(1023, True), (1024, False)])
+def test_verify_signature_refuses_an_rsa_key_under_the_least_length(bits: int, too_short: bool) -> None:
+    # No library makes so short a key any more, but anyone can write down a modulus. Nothing verifies under it;
+    # what counts is which reason is given.
+    short = rsa.RSAPublicNumbers(3, (1 << (bits - 1)) | 1).public_key()
+    key = PublicKey(algorithm_oid=RSA_ENCRYPTION, key=short)
+
+    if too_short:
+        with pytest.raises(UnknownAlgorithm, match="too short"):
+            verify_signature(key, SHA256_WITH_RSA, signature=bytes(128), signed=b"m")
+    else:
+        assert not verify_signature(key, SHA256_WITH_RSA, signature=bytes(128), signed=b"m")
