@@ -20,7 +20,17 @@ from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.store.queries import events, jobs, log
 from evidence_vault.workers.runner import advance_log, run_once, timestamp_work
-from tests.pipeline.vaults import FakeAuthority, SetClock, deposit, new_vault, reopened, settings_for
+from tests.pipeline.vaults import (
+    FakeAuthority,
+    SetClock,
+    deposit,
+    new_vault,
+    reopened,
+    settings_for,
+    take_backup,
+)
+
+pytestmark = pytest.mark.db
 
 
 @pytest.fixture
@@ -199,16 +209,11 @@ def test_order_proofs_keeps_to_the_interval(tmp_path: Path) -> None:
 def test_start_with_an_older_database_is_an_outage_and_no_fork(tmp_path: Path) -> None:
     vault = new_vault(tmp_path)
     advance_log(vault)
-    vault.database.dispose()
-    backup = {path: path.read_bytes() for path in tmp_path.glob("vault.db*")}
+    restore_backup = take_backup(vault)
     deposit(vault)
     advance_log(vault)
     kept = deposit(vault)
-    vault.database.dispose()
-    for path in tmp_path.glob("vault.db*"):
-        path.unlink()
-    for path, data in backup.items():
-        path.write_bytes(data)
+    restore_backup()
     restored = reopened(vault)
     found = check_start(restored)
     assert [p for p in found.problems if "the published checkpoint has 3" in p]

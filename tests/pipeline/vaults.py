@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
+
 from anchors.base import AnchorProof, Progress, Statement
 from evidence_vault.core.names import encode_id
 from evidence_vault.pipeline.deposit import begin_deposit
@@ -90,7 +92,8 @@ def new_vault(
     submitters = {"tsa": FakeAuthority()} if submitters is None else submitters
     settings = settings_for(home, tuple(submitters), **changes)
     create_keys(settings, random=secrets.token_bytes)
-    (home / "vault.db").write_bytes(_empty_database())
+    if settings.database_url is None:  # else the test's marker `db` has made one
+        (home / "vault.db").write_bytes(_empty_database())
     vault = build_vault(settings, clock=clock or SetClock(), submitters={"timestamp": dict(submitters)})
     open_log(vault, anchors=[])
     with vault.database.write() as session:
@@ -113,6 +116,36 @@ def reopened(vault: Vault) -> Vault:
     """Return the same vault as a new process would find it."""
     vault.database.dispose()
     return build_vault(vault.settings, clock=vault.clock, submitters=vault.submitters)
+
+
+def take_backup(vault: Vault) -> Callable[[], None]:
+    """Copy the database as it stands; return what puts the copy in its place. Reopen the vault after each."""
+    url = vault.database.engine.url
+    vault.database.dispose()
+    if url.get_backend_name() == "sqlite":
+        home = vault.settings.home
+        files = {path: path.read_bytes() for path in home.glob("vault.db*")}
+
+        def restore_files() -> None:
+            vault.database.dispose()
+            for path in home.glob("vault.db*"):
+                path.unlink()
+            for path, data in files.items():
+                path.write_bytes(data)
+
+        return restore_files
+    server = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS backup")
+        admin.execute("CREATE DATABASE backup TEMPLATE vault")
+
+    def restore_database() -> None:
+        vault.database.dispose()
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute("DROP DATABASE vault WITH (FORCE)")
+            admin.execute("CREATE DATABASE vault TEMPLATE backup")
+
+    return restore_database
 
 
 def deposit(vault: Vault, content: bytes = b"evidence", **wish: object) -> Deposited:
