@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from evidence_vault.service.compose import serve_vault
 from evidence_vault.settings import load_settings
@@ -32,10 +33,21 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.home)
     app = serve_vault(settings)
     print(f"{settings.origin} listens on http://{settings.listen_host}:{settings.listen_port}", flush=True)
-    config = uvicorn.Config(
+    config = server_config(app, host=settings.listen_host, port=settings.listen_port)
+    # uvicorn stops in order on these, and then raises them again: by then there is nothing left to end.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 69
+
+
+def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn serves an app of ours; measurements serve their own with it too."""
+    return uvicorn.Config(
         app,
-        host=settings.listen_host,
-        port=settings.listen_port,
+        host=host,
+        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -46,9 +58,3 @@ def run(args: argparse.Namespace) -> int:
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=GRACE_S,
     )
-    # uvicorn stops in order on these, and then raises them again: by then there is nothing left to end.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: None)
-    server = uvicorn.Server(config)
-    server.run()
-    return 0 if server.started else 69

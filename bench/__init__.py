@@ -1,0 +1,1 @@
+"""Measurements: cheap, callable pieces, and what `make bench` builds from them."""
