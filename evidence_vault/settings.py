@@ -25,7 +25,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from evidence_vault.core.names import LogClass, is_origin
-from evidence_vault.errors import ConfigError
+from evidence_vault.core.notes import SignatureType, parse_vkey
+from evidence_vault.errors import ConfigError, FormatError
 
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
@@ -114,6 +115,25 @@ class Network(Part):
     max_fee_gwei: float = Field(default=200.0, gt=0, description="Never pay more per gas; wait instead.")
 
 
+class Witness(Part):
+    """Somebody else who cosigns our checkpoints when they only grew (C2SP tlog-witness)."""
+
+    name: Code = Field(description="How the status and the trust policy call it.")
+    vkey: str = Field(max_length=3000, description="Its verifier key, of a cosignature's type.")
+    url: Url = Field(description="Its submission prefix: requests go to <url>/add-checkpoint.")
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="One exchange: its disk flushes once.")
+
+    @model_validator(mode="after")
+    def _key_of_a_witness(self) -> Self:
+        try:
+            key = parse_vkey(self.vkey)
+        except FormatError as error:
+            raise ValueError(f"vkey: {error}") from None
+        if key.type is SignatureType.ED25519:
+            raise ValueError("vkey: a witness's key has the type 0x04 or 0x06, not a log's 0x01")
+        return self
+
+
 class Platform(Part):
     """What the operator states about itself; every bundle carries it, and courts ask for it."""
 
@@ -165,6 +185,9 @@ class Settings(BaseSettings):
     # Whom it asks for proofs.
     authorities: list[TimestampAuthority] = Field(default_factory=list)
     networks: list[Network] = Field(default_factory=list)
+    witnesses: list[Witness] = Field(
+        default_factory=list, max_length=16, description="Who cosigns our checkpoints; never waited for."
+    )
     private_endpoints: list[str] = Field(
         default_factory=list,
         description="host:port that may be loopback or private; all others must be public addresses.",
@@ -226,6 +249,8 @@ class Settings(BaseSettings):
         for what, names in (
             ("authorities", [authority.name for authority in self.authorities]),
             ("networks", [network.name for network in self.networks]),
+            ("witnesses", [witness.name for witness in self.witnesses]),
+            ("witnesses, keys", [parse_vkey(witness.vkey).public_key for witness in self.witnesses]),
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"{what}: each name once")

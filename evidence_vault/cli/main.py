@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("evidence_vault.verify.command", "verify bundles, offline"),
     "headers": ("evidence_vault.cli.headers", "ask Ethereum nodes about the blocks of a bundle"),
     "chain": ("evidence_vault.cli.chain", "put the anchor contract on an Ethereum network"),
+    "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
     "trust": ("evidence_vault.cli.trust", "write the vault's own trust policy, as a starting point"),
     "demo": ("evidence_vault.cli.demo", "run the main job on real input, in a folder"),
 }

@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
         print("signature not checked: give --trust FILE to check it")
         return 0
     policy = parse_policy(args.trust.read_bytes(), name=args.trust.name)
-    keys = [log.receipt_key for log in policy.logs if log.origin == event.origin and log.receipt_key]
+    logs = [log for log in policy.logs if log.origin == event.origin]
+    keys = list({key for log in logs for key in (log.receipt_key, *log.former_receipt_keys) if key})
     if not keys:
         raise FormatError(str(args.trust), f"a receipt_vkey for {event.origin}")
     verify_receipt(receipt, trusted=keys)

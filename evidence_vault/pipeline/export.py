@@ -30,8 +30,9 @@ from evidence_vault.core.names import encode_id
 from evidence_vault.core.states import JobState
 from evidence_vault.durable import storage_errors
 from evidence_vault.errors import IntegrityError
-from evidence_vault.pipeline.export_log import log_files
+from evidence_vault.pipeline.export_log import bundle_sizes, log_files
 from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
+from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
@@ -115,6 +116,7 @@ def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
         wanted = exports.export_items(session, export.id)
         for row in wanted:
             events.lock_subject_head(session, Subject(kind="item", id=row.item_id))
+        events.lock_subject_head(session, LOG)  # a rotation is before EXPORTED and travels, or above r and M
         found = [_item(items.get_item(session, row.item_id), row.item_id) for row in wanted]
         choice = choose(
             session,
@@ -198,9 +200,8 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
             files[layout.event_path(Subject(kind="item", id=row.item_id), event.seq)] = file_of_bytes(
                 event.raw
             )
-        proofs = log_files(
-            vault, session, sizes=[*map(int, export.options["sizes"]), size], event_paths=list(files)
-        )
+        sizes = bundle_sizes(vault, session, chosen=map(int, export.options["sizes"]), newest=size)
+        proofs = log_files(vault, session, sizes=sizes, event_paths=list(files))
     files.update({path: file_of_bytes(data) for path, data in proofs.items()})
     try:
         length, sha256 = _save(
@@ -234,15 +235,18 @@ def _note_damage(vault: Vault, job: jobs.Claimed, error: DamagedContentError) ->
 
 
 def _covering_checkpoint(session: Session, export: Export) -> int | None:
-    """The published checkpoint above every EXPORTED, chosen once; None while there is none."""
+    """The first published checkpoint above every EXPORTED, chosen once; None while there is none.
+
+    The first, because a later one may be signed by a key that a rotation named after the parts were frozen.
+    """
     if export.checkpoint_size is not None:
         return export.checkpoint_size
     event_ids = [row.event_id for row in exports.export_items(session, export.id) if row.event_id]
     indexes = log.leaf_indexes(session, event_ids)
     if len(indexes) < len(event_ids):
         return None
-    newest = log.latest_published(session)
-    return newest.size if newest and newest.size > max(indexes.values()) else None
+    first = log.first_published_above(session, max(indexes.values()))
+    return None if first is None else first.size
 
 
 def _verify(vault: Vault, job: jobs.Claimed, export: Export) -> None:

@@ -3,7 +3,7 @@
 Everything comes from the published tiles and notes, as an outsider would read them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from sqlalchemy.orm import Session
@@ -12,12 +12,28 @@ from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.layout import Part as PartKind
 from evidence_vault.core.merkle import prove_consistency, prove_inclusion
+from evidence_vault.core.notes import encode_signatures, parse_vkey
 from evidence_vault.core.textfields import encode_base64
 from evidence_vault.core.tiles import TileNodeReader
 from evidence_vault.core.tlog_proof import TlogProof, encode_tlog_proof
 from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.log_keys import log_keys
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import bundles
+from evidence_vault.store.queries import bundles, cosignatures
+
+
+def bundle_sizes(vault: Vault, session: Session, *, chosen: Iterable[int], newest: int) -> list[int]:
+    """Return the sizes of all checkpoints that travel, up to `newest`, which is M.
+
+    Beside those that were chosen: each rotation's, whose lines by both keys join what the old key signed to what
+    the new one did, and the newest one that each witness in the settings has cosigned.
+    """
+    sizes = {*chosen, newest}
+    sizes |= {key.last_size for key in log_keys(session) if key.last_size and key.last_size < newest}
+    for witness in vault.settings.witnesses:
+        row = cosignatures.newest_cosigned(session, parse_vkey(witness.vkey), up_to=newest)
+        sizes |= {row.size} if row else set()
+    return sorted(sizes)
 
 
 def log_files(
@@ -37,6 +53,8 @@ def log_files(
         if size not in notes:
             raise IntegrityError(f"checkpoint {size}", "its note", "none")
         files[layout.note_path(size)] = notes[size]
+    for size, lines in cosignatures.cosignatures_of(session, ordered).items():
+        files[layout.cosigs_path(size)] = encode_signatures(lines)
     for size1, size2 in pairwise(ordered):
         proof = prove_consistency(size1, size2, read)
         files[layout.consistency_path(size1, size2)] = encode_canonical(

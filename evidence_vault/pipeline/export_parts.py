@@ -19,10 +19,10 @@ from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_readme import Stamp, write_readme
+from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.store.models import Event, Item
 from evidence_vault.store.queries import bundles, events, log
 
-LOG = Subject(kind="log", id="log")
 PLATFORM = Subject(kind="platform", id="platform")
 TOKEN_EVENTS = ("TIMESTAMP_OBTAINED", "CHECKPOINT_TIMESTAMPED")
 MAX_ANCHORS = 10_000
@@ -98,7 +98,7 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
 def collect(
     session: Session, *, origin: str, bundle_id: str, items: Sequence[Item], choice: Choice
 ) -> dict[str, Part]:
-    """Return every sealed part by path. The subjects of the items are locked by the caller."""
+    """Return every sealed part by path. The subjects of the items, and the log's, are locked by the caller."""
     parts: dict[str, Part] = {}
     disclosed: dict[str, Json] = {}
     stamps: list[Stamp] = []
@@ -114,9 +114,10 @@ def collect(
         for event_id, texts in events.disclosures_of(session, [row.id for row in rows]).items():
             seq = next(row.seq for row in rows if row.id == event_id)
             disclosed[f"{item.id}/{seq}"] = list[Json](texts[name] for name in sorted(texts))
-    for subject in (LOG, PLATFORM):
-        logged = bundles.logged_events(session, subject, below=choice.cut.size)
-        _add_events(session, parts, stamps, subject, [row.event for row in logged], stamped=None)
+    # The log's own events as of now, not of the cut: the checkpoint M may be signed by a key that the newest names.
+    _add_events(session, parts, stamps, LOG, events.events_of(session, LOG), stamped=None)
+    logged = bundles.logged_events(session, PLATFORM, below=choice.cut.size)
+    _add_events(session, parts, stamps, PLATFORM, [row.event for row in logged], stamped=None)
     for size in sorted({*choice.timed, *choice.anchored}):
         subject = Subject(kind="checkpoint", id=str(size))
         logged = bundles.logged_events(session, subject, below=choice.published)

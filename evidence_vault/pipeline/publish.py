@@ -1,6 +1,7 @@
 """Publish: show the newest tree head to everyone, signed, and order the proofs that it calls for.
 
     full tiles → partial tiles → read back the right edge → sign → keep → checkpoint → mark published → order
+                                                                                                    → witnesses
 
 Durable after return: every leaf of the published checkpoint is readable from its tiles, by anyone.
 A crash before the checkpoint is written means: some tiles are there early; the next run writes the same
@@ -9,6 +10,9 @@ A crash after it means: the checkpoint is public; the next run marks it so.
 
 The head is read back after its commit, and its root is recomputed from the files that were written, so that
 nothing is ever signed that the tiles don't show.
+
+At a rotation the checkpoint above KEY_ROTATED is signed by the old key and cosigned by the new one, and both lines
+are kept in one transaction; the old key is retired when that checkpoint is public (`rotation`).
 """
 
 import hashlib
@@ -20,11 +24,13 @@ from anchors.base import TreeHead
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.events import Subject
 from evidence_vault.core.merkle import leaf_hash, root_hash
-from evidence_vault.core.notes import Verified
+from evidence_vault.core.notes import Unverified, Verified, parse_note, verify_signatures
 from evidence_vault.core.tiles import TileNodeReader, build_entry_bundles, build_tiles
 from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.log_keys import log_keys, signing_keys
+from evidence_vault.pipeline.rotation import retire_old_key
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import jobs, log
+from evidence_vault.store.queries import cosignatures, jobs, log
 
 STEP_LEAVES = 256 * 256
 """Leaves whose tiles are built at a time: bounds memory (about 20 MB) when a long backlog is published.
@@ -48,13 +54,18 @@ def publish(vault: Vault) -> TreeHead | None:
         if published.size and (marked is None or marked.size < published.size):
             _mark(vault, published.size)
         if head.size == published.size:
+            retire_old_key(vault)
             return None
         _write_tiles(vault, old_size=published.size, head=head)
         _check_right_edge(vault, head)
         note = _sign(vault, head)
         vault.public.write_note(head.size, note)
-        vault.public.write_checkpoint(note)  # from here on the checkpoint is public
+        with vault.database.read() as session:
+            lines = cosignatures.cosignatures_of(session, [head.size]).get(head.size, ())
+        vault.public.write_cosignatures(head.size, lines)
+        vault.public.write_checkpoint(note, lines)  # from here on the checkpoint is public
         _mark(vault, head.size)
+        retire_old_key(vault)
     return head
 
 
@@ -83,7 +94,10 @@ def published_head(vault: Vault) -> TreeHead:
     if note is None:
         return TreeHead(size=0, root_hash=root_hash(0, _no_nodes))
     signer = vault.log_signer
-    opened = open_checkpoint(note, origin=signer.origin, trusted=[signer.verifier_key])
+    with vault.database.read() as session:
+        # Its own keys too: beside a database from before a rotation lies a checkpoint that the new key signed.
+        trusted = {*signer.verifier_keys, *(key.key for key in log_keys(session))}
+    opened = open_checkpoint(note, origin=signer.origin, trusted=list(trusted))
     if not isinstance(opened.signed, Verified):
         raise IntegrityError("published checkpoint", f"a signature by {signer.origin}", "none")
     return opened.checkpoint.tree_head
@@ -115,7 +129,10 @@ def _check_right_edge(vault: Vault, head: TreeHead) -> None:
 
 def _sign(vault: Vault, head: TreeHead) -> bytes:
     """Return the signed note and keep it as a row: what is public is always also in the database."""
-    note = vault.log_signer.sign(head)
+    with vault.database.read() as session:
+        keys = signing_keys(session, head.size)
+    note = vault.log_signer.sign(head, key=keys.key)
+    line = None if keys.successor is None else vault.log_signer.countersign(head, successor=keys.successor)
     with vault.database.write() as session:
         kept = log.get_checkpoint(session, head.size)
         if kept is None:
@@ -123,6 +140,11 @@ def _sign(vault: Vault, head: TreeHead) -> bytes:
             log.add_checkpoint(session, size=head.size, note=note, note_sha256=sha256, at=vault.clock())
         elif kept.note != note:
             raise IntegrityError(f"checkpoint {head.size}", "the note that was signed before", "another")
+        if keys.successor is not None and line is not None:
+            good = verify_signatures(parse_note(note).text, [line], trusted=[keys.successor])
+            if isinstance(good, Unverified):
+                raise IntegrityError(f"checkpoint {head.size}", "a line by the new key", "none")
+            cosignatures.add_cosignature(session, head.size, line, good.signatures[0], at=vault.clock())
     return note
 
 

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
 from anchors.values import value
+from evidence_vault.core.notes import encode_vkey
 from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
+from evidence_vault.pipeline.log_keys import signing_keys
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.sequence import stored_frontier
 from evidence_vault.pipeline.vault import Vault
@@ -58,6 +60,7 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
         stored_frontier(row)
         published = published_head(vault)
         guarded = vault.log_signer.guarded_head()
+        _require_key(vault, head)
     except ReadOnly as error:
         problems.append(error.reason)
     except EvidenceError as error:
@@ -88,6 +91,16 @@ def set_orphans_aside(vault: Vault, *, now: datetime, older_than: timedelta = OR
         with vault.database.write() as session:
             items.note_upload(session, item_id=item_id, actor_id=None, state="ORPHANED", at=now)
     return orphans
+
+
+def _require_key(vault: Vault, head: TreeHead) -> None:
+    """Raise ReadOnly unless the key is here that the log names for its next checkpoint."""
+    with vault.database.read() as session:
+        keys = signing_keys(session, head.size + 1)
+    held = vault.log_signer.verifier_keys
+    for key in (keys.key, keys.successor):
+        if key is not None and key not in held:
+            raise ReadOnly(f"the log names the key {encode_vkey(key)}, whose file is not in the keys folder")
 
 
 def _compare(vault: Vault, head: TreeHead, what: str, other: TreeHead) -> str | None:

@@ -13,12 +13,11 @@ from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_time
-from evidence_vault.errors import IntegrityError
+from evidence_vault.core.notes import encode_vkey
+from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import bundles, events, log
 from evidence_vault.verify.trust import TrustPolicy, parse_policy
-
-LOG = Subject(kind="log", id="log")
 
 
 def vault_policy(vault: Vault, session: Session) -> TrustPolicy:
@@ -78,18 +77,22 @@ def _proofs(session: Session, sizes: Sequence[int]) -> Iterator[EthereumProof]:
 
 
 def _log(vault: Vault, session: Session) -> Iterator[str]:
-    rows = [parse_event(row.raw) for row in events.events_of(session, LOG)]
-    if not rows or rows[0].type != "LOG_OPENED":
-        raise IntegrityError("log/0", "LOG_OPENED", "none")
-    opened = rows[0].fields
-    yield from ("", "[[log]]", f"origin = {_quoted(vault.settings.origin)}")
-    yield f"vkey = {_quoted(as_text(opened['log_vkey']))}"
-    yield f"receipt_vkey = {_quoted(as_text(opened['receipt_vkey']))}"
-    yield f"class = {_quoted(vault.settings.log_class)}"
-    for anchor in _anchors(session):
-        yield from ("", "[[log.anchor]]", f"chain = {as_integer(anchor['chain_id'])}")
-        yield f"contract = {_quoted('0x' + as_text(anchor['contract']))}"
-        yield f"sender = {_quoted('0x' + as_text(anchor['sender']))}"
+    *former, current = [encode_vkey(key) for key in named_keys(session, "receipt")]
+    for key in log_keys(session):
+        yield from ("", "[[log]]", f"origin = {_quoted(vault.settings.origin)}")
+        yield f"vkey = {_quoted(encode_vkey(key.key))}"
+        if key.from_size:
+            yield f"from_size = {key.from_size}"
+        if key.last_size is not None:
+            yield f"last_size = {key.last_size}"
+        yield f"receipt_vkey = {_quoted(current)}"
+        if former:
+            yield f"former_receipt_vkeys = [{', '.join(map(_quoted, former))}]"
+        yield f"class = {_quoted(vault.settings.log_class)}"
+        for anchor in _anchors(session):
+            yield from ("", "[[log.anchor]]", f"chain = {as_integer(anchor['chain_id'])}")
+            yield f"contract = {_quoted('0x' + as_text(anchor['contract']))}"
+            yield f"sender = {_quoted('0x' + as_text(anchor['sender']))}"
 
 
 def _anchors(session: Session) -> list[dict[str, Json]]:

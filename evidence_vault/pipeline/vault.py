@@ -89,7 +89,7 @@ def build_vault(
         public=PublicLog(settings.home / "public"),
         log_signer=LogSigner(
             origin=settings.origin,
-            private_key=load_ed25519(keys / "log.key"),
+            key_path=keys / "log.key",
             guard_path=keys / "log.guard",
         ),
         receipt_signer=ReceiptSigner(origin=settings.origin, private_key=load_ed25519(keys / "receipt.key")),

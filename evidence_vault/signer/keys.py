@@ -1,11 +1,12 @@
 """Keys: one file for each purpose, readable by the vault alone, never shared between purposes.
 
     keys/log.key            Ed25519: checkpoints
+    keys/log.next.key       the one that takes over, while a rotation is under way; likewise receipt.next.key
     keys/receipt.key        Ed25519: deposit receipts
     keys/anchor-<name>.key  secp256k1: the sender on one network; one sender serves one origin, ever
 
 A file holds the raw 32 bytes of the private key. It is written once, whole and flushed, with mode 0600, and
-refused if others may read it.
+refused if others may read it. Only a rotation replaces one, which destroys it: a retired key can only do harm.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from evidence_vault.durable import save_file
+from evidence_vault.durable import flush_folder, save_file
 from evidence_vault.errors import ConfigError, IntegrityError
 
 KEY_BYTES = 32
@@ -50,3 +51,14 @@ def load_key(path: Path) -> bytes:
 def load_ed25519(path: Path) -> Ed25519PrivateKey:
     """Return the Ed25519 key in this file. Raises as `load_key`."""
     return Ed25519PrivateKey.from_private_bytes(load_key(path))
+
+
+def next_key_path(path: Path) -> Path:
+    """Return where the key lies that takes over from the one in `path`: log.key, log.next.key."""
+    return path.with_suffix(".next.key")
+
+
+def promote_key(path: Path) -> None:
+    """Put the next key in the place of the one in `path`, in one step. Durable after return."""
+    next_key_path(path).replace(path)
+    flush_folder(path.parent)

@@ -8,6 +8,9 @@ It moves *before* the signature leaves: a crash between the two loses a signatur
 never the memory of one. Without the guard nothing is signed, until an operator has rebuilt it from what is
 published, anchored and witnessed; a restored backup then causes an outage, not a fork.
 
+While a rotation is under way there are two keys, and the caller says which one signs: the log's own events decide
+that, not the files. Both are read anew each time, so a running vault follows a rotation without a restart.
+
 Deliberately not checked here: that the new tree contains the old one. The publisher recomputes the root from
 the tiles it is about to show; the guard is the last line when that failed.
 """
@@ -25,10 +28,20 @@ from evidence_vault.core.canonical import encode_canonical, parse_canonical
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.merkle import EMPTY_ROOT
 from evidence_vault.core.names import ORIGIN, SHA256
-from evidence_vault.core.notes import Note, SignatureType, VerifierKey, encode_note, sign_note, verifier_key
+from evidence_vault.core.notes import (
+    Note,
+    NoteSignature,
+    SignatureType,
+    VerifierKey,
+    encode_note,
+    encode_vkey,
+    sign_note,
+    verifier_key,
+)
 from evidence_vault.core.shapes import Integer, OneOf, Record
 from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError, IntegrityError, ReadOnly
+from evidence_vault.signer.keys import load_ed25519, next_key_path
 
 _GUARD = Record({"v": OneOf((1,)), "origin": ORIGIN, "size": Integer(), "root": SHA256})
 MAX_GUARD_BYTES = 1024
@@ -37,16 +50,22 @@ MAX_GUARD_BYTES = 1024
 class LogSigner:
     """Signs the checkpoints of one log."""
 
-    def __init__(self, *, origin: str, private_key: Ed25519PrivateKey, guard_path: Path) -> None:
-        """Use this key for this origin. The guard is read anew for every signature."""
+    def __init__(self, *, origin: str, key_path: Path, guard_path: Path) -> None:
+        """Use this key for this origin. Raises ConfigError if it can't be read. The guard is read when signing."""
         self.origin = origin
-        self._private_key = private_key
+        self._key_path = key_path
         self._guard_path = guard_path
+        load_ed25519(key_path)
 
     @property
     def verifier_key(self) -> VerifierKey:
         """The public key that others trust for this log."""
-        return verifier_key(self.origin, SignatureType.ED25519, self._private_key)
+        return self._public(load_ed25519(self._key_path))
+
+    @property
+    def verifier_keys(self) -> tuple[VerifierKey, ...]:
+        """The key, and the one that is to take over, if there is one."""
+        return tuple(self._public(key) for key in self._private_keys())
 
     def ensure_empty_guard(self) -> None:
         """Write the guard of the empty log, unless it is there. Raises ConfigError if it guards leaves."""
@@ -71,13 +90,15 @@ class LogSigner:
                 return TreeHead(size=size, root_hash=bytes.fromhex(root))
         raise IntegrityError(self._guard_path.name, f"the guard of {self.origin}", "another log's")
 
-    def sign(self, head: TreeHead) -> bytes:
+    def sign(self, head: TreeHead, *, key: VerifierKey) -> bytes:
         """Return the signed note of this head: exactly one signature line, the same bytes each time.
 
-        The head must have been read back after its commit. Raises ReadOnly without a guard, IntegrityError
-        for a smaller size than was signed before, or another root at the same size.
+        The head must have been read back after its commit; key: the one that the log names for this size.
+        Raises ReadOnly without a guard or that key, IntegrityError for a smaller size than was signed before, or
+        another root at the same size.
         """
-        with self._one_at_a_time():
+        with self.one_at_a_time():
+            private_key = self._private_key(key)
             last = self.guarded_head()
             if head.size < last.size:
                 raise IntegrityError("log signer", f"a tree of at least {last.size} leaves", head.size)
@@ -88,8 +109,30 @@ class LogSigner:
             if head != last:
                 self._save(head)  # a crash after this line: the head is remembered, its signature made again
             text = encode_checkpoint(Checkpoint(origin=self.origin, tree_head=head))
-            line = sign_note(text, name=self.origin, private_key=self._private_key)
+            line = sign_note(text, name=self.origin, private_key=private_key)
             return encode_note(Note(text=text, signatures=(line,)))
+
+    def countersign(self, head: TreeHead, *, successor: VerifierKey) -> NoteSignature:
+        """Return the line of the key that takes over, under the head that was signed last and no other."""
+        with self.one_at_a_time():
+            if head != (last := self.guarded_head()):
+                raise IntegrityError("log signer, head to countersign", last, head)
+            text = encode_checkpoint(Checkpoint(origin=self.origin, tree_head=head))
+            return sign_note(text, name=self.origin, private_key=self._private_key(successor))
+
+    def _private_keys(self) -> Iterator[Ed25519PrivateKey]:
+        yield load_ed25519(self._key_path)
+        if next_key_path(self._key_path).exists():
+            yield load_ed25519(next_key_path(self._key_path))
+
+    def _private_key(self, wanted: VerifierKey) -> Ed25519PrivateKey:
+        for key in self._private_keys():
+            if self._public(key) == wanted:
+                return key
+        raise ReadOnly(f"the log names the key {encode_vkey(wanted)}, whose file is not in the keys folder")
+
+    def _public(self, key: Ed25519PrivateKey) -> VerifierKey:
+        return verifier_key(self.origin, SignatureType.ED25519, key)
 
     def _save(self, head: TreeHead) -> None:
         guard = encode_canonical(
@@ -98,7 +141,7 @@ class LogSigner:
         save_file(self._guard_path, guard, mode=0o600)
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def one_at_a_time(self) -> Iterator[None]:
         """Hold the guard against other threads and processes on this machine."""
         lock = self._guard_path.with_name(self._guard_path.name + ".lock")
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -4,7 +4,7 @@
     items ─ events ─ disclosures            what was deposited, and its history; clear values can be erased
              │  └─ proof_parts              what came back from outside, by the event that records it
              ├─ pending_events              events that the log doesn't hold yet
-             └─ leaves ─ tree_heads ─ checkpoints
+             └─ leaves ─ tree_heads ─ checkpoints ─ cosignatures
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
     jobs  paces  exports ─ export_items ─ export_parts    work in the background
     idempotency_keys  uploads               requests that may come twice, or stop midway
@@ -29,8 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
+from evidence_vault.store.cosignatures import Cosignature
 
-APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts")
+APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", Cosignature.__tablename__)
 """Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
 the one from unpublished to published."""
 

@@ -1,19 +1,21 @@
 """What everyone may read: tiles, entry bundles and checkpoints as static files (C2SP tlog-tiles).
 
-    checkpoint                             the newest signed note
+    checkpoint                             the newest signed note, with the cosignatures that are there
     tile/0/x001/x234/067[.p/17]            hashes; tile/entries/… the entries behind them
     checkpoints/001/234/1234067.note       every signed note, with exactly one signature line
+    checkpoints/001/234/1234067.cosigs     the lines of others under it: absent while there are none, and grows
 
-A file that was published never changes; writing other bytes under its name is refused. All but `checkpoint`
-can be made again from the database; `checkpoint` is what the database is checked against at start.
+A note or tile that was published never changes; writing other bytes under its name is refused. All but
+`checkpoint` can be made again from the database; `checkpoint` is what the database is checked against at start.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from evidence_vault.core.notes import NoteSignature, encode_signatures
 from evidence_vault.core.tiles import Tile
 from evidence_vault.durable import flush_folder, save_file
 from evidence_vault.errors import IntegrityError
@@ -47,9 +49,18 @@ class PublicLog:
         millions, thousands = f"{size // 1_000_000:03d}", f"{size // 1000 % 1000:03d}"
         return self.folder / "checkpoints" / millions / thousands / f"{size}.note"
 
-    def write_checkpoint(self, note: bytes) -> None:
-        """Make `note` the newest checkpoint: the moment of publication. Durable after return."""
-        save_file(self.folder / "checkpoint", note)
+    def write_cosignatures(self, size: int, lines: Sequence[NoteSignature]) -> None:
+        """Publish the lines of others under the note of this size, all that there are. Durable after return."""
+        path = self.note_path(size).with_suffix(".cosigs")
+        if lines and not (path.is_file() and path.read_bytes() == encode_signatures(lines)):
+            save_file(path, encode_signatures(lines))
+
+    def write_checkpoint(self, note: bytes, lines: Sequence[NoteSignature] = ()) -> None:
+        """Make `note` the newest checkpoint: the moment of publication. Durable after return.
+
+        lines: cosignatures, which follow the log's own signature (C2SP tlog-checkpoint).
+        """
+        save_file(self.folder / "checkpoint", note + (encode_signatures(lines) if lines else b""))
 
     def checkpoint(self) -> bytes | None:
         """Return the newest published note; none before the first."""

@@ -101,6 +101,12 @@ FINDING: Mapping[str, Text] = {
     "log.order": Text("事件在日志中的次序与序号不符", "Events stand in the log in another order"),
     "log.not-opened": Text("日志首条不是 LOG_OPENED", "The log's leaf 0 is not its LOG_OPENED"),
     "log.unnamed-key": Text("日志本身未公布过该签名钥", "The log never named the key that signed"),
+    "log.rotation": Text(
+        "换钥记录与双方签名不符", "A rotation of the log's key is not what both keys signed"
+    ),
+    "log.key-order": Text(
+        "检查点由彼时不在用的签名钥签署", "Another of the log's keys was in use at this size"
+    ),
     "log.event-origin": Text("事件属于另一日志", "An event is another log's"),
     "log.class": Text(
         "事件的类别与信任策略不同", "An event is not of the class that the policy gives this log"

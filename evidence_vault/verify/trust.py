@@ -42,7 +42,7 @@ from anchors.ethereum.verify import KnownBlock, TrustedContract
 from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
 from anchors.values import field, value
-from evidence_vault.core.canonical import Json
+from evidence_vault.core.canonical import Json, as_list
 from evidence_vault.core.notes import VerifierKey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.conflicts import refuse_conflicts
@@ -71,11 +71,13 @@ class TrustedLog:
     """One key of one log, for the sizes it signed (both ends inclusive; None is open).
 
     not_after: checkpoints that don't provably exist by then say nothing; for a key that was stolen.
+    former_receipt_keys: retired ones; what they signed stays good.
     """
 
     origin: str
     key: VerifierKey
     receipt_key: VerifierKey | None
+    former_receipt_keys: tuple[VerifierKey, ...]
     log_class: str
     from_size: int
     last_size: int | None
@@ -168,6 +170,10 @@ def _log(entry: object, number: int) -> TrustedLog:
         origin=str(table["origin"]),
         key=key,
         receipt_key=None if receipt is None else _key(receipt, f"{place}.receipt_vkey"),
+        former_receipt_keys=tuple(
+            _key(vkey, f"{place}.former_receipt_vkeys")
+            for vkey in as_list(table.get("former_receipt_vkeys", []))
+        ),
         log_class=str(table["class"]),
         from_size=_number(table.get("from_size", 0)),
         last_size=None if last is None else _number(last),

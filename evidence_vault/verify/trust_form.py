@@ -47,6 +47,7 @@ OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
     },
     "log": {
         "receipt_vkey": _VKEY,
+        "former_receipt_vkeys": ListOf(_VKEY, 100),
         "from_size": Integer(),
         "last_size": Integer(),
         "not_after": _WHEN,

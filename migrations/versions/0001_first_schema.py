@@ -13,7 +13,7 @@ depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts")
+APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", "cosignatures")
 
 CHECKPOINT_MAY_CHANGE = (
     "OLD.published_at IS NULL AND NEW.published_at IS NOT NULL AND NEW.size = OLD.size "
@@ -236,6 +236,18 @@ def _create_tables() -> None:
         sa.Column("event_id", BIG_ID, autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_pending_events_event_id"),
         sa.PrimaryKeyConstraint("event_id", name="pk_pending_events"),
+    )
+    op.create_table(
+        "cosignatures",
+        sa.Column("size", BIG_ID, autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("key_id", sa.LargeBinary(length=4), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(key_id) = 4", name="ck_cosignatures_key_id_length"),
+        sa.ForeignKeyConstraint(["size"], ["checkpoints.size"], name="fk_cosignatures_size"),
+        sa.PrimaryKeyConstraint("size", "name", "key_id", name="pk_cosignatures"),
     )
     op.create_table(
         "proof_parts",

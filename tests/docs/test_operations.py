@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from evidence_vault.cli.main import COMMANDS
-from evidence_vault.settings import Network, Platform, Settings, TimestampAuthority, load_settings
+from evidence_vault.settings import Network, Platform, Settings, TimestampAuthority, Witness, load_settings
 from tests.docs.pages import ROOT, blocks, section, table_keys
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -32,6 +32,7 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("The vault", Settings),
         ("[[authorities]]", TimestampAuthority),
         ("[[networks]]", Network),
+        ("[[witnesses]]", Witness),
         ("[platform]", Platform),
     ],
 )

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from anchors.base import TreeHead
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.merkle import EMPTY_ROOT
-from evidence_vault.core.notes import Verified
+from evidence_vault.core.notes import Verified, parse_note, verify_signatures
 from evidence_vault.errors import ConfigError, EvidenceError, IntegrityError, ReadOnly
-from evidence_vault.signer.keys import create_key, load_ed25519, load_key
+from evidence_vault.signer.keys import create_key, load_ed25519, load_key, promote_key
 from evidence_vault.signer.log_signer import LogSigner
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -23,16 +23,23 @@ def head(size: int, fill: int = 1) -> TreeHead:
     return TreeHead(size=size, root_hash=bytes([fill]) * 32)
 
 
+def signer_in(folder: Path) -> LogSigner:
+    key = folder / "log.key"
+    if not key.exists():
+        create_key(key, random=lambda _: KEY.private_bytes_raw())
+    return LogSigner(origin=ORIGIN, key_path=key, guard_path=folder / "log.guard")
+
+
 @pytest.fixture
 def signer(tmp_path: Path) -> LogSigner:
-    signer = LogSigner(origin=ORIGIN, private_key=KEY, guard_path=tmp_path / "log.guard")
+    signer = signer_in(tmp_path)
     signer.ensure_empty_guard()
     return signer
 
 
 def test_sign_makes_the_same_note_each_time_with_one_line(signer: LogSigner) -> None:
-    note = signer.sign(head(5))
-    assert signer.sign(head(5)) == note
+    note = signer.sign(head(5), key=signer.verifier_key)
+    assert signer.sign(head(5), key=signer.verifier_key) == note
     opened = open_checkpoint(note, origin=ORIGIN, trusted=[signer.verifier_key])
     assert isinstance(opened.signed, Verified)
     assert len(opened.note.signatures) == 1
@@ -45,18 +52,18 @@ def test_sign_makes_the_same_note_each_time_with_one_line(signer: LogSigner) -> 
 def test_sign_refuses_a_fork_and_a_smaller_tree_also_after_a_restart(
     signer: LogSigner, tmp_path: Path, refused: TreeHead
 ) -> None:
-    signer.sign(head(5))
-    restarted = LogSigner(origin=ORIGIN, private_key=KEY, guard_path=tmp_path / "log.guard")
+    signer.sign(head(5), key=signer.verifier_key)
+    restarted = signer_in(tmp_path)
     for one in (signer, restarted):
         with pytest.raises(IntegrityError):
-            one.sign(refused)
-    assert restarted.sign(head(6))
+            one.sign(refused, key=one.verifier_key)
+    assert restarted.sign(head(6), key=restarted.verifier_key)
 
 
 def test_sign_without_a_guard_is_refused(signer: LogSigner, tmp_path: Path) -> None:
     (tmp_path / "log.guard").unlink()
     with pytest.raises(ReadOnly, match="rebuilt from what was published"):
-        signer.sign(head(5))
+        signer.sign(head(5), key=signer.verifier_key)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,7 @@ def test_sign_with_a_damaged_or_foreign_guard_is_refused(
 ) -> None:
     (tmp_path / "log.guard").write_text(text)
     with pytest.raises(EvidenceError):
-        signer.sign(head(5))
+        signer.sign(head(5), key=signer.verifier_key)
 
 
 def test_guard_moves_before_the_signature_leaves(signer: LogSigner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,10 +84,28 @@ def test_guard_moves_before_the_signature_leaves(signer: LogSigner, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr("evidence_vault.signer.log_signer.sign_note", crash)
         with pytest.raises(KeyboardInterrupt):
-            signer.sign(head(5))
+            signer.sign(head(5), key=signer.verifier_key)
     assert signer.guarded_head() == head(5)
     with pytest.raises(IntegrityError):
-        signer.sign(head(5, fill=2))
+        signer.sign(head(5, fill=2), key=signer.verifier_key)
+
+
+def test_both_keys_of_a_rotation_sign_the_last_head_and_no_other(signer: LogSigner, tmp_path: Path) -> None:
+    old = signer.verifier_key
+    create_key(tmp_path / "log.next.key", random=lambda _: b"n" * 32)
+    _, new = signer.verifier_keys
+    assert (signer.verifier_key, new == old) == (old, False)
+    with pytest.raises(IntegrityError, match="countersign"):
+        signer.countersign(head(5), successor=new)
+    text = parse_note(signer.sign(head(5), key=old)).text
+    line = signer.countersign(head(5), successor=new)
+    assert isinstance(verify_signatures(text, [line], trusted=[new]), Verified)
+    promote_key(tmp_path / "log.key")
+    assert signer.verifier_keys == (new,)
+    assert signer.sign(head(6), key=new)
+    with pytest.raises(ReadOnly, match="not in the keys folder"):
+        signer.sign(head(7), key=old)
+    assert signer.guarded_head() == head(6)
 
 
 def test_sign_by_many_threads_never_signs_two_roots_of_one_size(signer: LogSigner) -> None:
@@ -89,7 +114,7 @@ def test_sign_by_many_threads_never_signs_two_roots_of_one_size(signer: LogSigne
     def attempt(fill: int) -> bool:
         barrier.wait()
         try:
-            signer.sign(head(9, fill))
+            signer.sign(head(9, fill), key=signer.verifier_key)
         except IntegrityError:
             return False
         return True
@@ -100,7 +125,7 @@ def test_sign_by_many_threads_never_signs_two_roots_of_one_size(signer: LogSigne
 
 def test_a_key_that_signed_before_opens_no_second_log(signer: LogSigner) -> None:
     signer.ensure_empty_guard()
-    signer.sign(head(1))
+    signer.sign(head(1), key=signer.verifier_key)
     with pytest.raises(ConfigError, match="a log begins once"):
         signer.ensure_empty_guard()
 

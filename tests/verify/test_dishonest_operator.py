@@ -15,6 +15,7 @@ from evidence_vault.core import layout
 from evidence_vault.core.disclosures import encode_disclosure
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
+from evidence_vault.core.notes import encode_signatures, parse_note, sign_note
 from evidence_vault.verify.report import Verdict
 from tests.verify.asking import ask, flaws, outcome
 from tests.verify.forging import forge
@@ -356,18 +357,114 @@ def test_key_rotation_is_followed() -> None:
     assert only_old.verdict is Verdict.INDETERMINATE
 
 
-def rotated() -> tuple[Sealed, str, str, int]:
+def test_rotation_holds_also_where_the_policy_names_no_ranges() -> None:
+    sealed, old, new, _ = rotated()
+    assert outcome(ask(sealed, both(sealed, old, new))) == "TOTAL-PASSED"
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        ({"line": None}, "4:log.rotation"),  # the thief of the old key names a key of his, and can't do more
+        ({"line": "stranger"}, "4:log.rotation"),
+        ({"line": "other text"}, "4:log.rotation"),
+        ({"old": "stranger"}, "4:log.rotation"),  # takes over from a key that was not in use
+        ({"new": "honest"}, "4:log.rotation"),  # from a key to itself
+        ({"after": "honest"}, "4:log.key-order"),  # the retired key signs on
+        ({"at": "rotated"}, "4:log.key-order"),  # the new key signs r alone
+        ({"event": False}, "4:log.unnamed-key"),  # the log never named it
+    ],
+    ids=str,
+)
+def test_rotation_that_was_not_signed_by_both_keys_fails(change: dict[str, Any], flaw: str) -> None:
+    sealed, old, new, _ = rotated(**change)
+    report = ask(sealed, both(sealed, old, new))
+    assert flaw in flaws(report)
+    assert report.verdict is Verdict.TOTAL_FAILED
+
+
+def test_history_without_the_rotation_by_the_thief_of_the_old_key_stops_at_last_size() -> None:
+    """He signs a second history as if no rotation had been: only a policy with last_size can know."""
+    sealed, old, new, r = rotated(event=False, line=None, after="honest")
+    open_ended = both(sealed, old, new)
+    assert outcome(ask(sealed, open_ended)) == "TOTAL-PASSED"
+    open_ended["log"][0]["last_size"] = r
+    report = ask(sealed, open_ended)
+    assert "4:log.key-range" in flaws(report)
+    assert report.verdict is Verdict.TOTAL_FAILED
+
+
+def test_rotation_event_that_is_missing_or_redacted_is_no_pass() -> None:
+    sealed, old, new, _ = rotated()
+    gone = {path: data for path, data in sealed.files.items() if "/log/1." not in path}
+    for reseal in ("bag", "parts", "exported"):
+        report = ask(sealed.changed(gone, reseal=reseal), both(sealed, old, new))
+        assert report.verdict is Verdict.TOTAL_FAILED
+        assert "4:log.unnamed-key" in flaws(report)
+    hidden = {**gone, "proof/events/log/1.redacted.json": b"{}"}
+    assert ask(sealed.changed(hidden), both(sealed, old, new)).verdict is Verdict.UNREADABLE
+
+
+def test_two_rotations_follow_each_other() -> None:
+    vault = Vault()
+    item = vault.receive(b"x")
+    vkeys = [vault.keys.vkey]
+    recorded(vault)
+    for seed in ("second", "third"):
+        rotate(vault, Keys(seed))
+        vkeys.append(vault.keys.vkey)
+        vault.view(item)
+        recorded(vault)
+    policy = vault.policy(log=[vault.policy()["log"][0] | {"vkey": vkey} for vkey in vkeys])
+    assert outcome(ask(vault.export([item]), policy)) == "TOTAL-PASSED"
+
+
+def both(sealed: Sealed, old: str, new: str) -> dict[str, Any]:
+    """A policy that names both keys, and no sizes."""
+    log = sealed.vault.policy()["log"][0]
+    return sealed.vault.policy(log=[log | {"vkey": old}, log | {"vkey": new}])
+
+
+def rotate(
+    vault: Vault,
+    new: Keys,
+    *,
+    old: str | None = None,
+    named: str | None = None,
+    line: str | None = "rotated",
+    at: str | None = None,
+    event: bool = True,
+) -> int:
+    """Rotate as an honest vault does, but for what is said otherwise; return r."""
+    if event:
+        old_vkey = Keys(old).vkey if old else vault.keys.vkey
+        new_vkey = Keys(named).vkey if named else new.vkey
+        vault.add(LOG, "KEY_ROTATED", purpose="log", old_vkey=old_vkey, new_vkey=new_vkey)
+    before = vault.keys
+    vault.keys = Keys(at) if at else before
+    r = vault.publish()
+    if line:
+        text = parse_note(vault.notes[r]).text
+        signer = Keys("stranger") if line == "stranger" else new
+        signed = sign_note(
+            text if line != "other text" else text + "more\n", name=before.origin, private_key=signer.log
+        )
+        vault.cosigs[r] = encode_signatures([signed])
+    vault.keys = new
+    return r
+
+
+def rotated(*, new: str = "rotated", after: str = "rotated", **lies: Any) -> tuple[Sealed, str, str, int]:
     vault = Vault()
     old = vault.keys
     item = vault.receive(b"x")
     recorded(vault)
-    new = Keys("rotated")
-    vault.add(LOG, "KEY_ROTATED", purpose="log", old_vkey=old.vkey, new_vkey=new.vkey)
-    r = recorded(vault)
-    vault.keys = new
+    named = None if new == "rotated" else new
+    r = rotate(vault, Keys("rotated"), named=named, **lies)
+    vault.keys = Keys(after)
     vault.view(item)
     recorded(vault)
-    return vault.export([item]), old.vkey, new.vkey, r
+    return vault.export([item]), old.vkey, Keys("rotated").vkey, r
 
 
 def test_incident_that_overlaps_is_told() -> None:

@@ -3,7 +3,7 @@
     (1) every checkpoint speaks of this log and this size, and a key of the policy signed it
     (2) neighbouring checkpoints are consistent: the later one only added leaves
     (3) every carried event is a leaf of the largest checkpoint, M, at an index that rises with its seq
-    (4) leaf 0 is LOG_OPENED, and the log's own events name the keys that signed
+    (4) leaf 0 is LOG_OPENED, and the log's own events name the keys that signed, each at its sizes (`log_keys`)
     (5) every event is of this origin, and of the class that the policy gives the log
 
 A key that the policy doesn't name says nothing, so (1) is then INDETERMINATE; (2) to (4) are still computed, and
@@ -16,10 +16,11 @@ from itertools import pairwise
 from anchors.base import TreeHead
 from anchors.values import field, value
 from evidence_vault.core import layout
-from evidence_vault.core.events import Event, Subject, encode_leaf_entry, first_slot, next_slot
+from evidence_vault.core.events import Event, encode_leaf_entry, first_slot, next_slot
 from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
-from evidence_vault.core.notes import Verified, encode_vkey, verify_signatures
+from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.errors import VerificationError
+from evidence_vault.verify.checks.log_keys import check_keys
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import LogNote, Position
 from evidence_vault.verify.report import Findings
@@ -62,7 +63,7 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
     heads = {size: note.checkpoint.tree_head for size, note in bundle.notes.items()}
     _check_consistency(bundle, heads, findings=findings)
     index = _check_inclusion(bundle, heads, findings=findings)
-    _check_keys(bundle, {encode_vkey(signer.key) for signer in signers.values()}, index, findings=findings)
+    check_keys(bundle, signers, index, findings=findings)
     classes = {log.log_class for log in logs}
     log_class = classes.pop() if len(classes) == 1 else None
     _check_origin_and_class(bundle, log_class, findings=findings)
@@ -162,26 +163,6 @@ def _check_inclusion(
             below = proof.index
             index[subject, seq] = proof.index
     return index
-
-
-def _check_keys(
-    bundle: Bundle, signers: set[str], index: Mapping[Position, int], *, findings: Findings
-) -> None:
-    """(4). The log must have named its keys itself, so that a key of the policy can't serve a second log."""
-    log = Subject(kind="log", id="log")
-    events = [link for link in bundle.histories.get(log, {}).values() if isinstance(link, Event)]
-    opened = next((event for event in events if event.seq == 0), None)
-    if opened is None or opened.type != "LOG_OPENED" or index.get((log, 0)) != 0:
-        findings.failed(ROW, "log.not-opened", "log/0")
-        return
-    named = {opened.fields["log_vkey"]} | {
-        event.fields["new_vkey"]
-        for event in events
-        if event.type == "KEY_ROTATED" and event.fields["purpose"] == "log"
-    }
-    for vkey in sorted(signers):
-        if vkey not in named:
-            findings.failed(ROW, "log.unnamed-key", "log", found=vkey, expected=", ".join(map(str, named)))
 
 
 def _check_origin_and_class(bundle: Bundle, log_class: str | None, *, findings: Findings) -> None:
