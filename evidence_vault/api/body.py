@@ -41,24 +41,30 @@ async def pour(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> 
     `write` is running any more.
     """
     writing: asyncio.Task[None] | None = None
-    piece = bytearray()
+    piece, held = list[bytes](), 0
     try:
         async for chunk in chunks:
-            piece += chunk
-            if len(piece) >= PIECE_BYTES:
+            piece.append(chunk)
+            held += len(chunk)
+            if held >= PIECE_BYTES:
                 if writing is not None:
                     await asyncio.shield(writing)
-                writing = asyncio.create_task(in_thread(write, bytes(piece)))
-                piece = bytearray()
+                writing = asyncio.create_task(in_thread(_write_all, write, piece))
+                piece, held = [], 0
         if writing is not None:
             await asyncio.shield(writing)
-        if piece:
-            await in_thread(write, bytes(piece))
+        if held:
+            await in_thread(_write_all, write, piece)
     except BaseException:
         if writing is not None:
             await asyncio.wait([writing])
             writing.cancelled() or writing.exception()  # seen here, so that nobody complains of it later
         raise
+
+
+def _write_all(write: Callable[[bytes], None], piece: list[bytes]) -> None:
+    for chunk in piece:
+        write(chunk)
 
 
 async def read_all(chunks: AsyncIterator[bytes], *, max_bytes: int, place: str) -> bytes:

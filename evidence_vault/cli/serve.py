@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from evidence_vault.api.wire import LongBodyProtocol, keep_read_buffers
 from evidence_vault.service.compose import serve_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve."""
     log_to(logging.StreamHandler(sys.stderr))
     settings = load_settings(args.home)
+    keep_read_buffers()
     app = serve_vault(settings)
     print(f"{settings.origin} listens on http://{settings.listen_host}:{settings.listen_port}", flush=True)
     config = server_config(app, host=settings.listen_host, port=settings.listen_port)
@@ -54,7 +56,7 @@ def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         proxy_headers=False,
         lifespan="on",
         ws="none",
-        http="h11",
+        http=LongBodyProtocol,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -12,7 +12,6 @@ Before it, a crash leaves a file in `incoming` that nobody was told about. Nothi
 """
 
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +21,9 @@ from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.durable import flush_folder, storage_errors, write_flushed
 from evidence_vault.errors import IntegrityError, TooLarge
+from evidence_vault.store.segment_writer import SegmentWriter
 from evidence_vault.store.segments import (
-    HEADER,
     SEGMENT_BYTES,
-    encode_frame,
     read_crc32_at_end,
     read_header,
     read_segment,
@@ -63,11 +61,15 @@ class ContentDigest:
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes. Raises TooLarge as soon as they are too many."""
+        self.hash(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+
+    def hash(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes as `update` does, but for the CRC-32: whoever writes segments has it."""
         self.size += len(data)
         self.require_room(self.size)
         for digest in self._hashes.values():
             digest.update(data)
-        self.crc32 = zlib.crc32(data, self.crc32)
 
     def require_room(self, size: int) -> None:
         """Raise TooLarge if content of this size may not be."""
@@ -199,32 +201,18 @@ class BlobWriter:
         """Create the file in `incoming`. Raises StorageFull."""
         self._incoming, self._final, self._content = incoming, final, content
         self._item_id = final.name
-        self._buffer = bytearray()
-        self._file: BinaryIO
         with storage_errors(self._item_id):
-            self._file = incoming.open("xb", buffering=0)
-        try:
-            self._write(HEADER)
-        except BaseException:
-            self.discard()
-            raise
+            self._file = incoming.open("x+b", buffering=0)
+        self._segments = SegmentWriter(self._file.fileno(), self._item_id)
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes of content. Raises TooLarge and StorageFull."""
-        self._buffer += data
-        while len(self._buffer) >= SEGMENT_BYTES:
-            segment = bytes(self._buffer[:SEGMENT_BYTES])
-            del self._buffer[:SEGMENT_BYTES]
-            self._write_segment(segment)
+        """Take the next bytes: hashed here, while those before are written. Raises TooLarge, StorageFull."""
+        self._content.hash(data)
+        self._segments.write(data)
 
     def seal(self) -> Sealed:
         """End the content and flush it; it is not under its name yet."""
-        if self._buffer:
-            self._write_segment(bytes(self._buffer))
-            self._buffer.clear()
-        self._write(encode_frame(0, self._content.crc32))
-        with storage_errors(self._item_id):
-            os.fsync(self._file.fileno())
+        self._content.crc32 = self._segments.finish()
         self._file.close()
         return self._content.sealed()
 
@@ -237,20 +225,10 @@ class BlobWriter:
 
     def discard(self) -> None:
         """Remove all that was written, placed or not. Only for content that no committed row knows."""
+        self._segments.abandon()
         self._file.close()
         for path in (self._incoming, self._final, _beside(self._final)):
             path.unlink(missing_ok=True)
-
-    def _write_segment(self, data: bytes) -> None:
-        self._content.update(data)
-        self._write(encode_frame(len(data), self._content.crc32), data)
-
-    def _write(self, *pieces: bytes) -> None:
-        with storage_errors(self._item_id):
-            for piece in pieces:
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
 
 
 def _beside(path: Path) -> Path:

@@ -25,6 +25,8 @@ FORMAT_CLEAR = 1
 HEADER = b"evblob" + bytes([FORMAT_CLEAR, SEGMENT_BYTES.bit_length() - 1]) + bytes(8)
 
 _FRAME = struct.Struct(">II")
+FRAME_BYTES = _FRAME.size
+"""Length and CRC-32."""
 
 
 def segment_offset(number: int) -> int:
@@ -43,6 +45,16 @@ def encode_frame(length: int, crc32: int) -> bytes:
     return _FRAME.pack(length, crc32)
 
 
+def parse_frame(frame: bytes, place: str) -> tuple[int, int]:
+    """Return length and CRC-32 of a frame. Raises IntegrityError unless it is one."""
+    if len(frame) != FRAME_BYTES:
+        raise IntegrityError(place, "a segment, or the end mark", f"{len(frame)} bytes")
+    length, crc32 = _FRAME.unpack(frame)
+    if length > SEGMENT_BYTES:
+        raise IntegrityError(place, f"a segment of at most {SEGMENT_BYTES} bytes", length)
+    return length, crc32
+
+
 def read_header(file: BinaryIO, place: str) -> None:
     """Raise IntegrityError unless the file begins as a blob of this format does."""
     found = file.read(len(HEADER))
@@ -55,12 +67,7 @@ def read_segment(file: BinaryIO, crc32_before: int, place: str) -> tuple[bytes, 
 
     Raises IntegrityError for a segment that is cut short or whose bytes have changed.
     """
-    frame = file.read(_FRAME.size)
-    if len(frame) != _FRAME.size:
-        raise IntegrityError(place, "a segment, or the end mark", f"{len(frame)} bytes")
-    length, crc32 = _FRAME.unpack(frame)
-    if length > SEGMENT_BYTES:
-        raise IntegrityError(place, f"a segment of at most {SEGMENT_BYTES} bytes", length)
+    length, crc32 = parse_frame(file.read(FRAME_BYTES), place)
     data = file.read(length)
     if len(data) != length or zlib.crc32(data, crc32_before) != crc32:
         raise IntegrityError(place, "a segment as it was written", "other bytes")
@@ -70,7 +77,4 @@ def read_segment(file: BinaryIO, crc32_before: int, place: str) -> tuple[bytes, 
 def read_crc32_at_end(file: BinaryIO, number: int, place: str) -> int:
     """Return the CRC-32 of the content up to the end of segment `number`, from its frame alone."""
     file.seek(segment_offset(number))
-    frame = file.read(_FRAME.size)
-    if len(frame) != _FRAME.size:
-        raise IntegrityError(place, f"a segment {number}", f"{len(frame)} bytes")
-    return int(_FRAME.unpack(frame)[1])
+    return parse_frame(file.read(FRAME_BYTES), place)[1]

@@ -14,9 +14,8 @@ from evidence_vault.api.fields import (
 )
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
-from evidence_vault.durable import storage_errors
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.blobs import BlobWriter
+from evidence_vault.store import segment_writer
 from tests.api.conftest import Bearer
 
 pytestmark = pytest.mark.socket
@@ -174,13 +173,11 @@ def test_deposit_refused_then_right_with_the_same_key_accepted(
 def test_deposit_full_disk_507_nothing_kept(
     client: TestClient, vault: Vault, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(writer: BlobWriter, *pieces: bytes) -> None:
-        del writer, pieces
-        with storage_errors("blobs"):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(BlobWriter, "_write", full)
+        patched.setattr(segment_writer, "_write_at", full)
         answer = client.post("/v1/items", content=b"x", headers={**owner, "Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["type"]) == (507, "/v1/problems/storage-full")
     assert_nothing_kept(vault)

@@ -16,16 +16,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.session import SessionTransaction
 
-from evidence_vault import durable
 from evidence_vault.core.receipt import parse_receipt
 from evidence_vault.errors import InProgress, StorageFull, UnavailableError
 from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.start import check_start, set_orphans_aside
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.store import blobs
+from evidence_vault.store import blobs, segment_writer
 from evidence_vault.store.queries import events, items, jobs
-from evidence_vault.store.segments import HEADER
 from evidence_vault.workers.runner import run_once, timestamp_work
 from tests.pipeline.test_deposit import files
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault, reopened, settings_for
@@ -44,7 +42,7 @@ def item_count(vault: Vault) -> int:
 #   where the crash is    (owner, name)                          is the deposit committed, if it persisted?
 WRITES: dict[str, tuple[Any, str, bool]] = {
     "open incoming": (blobs.BlobWriter, "__init__", False),
-    "write a segment": (blobs.BlobWriter, "_write_segment", False),
+    "write a segment": (segment_writer.SegmentWriter, "_write_rest", False),
     "flush the content": (blobs.BlobWriter, "seal", False),
     "write the journal": (blobs, "write_flushed", False),
     "rename, flush folder": (blobs.BlobWriter, "place", False),
@@ -153,24 +151,13 @@ def test_deposit_on_a_full_disk_is_refused_and_leaves_nothing(
         elif write == "flush the content":
             patched.setattr(os, "fsync", full)
         else:
-            patched.setattr(blobs.BlobWriter, "_write", _full_after_header(blobs.BlobWriter._write))
+            patched.setattr(segment_writer, "_write_at", full)
         with pytest.raises(StorageFull):
             deposit(vault, b"x" * 2_000_000, idempotency_key="k")
     assert files(vault) == before
     assert item_count(vault) == 1
     assert b"".join(vault.blobs.chunks(kept.item_id)) == b"before"
     assert not deposit(vault, b"x", idempotency_key="k").replayed
-
-
-def _full_after_header(real: Any) -> Any:
-    def write(self: blobs.BlobWriter, *pieces: bytes) -> None:
-        if pieces[0] == HEADER:
-            real(self, *pieces)
-            return
-        with durable.storage_errors("test"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    return write
 
 
 def test_deposit_by_many_threads_with_one_key_is_one_item(vault: Vault) -> None:
