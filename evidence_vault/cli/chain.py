@@ -13,7 +13,7 @@ from anchors.ethereum.deploy import Deployment, deploy
 from anchors.ethereum.network import Network
 from anchors.ethereum.node import Node
 from anchors.ethereum.signer import KeySigner
-from evidence_vault.cli.headers import endpoint_of
+from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError
 from evidence_vault.settings import default_home

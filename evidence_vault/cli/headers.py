@@ -7,13 +7,12 @@ the file names each, and `verify` compares them.
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from anchors.ethereum.fetch import fetch_headers
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.headers import encode_headers
 from anchors.ethereum.proof import parse_proof
-from evidence_vault.client.addresses import endpoint
+from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.layout import Part, parse_path
 from evidence_vault.errors import ConfigError
@@ -61,9 +60,3 @@ def anchored_blocks(bundle: Path) -> set[tuple[int, int]]:
                 proof = parse_proof(b"".join(files.chunks(path)))
                 found.add((proof.chain_id, parse_header(proof.header).number))
     return found
-
-
-def endpoint_of(url: str) -> str:
-    """Return host:port of a URL."""
-    parts = urlsplit(url)
-    return endpoint(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))

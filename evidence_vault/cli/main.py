@@ -42,9 +42,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chain": ("evidence_vault.cli.chain", "put the anchor contract on an Ethereum network"),
     "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
     "trust": ("evidence_vault.cli.trust", "write the vault's own trust policy, as a starting point"),
+    "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),
     "demo": ("evidence_vault.cli.demo", "run the main job on real input, in a folder"),
 }
-"""Every command: its module, and what it is for."""
+"""Every command, of one word or two: its module, and what it is for."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,7 +59,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = arguments[0] if arguments else "--help"
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    name = " ".join(arguments[:words])
     if name not in COMMANDS:
         _overview().parse_args(arguments or ["--help"])
         return USAGE
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module = importlib.import_module(COMMANDS[name][0])
         module.add_arguments(parser)
-        return int(module.run(parser.parse_args(arguments[1:])))
+        return int(module.run(parser.parse_args(arguments[words:])))
     except EvidenceError as error:
         code, text = explain(error)
         print(f"evidence-vault {name}: {text}", file=sys.stderr)
@@ -76,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"evidence-vault {name}: {error.name} is not installed; this command needs "
-            "`pip install 'evidence-vault[server,devchain]'` (only `verify` and `receipt` work without)",
+            "`pip install 'evidence-vault[server,devchain]'` (only `verify` and `receipt` work without; "
+            "`log follow` with 'evidence-vault[follow]')",
             file=sys.stderr,
         )
         return USAGE
@@ -114,7 +117,7 @@ def explain(error: EvidenceError) -> tuple[int, str]:
 
 
 def _overview() -> Parser:
-    lines = "\n".join(f"  {name:<9} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    lines = "\n".join(f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items())
     parser = Parser(
         prog="evidence-vault",
         description="Takes evidence in, makes every fact about it provable, hands out bundles to check.",

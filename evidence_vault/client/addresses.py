@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
 
 from evidence_vault.errors import UnavailableError
 
@@ -47,6 +48,12 @@ def is_public(address: str) -> bool:
 def endpoint(host: str, port: int) -> str:
     """Return `host:port`, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host.lower()}:{port}"
+
+
+def endpoint_of(url: str) -> str:
+    """Return `host:port` of an http or https URL."""
+    parts = urlsplit(url)
+    return endpoint(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | None:

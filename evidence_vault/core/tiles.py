@@ -89,6 +89,29 @@ def tiles_for_size(size: int) -> Iterator[Tile]:
     yield from _row("entries", size)
 
 
+def tiles_at_edge(size: int) -> Iterator[Tile]:
+    """Yield the last tile of each level and the last entry bundle of a tree of `size` leaves."""
+    level = 0
+    while count := size >> HEIGHT * level:
+        index = (count - 1) // WIDTH
+        yield Tile(level=level, index=index, width=count - WIDTH * index)
+        level += 1
+    if size:
+        index = (size - 1) // WIDTH
+        yield Tile(level="entries", index=index, width=size - WIDTH * index)
+
+
+def width_at(size: int, level: int | Literal["entries"], index: int) -> int:
+    """Return how many hashes or entries this file has in a tree of `size` leaves; 0 or less: there is none."""
+    count = size if level == "entries" else size >> HEIGHT * level
+    return min(WIDTH, count - WIDTH * index)
+
+
+def tile_root(data: bytes) -> bytes:
+    """Return the hash that stands for a full tile in the tile one level up, 32 bytes."""
+    return _subtree([data[at : at + 32] for at in range(0, len(data), 32)])[HEIGHT][0]
+
+
 def build_tiles(old_size: int, leaf_hashes: Sequence[bytes], read: TileReader) -> dict[Tile, bytes]:
     """Return the tiles to write after appending `leaf_hashes` (32 bytes each) to a tree of `old_size` leaves.
 
@@ -178,7 +201,7 @@ class TileNodeReader:
         return self._nodes(tile_level, tile_index)[height][offset]
 
     def _load(self, level: int, index: int) -> list[list[bytes]]:
-        width = min(WIDTH, (self._size >> HEIGHT * level) - WIDTH * index)
+        width = width_at(self._size, level, index)
         return _subtree(_hashes(Tile(level=level, index=index, width=width), self._read))
 
 

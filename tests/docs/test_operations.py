@@ -41,5 +41,5 @@ def test_settings_are_those_of_the_code(heading: str, model: type[BaseModel]) ->
 
 
 def test_commands_are_those_of_the_code() -> None:
-    shown = re.findall(r"^\| `evidence-vault ([a-z]+)` \|", section(PAGE, "Commands"), re.M)
+    shown = re.findall(r"^\| `evidence-vault ([a-z ]+)` \|", section(PAGE, "Commands"), re.M)
     assert shown == list(COMMANDS)

@@ -1,0 +1,101 @@
+"""`evidence-vault log follow URL --dir DIR`: keep a mirror of a log, and know at once if it does more than grow.
+
+0 the mirror is up to date · 2 the log signed a contradiction, proof kept · 3 an answer that doesn't fit itself,
+which proves nothing · 69 no answer; and the codes of every command
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from evidence_vault.cli.shown import shown
+from evidence_vault.client.addresses import endpoint_of
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.core.notes import encode_vkey, parse_vkey
+from evidence_vault.errors import ConfigError, FormatError, UnavailableError, VerificationError
+from evidence_vault.mirror.evidence import LogMisbehaved
+from evidence_vault.mirror.folder import MirrorFolder
+from evidence_vault.mirror.follow import Growth, follow_once
+from evidence_vault.mirror.pinning import pin_keys
+from evidence_vault.mirror.source import FolderSource, HttpSource, Source
+
+MISBEHAVED, UNFIT, UNAVAILABLE = 2, 3, 69
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("log", metavar="URL", help="the log's prefix, such as https://vault.example/v1/log")
+    parser.add_argument("--dir", required=True, type=Path, metavar="DIR", help="where the mirror is kept")
+    parser.add_argument(
+        "--vkey",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the log's key, from somebody you trust; else the server's is pinned at first use",
+    )
+    often = parser.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="look once and end")
+    often.add_argument("--every", type=_seconds, default=60.0, metavar="S", help="look every S seconds (60)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow until stopped, or once."""
+    source = source_of(args.log)
+    mirror = MirrorFolder(args.dir)
+    if pin_keys(mirror, source, [parse_vkey(text) for text in args.vkey]):
+        for key in mirror.pinned_keys():
+            print(f"pinned at first use: {shown(encode_vkey(key))}")
+        print("This shows whose log it is only once you compare it with a key that came another way.")
+    for folder in mirror.evidence():
+        print(f"evidence against this log, from before: {folder}")
+    while True:
+        code = look(mirror, source)
+        if args.once or code == MISBEHAVED:
+            return code
+        time.sleep(args.every)
+
+
+def look(mirror: MirrorFolder, source: Source) -> int:
+    """Look once, say what was found, and return the exit code for it."""
+    try:
+        growth = follow_once(mirror, source)
+    except LogMisbehaved as error:
+        print(f"THE LOG CONTRADICTS ITSELF: {shown(str(error))}\nproof: {error.evidence}", flush=True)
+        return MISBEHAVED
+    except (VerificationError, FormatError) as error:
+        print(f"an answer that does not fit itself: {shown(str(error))}", flush=True)
+        return UNFIT
+    except UnavailableError as error:
+        print(f"no answer: {shown(str(error))}", flush=True)
+        return UNAVAILABLE
+    print(_line(growth), flush=True)
+    return 0
+
+
+def source_of(place: str) -> Source:
+    """Return the log at a URL or in a folder. Raises ConfigError if it is neither."""
+    if place.startswith(("http://", "https://")):
+        client = GuardedClient(permitted=[endpoint_of(place)])  # whoever types it means it
+        return HttpSource(url=place, client=client)
+    if not Path(place).is_dir():
+        raise ConfigError(place, "neither a URL nor a folder")
+    return FolderSource(folder=Path(place))
+
+
+def _line(growth: Growth) -> str:
+    state = f"complete as of size {growth.after.size}, root {growth.after.root_hash.hex()}"
+    if growth.shown.size < growth.after.size:
+        return f"{state}; the server showed an older checkpoint, of size {growth.shown.size}, which fits"
+    if growth.before == growth.after:
+        return f"{state}; nothing new"
+    return f"{state}; {growth.after.size - growth.before.size} new leaves"
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0.1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0.1 to 86400")
+    return seconds

@@ -1,0 +1,1 @@
+"""A copy of somebody's log, kept by someone who checks how it grows."""
