@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format requirements clean
+.PHONY: demo test check bench format requirements clean
 demo: $(READY)          ## run the main job on real input, in .demo/
 	$(BIN)/evidence-vault demo .demo
 
 test: check             ## the checks, then all tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "not house"
+
+bench: $(READY)         ## measure, beside floors and peers; writes bench/results/latest.json
+	$(BIN)/python -m bench
 
 check: $(READY)         ## style, types, import contracts, the rules of the house
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

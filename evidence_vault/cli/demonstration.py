@@ -57,13 +57,13 @@ def demonstrate(shown_folder: Path) -> int:
     _say(
         "1", "A vault of its own: keys, a time-stamping authority and an Ethereum chain, all for development"
     )
-    settings = create_home(folder / "vault", port=_free_port()).settings
-    remote = Remote(url=settings.base_url, token=_token(settings))
-    with _serving(settings, folder / "serve.log"):
+    settings = create_home(folder / "vault", port=free_port()).settings
+    remote = Remote(url=settings.base_url, token=demonstration_token(settings))
+    with serving(settings, folder / "serve.log"):
         _say("2", "Three files are deposited; each digest is computed here before anything is sent")
         items = [_deposit(remote, path, folder / "receipts") for path in write_samples(folder / "files")]
         _say("3", "Each is time-stamped (RFC 3161), logged (Merkle tree) and anchored (Ethereum)")
-        _wait_until_final(remote, items)
+        wait_until_final(remote, items)
         _say("4", "The image is exported, with all that proves it, into one file")
         bundle = folder / "bundle.zip"
         view = fetch_bundle(remote, items[1], bundle)
@@ -99,12 +99,14 @@ def _begin_anew(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
-def _token(settings: Settings) -> str:
+def demonstration_token(settings: Settings) -> str:
+    """Return a new token of a rights holder."""
     database = Database(settings.database_dsn())
     try:
         token, _ = issue_token(
@@ -116,7 +118,7 @@ def _token(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings, log_file: Path) -> Iterator[None]:
+def serving(settings: Settings, log_file: Path) -> Iterator[None]:
     """Run `evidence-vault serve` in a process of its own."""
     with log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -161,7 +163,7 @@ def _deposit(remote: Remote, path: Path, receipts: Path) -> str:
     return kept.item_id
 
 
-def _wait_until_final(remote: Remote, items: Sequence[str]) -> None:
+def wait_until_final(remote: Remote, items: Sequence[str]) -> None:
     """Show each step as it is reached, until the last item's anchor is final."""
     seen: dict[str, str] = {}
     end = time.monotonic() + FINAL_WITHIN_S

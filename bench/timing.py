@@ -1,0 +1,61 @@
+"""Clocks and memory. What is compared takes turns, so that a noisy machine is noisy for both."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Work = Callable[[], object]
+
+_PEAK = """\
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def in_turns(*works: Work, rounds: int) -> list[float]:
+    """Run each work once a round, in turns; return the median time of each in seconds."""
+    took: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for times, work in zip(took, works, strict=True):
+            began = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - began)
+    return [statistics.median(times) for times in took]
+
+
+def percentile(times: Sequence[float], share: float) -> float:
+    """Return the time that this share (0 to 1) of all did not exceed."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def process(*words: str, expected: Sequence[int] = (0,)) -> Work:
+    """Return the work of running a program to its end. Another exit code than the expected is an error."""
+
+    def run() -> None:
+        done = subprocess.run(words, capture_output=True, check=False)
+        if done.returncode not in expected:
+            raise RuntimeError(f"{words[0]} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
+
+    return run
+
+
+def peak_mib(*words: str, expected: Sequence[int] = (0,)) -> float:
+    """Run a program to its end and return the most memory it had resident, in MiB."""
+    done = subprocess.run([sys.executable, "-c", _PEAK, *words], capture_output=True, text=True, check=True)
+    code, kib = map(int, done.stdout.split())
+    if code not in expected:
+        raise RuntimeError(f"{words[0]} ended with {code}")
+    return kib / 1024
+
+
+def resident_mib(pid: int) -> float:
+    """Return the most memory a running process has had resident, in MiB (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"no VmHWM of process {pid}")
