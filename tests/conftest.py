@@ -90,6 +90,15 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
             database.dispose()
 
 
+@pytest.fixture
+def database(engine: str, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database, of a test that needs no vault around it."""
+    opened = Database(os.environ.get(DATABASE_URL, f"sqlite:///{tmp_path / 'x.db'}"))
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
 @pytest.fixture(scope="session")
 def postgres_programs() -> Path:
     """The folder with PostgreSQL's programs."""

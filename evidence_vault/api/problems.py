@@ -201,7 +201,8 @@ def kind_of(error: EvidenceError) -> str:
 def problem_for(error: EvidenceError, request_id: str) -> JSONResponse:
     """Return the answer that tells an error. What went wrong inside the vault is told by its id alone."""
     name = kind_of(error)
-    detail = KINDS[name].advice if name in ("internal", "not-found") else str(error)
+    ours = isinstance(error, UnavailableError) and error.service == "database"  # says where the database is
+    detail = KINDS[name].advice if ours or name in ("internal", "not-found") else str(error)
     headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if isinstance(error, UnavailableError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))

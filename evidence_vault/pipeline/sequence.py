@@ -26,7 +26,7 @@ def sequence(vault: Vault, *, max_leaves: int = BATCH_LEAVES) -> int:
     Raises ReadOnly while the vault is, and IntegrityError if the tree head disagrees with itself.
     """
     vault.gate.require_open()
-    with vault.database.write() as session:
+    with vault.database.write(alone=True) as session:
         row = log.lock_tree_head(session)
         pending = log.pending_events(session, max_leaves)
         if not pending:

@@ -4,14 +4,13 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.store.models import AnchorNonce
-from evidence_vault.store.session import Database
+from evidence_vault.store.session import Database, serialize
 
 
 class DatabaseNonceLedger:
     """Which nonce of a sender belongs to which checkpoint, for all workers of that sender's key.
 
-    Durable before return. One writer at a time on SQLite; on PostgreSQL the constraints make one of two
-    simultaneous reservations fail, and its worker tries again.
+    Durable before return. One reservation of a sender at a time; the constraints hold whatever else happens.
     """
 
     def __init__(self, database: Database) -> None:
@@ -20,6 +19,7 @@ class DatabaseNonceLedger:
     def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
         """Return the nonce that `purpose` holds, if it is at least `chain_nonce`, else the smallest free one."""
         with self._database.write() as session:
+            serialize(session, f"nonces {chain_id} {sender.hex()}")
             held = {row.purpose: row.nonce for row in _rows(session, chain_id, sender)}
             own = held.get(purpose)
             if own is not None and own >= chain_nonce:

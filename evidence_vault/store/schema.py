@@ -21,12 +21,28 @@ def upgrade(database: Database) -> None:
 
 
 def require_current(database: Database) -> None:
-    """Raise ConfigError unless the schema is exactly the one that this version knows."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != head:
-        raise ConfigError("database_url", f"its schema is at {found}, this version needs {head}: run `init`")
+    """Raise ConfigError, which names the command that helps, unless the schema is the one this version knows."""
+    scripts = ScriptDirectory.from_config(_config())
+    known, head = {script.revision for script in scripts.walk_revisions()}, scripts.get_current_head()
+    found = current(database)
+    if found == head:
+        return
+    if found is None:
+        raise ConfigError("database_url", "there is no vault in it yet: run `evidence-vault init`")
+    if found in known:
+        raise ConfigError(
+            "database_url",
+            f"its schema is at {found}, this version needs {head}: run `evidence-vault migrate`",
+        )
+    raise ConfigError(
+        "database_url", f"its schema is at {found}, which only a newer version knows: this one knows {head}"
+    )
+
+
+def current(database: Database) -> str | None:
+    """Return the revision that the database is at; none if it never had a schema of ours."""
+    with database.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
 
 
 def _config() -> Config:

@@ -3,33 +3,32 @@
     with database.read() as session: ...     a snapshot; never commits
     with database.write() as session: ...    one transaction; commits at the end, rolls back on any error
 
-SQLite runs in WAL mode with `synchronous=FULL`: a commit that returned has reached the disk. A write begins
-with BEGIN IMMEDIATE, so that it never finds its snapshot stale halfway; within the process a lock lets one
-writer in at a time, so that they queue instead of polling the file.
+A commit that returned has reached the disk (`store.engine` sees to it). SQLite lets one writer in at a time:
+a write begins with BEGIN IMMEDIATE, so that it never finds its snapshot stale halfway, and within the process
+a lock makes writers queue instead of polling the file. On PostgreSQL writers run side by side; what must not is
+under the lock of a row (or `serialize`), and who loses a race is told to try again.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, func, select
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.orm import Session, sessionmaker
 
-from evidence_vault.errors import ConfigError, IntegrityError, StorageFull, UnavailableError
+from evidence_vault.errors import IntegrityError, StorageFull, UnavailableError
+from evidence_vault.store.engine import WRITES, make_engine
 
-BUSY_TIMEOUT_MS = 30_000
-"""How long a SQLite write waits for another process's; a checkpoint of the WAL takes well under a second."""
-
-POOL_SIZE = 32
-"""Connections kept; each API thread and worker uses one at a time."""
-
-_WRITES = "evidence_vault_writes"
-
-_LOST_A_RACE = {"23505", "40001", "40P01"}
+UNIQUE_VIOLATION = "23505"
+LOST_A_RACE = {UNIQUE_VIOLATION, "40001", "40P01"}
 """PostgreSQL's codes for a unique violation, a serialization failure and a deadlock: between transactions that
 run at the same time, trying again is the answer. SQLite has one writer, so there it is a fault."""
+
+DISK_FULL = {"53100"}
+STANDBY = {"25006"}
+"""A write on a server that only reads: after a fail-over, the one that was first."""
 
 
 class Database:
@@ -37,10 +36,10 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         """Open it lazily. dsn: an SQLAlchemy URL. Raises ConfigError for one that can't be used."""
-        self.engine = _create_engine(dsn)
+        self.engine = make_engine(dsn)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._write_sessions = sessionmaker(
-            self.engine.execution_options(**{_WRITES: True}), autoflush=False, expire_on_commit=False
+            self.engine.execution_options(**{WRITES: True}), autoflush=False, expire_on_commit=False
         )
         readers = (
             self.engine
@@ -57,20 +56,23 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, alone: bool = False) -> Iterator[Session]:
         """Yield a session in one transaction.
 
+        alone: a lock that it takes first keeps everybody else from the rows it inserts, so that a row which is
+        there already is a fault of the store and no lost race.
         Durable after the `with` ends without an error. If the commit itself raises, the outcome is unknown.
         """
-        with _translated(), self._one_writer(), self._write_sessions.begin() as session:
+        with _translated(alone=alone), self._one_writer(), self._write_sessions.begin() as session:
             yield session
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction."""
+        """Yield a connection in one transaction; no other process migrates meanwhile."""
         with _translated(), self._one_writer(), self.engine.connect() as connection:
-            writing = connection.execution_options(**{_WRITES: True})
+            writing = connection.execution_options(**{WRITES: True})
             with writing.begin():
+                serialize(writing, "migrations")
                 yield writing
 
     def dispose(self) -> None:
@@ -86,59 +88,32 @@ class Database:
             yield
 
 
-def _create_engine(dsn: str) -> Engine:
-    try:
-        url = make_url(dsn)
-        if url.get_backend_name() == "sqlite":
-            engine = create_engine(
-                url,
-                pool_size=POOL_SIZE,
-                max_overflow=POOL_SIZE,
-                connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
-            )
-            event.listen(engine, "connect", _set_up_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-            return engine
-        return create_engine(
-            url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, isolation_level="READ COMMITTED"
-        )
-    except (sql_errors.ArgumentError, sql_errors.NoSuchModuleError, ImportError) as error:
-        # The message may quote the URL, and the URL may hold a password.
-        raise ConfigError("database_url", f"not usable ({type(error).__name__})") from None
+def serialize(session: Session | Connection, name: str) -> None:
+    """Wait until no other transaction works under this name, and keep others out until this one ends.
 
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves; the driver begins none
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "trusted_schema=OFF",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    For what must be read and written together where no row exists yet to lock. SQLite has one writer anyway.
+    """
+    engine = session.get_bind() if isinstance(session, Session) else session.engine
+    if engine.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Give database errors our names: a broken constraint, a full disk, an outage."""
+def _translated(*, alone: bool = False) -> Iterator[None]:
+    """Give database errors our names: a broken constraint, a lost race, a full disk, an outage."""
     try:
         yield
-    except sql_errors.IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) in _LOST_A_RACE:
-            raise UnavailableError("database", "another transaction was first", retry_after_s=0.1) from None
-        raise IntegrityError("database", "its constraints hold", str(error.orig)) from error
+    except sql_errors.TimeoutError:
+        raise UnavailableError("database", "all connections are in use", retry_after_s=1.0) from None
     except sql_errors.DBAPIError as error:
-        reason = str(error.orig)
-        if getattr(error.orig, "sqlstate", None) in _LOST_A_RACE:
+        code, reason = getattr(error.orig, "sqlstate", None), str(error.orig)
+        if code in LOST_A_RACE and not (alone and code == UNIQUE_VIOLATION):
             raise UnavailableError("database", "another transaction was first", retry_after_s=0.1) from None
-        if "disk is full" in reason or "No space left" in reason:
+        if isinstance(error, sql_errors.IntegrityError):
+            raise IntegrityError("database", "its constraints hold", reason) from error
+        if code in DISK_FULL or "disk is full" in reason or "No space left" in reason:
             raise StorageFull("database") from None
-        if isinstance(error, sql_errors.OperationalError) or error.connection_invalidated:
+        if isinstance(error, sql_errors.OperationalError) or error.connection_invalidated or code in STANDBY:
             raise UnavailableError("database", reason, retry_after_s=1.0) from None
         raise

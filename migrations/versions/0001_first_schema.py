@@ -47,14 +47,13 @@ def _refuse(table: str, action: str, *, unless: str | None = None) -> None:
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'restrict_violation'; END $$"
     )
-    op.execute(
-        f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION {name}()"
-    )
+    triggers = {name: f"BEFORE {action} ON {table} FOR EACH ROW {condition}"}
     if action == "DELETE":
-        op.execute(
-            f"CREATE TRIGGER {name}_all BEFORE TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
-        )
+        triggers[f"{name}_all"] = f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT"
+    for trigger, when in triggers.items():
+        op.execute(f"CREATE TRIGGER {trigger} {when} EXECUTE FUNCTION {name}()")
+        # Always: or a session that calls itself a replica would be let through.
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
 def _create_tables() -> None:
@@ -73,7 +72,7 @@ def _create_tables() -> None:
         sa.Column("sender", sa.LargeBinary(length=20), nullable=False),
         sa.Column("nonce", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("purpose", sa.String(length=100), nullable=False),
-        sa.CheckConstraint("length(sender) = 20", name="ck_anchor_nonces_sender_length"),
+        sa.CheckConstraint("length(sender) = 20", name=op.f("ck_anchor_nonces_sender_length")),
         sa.PrimaryKeyConstraint("chain_id", "sender", "nonce", name="pk_anchor_nonces"),
         sa.UniqueConstraint("chain_id", "sender", "purpose", name="uq_anchor_nonces_chain_id_sender_purpose"),
     )
@@ -88,10 +87,10 @@ def _create_tables() -> None:
         sa.Column("slot", sa.LargeBinary(length=32), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("length(raw) BETWEEN 2 AND 32768", name="ck_events_raw_length"),
-        sa.CheckConstraint("length(sha256) = 32", name="ck_events_sha256_length"),
-        sa.CheckConstraint("length(slot) = 32", name="ck_events_slot_length"),
-        sa.CheckConstraint("seq >= 0", name="ck_events_seq_from_zero"),
+        sa.CheckConstraint("length(raw) BETWEEN 2 AND 32768", name=op.f("ck_events_raw_length")),
+        sa.CheckConstraint("length(sha256) = 32", name=op.f("ck_events_sha256_length")),
+        sa.CheckConstraint("length(slot) = 32", name=op.f("ck_events_slot_length")),
+        sa.CheckConstraint("seq >= 0", name=op.f("ck_events_seq_from_zero")),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
         sa.UniqueConstraint("sha256", name="uq_events_sha256"),
         sa.UniqueConstraint("slot", name="uq_events_slot"),
@@ -117,7 +116,7 @@ def _create_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(subject_kind = 'checkpoint') = (checkpoint_size IS NOT NULL)", name="ck_jobs_size_known"
+            "(subject_kind = 'checkpoint') = (checkpoint_size IS NOT NULL)", name=op.f("ck_jobs_size_known")
         ),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint(
@@ -139,8 +138,8 @@ def _create_tables() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("event_sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("next_slot", sa.LargeBinary(length=32), nullable=False),
-        sa.CheckConstraint("length(event_sha256) = 32", name="ck_subject_heads_event_sha256_length"),
-        sa.CheckConstraint("length(next_slot) = 32", name="ck_subject_heads_next_slot_length"),
+        sa.CheckConstraint("length(event_sha256) = 32", name=op.f("ck_subject_heads_event_sha256_length")),
+        sa.CheckConstraint("length(next_slot) = 32", name=op.f("ck_subject_heads_next_slot_length")),
         sa.PrimaryKeyConstraint("subject_kind", "subject_id", name="pk_subject_heads"),
     )
     op.create_table(
@@ -150,8 +149,8 @@ def _create_tables() -> None:
         sa.Column("root_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_tree_head_singleton"),
-        sa.CheckConstraint("length(root_hash) = 32", name="ck_tree_head_root_hash_length"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_tree_head_singleton")),
+        sa.CheckConstraint("length(root_hash) = 32", name=op.f("ck_tree_head_root_hash_length")),
         sa.PrimaryKeyConstraint("id", name="pk_tree_head"),
     )
     op.create_table(
@@ -160,7 +159,7 @@ def _create_tables() -> None:
         sa.Column("root_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("sequenced_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("length(root_hash) = 32", name="ck_tree_heads_root_hash_length"),
+        sa.CheckConstraint("length(root_hash) = 32", name=op.f("ck_tree_heads_root_hash_length")),
         sa.PrimaryKeyConstraint("size", name="pk_tree_heads"),
         sa.UniqueConstraint("epoch", name="uq_tree_heads_epoch"),
     )
@@ -173,7 +172,7 @@ def _create_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("length(token_sha256) = 32", name="ck_api_tokens_token_sha256_length"),
+        sa.CheckConstraint("length(token_sha256) = 32", name=op.f("ck_api_tokens_token_sha256_length")),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_api_tokens_actor_id"),
         sa.PrimaryKeyConstraint("token_sha256", name="pk_api_tokens"),
     )
@@ -185,7 +184,7 @@ def _create_tables() -> None:
         sa.Column("note_sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("length(note_sha256) = 32", name="ck_checkpoints_note_sha256_length"),
+        sa.CheckConstraint("length(note_sha256) = 32", name=op.f("ck_checkpoints_note_sha256_length")),
         sa.ForeignKeyConstraint(["size"], ["tree_heads.size"], name="fk_checkpoints_size"),
         sa.PrimaryKeyConstraint("size", name="pk_checkpoints"),
     )
@@ -210,11 +209,12 @@ def _create_tables() -> None:
         sa.Column("receipt", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "mode <> 'content' OR (size IS NOT NULL AND crc32 IS NOT NULL)", name="ck_items_content_known"
+            "mode <> 'content' OR (size IS NOT NULL AND crc32 IS NOT NULL)",
+            name=op.f("ck_items_content_known"),
         ),
-        sa.CheckConstraint("mode = 'commitment' OR sha256 IS NOT NULL", name="ck_items_sha256_known"),
-        sa.CheckConstraint("mode IN ('content', 'hash', 'commitment')", name="ck_items_mode"),
-        sa.CheckConstraint("length(sha256) = 32", name="ck_items_sha256_length"),
+        sa.CheckConstraint("mode = 'commitment' OR sha256 IS NOT NULL", name=op.f("ck_items_sha256_known")),
+        sa.CheckConstraint("mode IN ('content', 'hash', 'commitment')", name=op.f("ck_items_mode")),
+        sa.CheckConstraint("length(sha256) = 32", name=op.f("ck_items_sha256_length")),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_items_event_id"),
         sa.ForeignKeyConstraint(["owner_id"], ["actors.id"], name="fk_items_owner_id"),
         sa.PrimaryKeyConstraint("id", name="pk_items"),
@@ -226,7 +226,7 @@ def _create_tables() -> None:
         "leaves",
         sa.Column("leaf_index", BIG_ID, autoincrement=False, nullable=False),
         sa.Column("event_id", BIG_ID, nullable=False),
-        sa.CheckConstraint("leaf_index >= 0", name="ck_leaves_index_from_zero"),
+        sa.CheckConstraint("leaf_index >= 0", name=op.f("ck_leaves_index_from_zero")),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_leaves_event_id"),
         sa.PrimaryKeyConstraint("leaf_index", name="pk_leaves"),
         sa.UniqueConstraint("event_id", name="uq_leaves_event_id"),
@@ -245,7 +245,7 @@ def _create_tables() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("timestamp", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("length(key_id) = 4", name="ck_cosignatures_key_id_length"),
+        sa.CheckConstraint("length(key_id) = 4", name=op.f("ck_cosignatures_key_id_length")),
         sa.ForeignKeyConstraint(["size"], ["checkpoints.size"], name="fk_cosignatures_size"),
         sa.PrimaryKeyConstraint("size", "name", "key_id", name="pk_cosignatures"),
     )
@@ -273,7 +273,7 @@ def _create_tables() -> None:
         sa.Column("log_class", sa.String(length=11), nullable=False),
         sa.Column("system_actor_id", sa.String(length=29), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_vault_state_singleton"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_vault_state_singleton")),
         sa.ForeignKeyConstraint(["system_actor_id"], ["actors.id"], name="fk_vault_state_system_actor_id"),
         sa.PrimaryKeyConstraint("id", name="pk_vault_state"),
     )
@@ -305,7 +305,7 @@ def _create_tables() -> None:
         sa.Column("item_id", sa.String(length=29), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "(item_id IS NULL) = (request_sha256 IS NULL)", name="ck_idempotency_keys_bound_when_done"
+            "(item_id IS NULL) = (request_sha256 IS NULL)", name=op.f("ck_idempotency_keys_bound_when_done")
         ),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_idempotency_keys_actor_id"),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_idempotency_keys_item_id"),

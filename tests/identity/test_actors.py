@@ -1,9 +1,7 @@
 """Tokens: made once, found by digest, and good only while token and actor are."""
 
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,20 +10,11 @@ from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.errors import FormatError
 from evidence_vault.identity.actors import authenticate, issue_token, list_tokens, revoke_token
 from evidence_vault.identity.tokens import digest_token, encode_token
-from evidence_vault.store.columns import Base
 from evidence_vault.store.models import Actor
 from evidence_vault.store.session import Database
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite+pysqlite:///{tmp_path / 'vault.db'}")
-    Base.metadata.create_all(opened.engine)
-    yield opened
-    opened.dispose()
 
 
 def issue(database: Database, role: str = "RH", life: timedelta | None = DAY) -> str:
@@ -49,6 +38,7 @@ def test_digest_token_refuses_without_quoting(text: str) -> None:
     assert "aaa" not in str(caught.value)
 
 
+@pytest.mark.db
 def test_authenticate_live_token_names_actor_role_scopes(database: Database) -> None:
     token, facts = issue_token(
         database, name="Counsel A", role="RH", scopes={"read", "deposit"}, now=NOW, life=DAY
@@ -68,6 +58,7 @@ def test_authenticate_other_text_nobody(database: Database) -> None:
         assert authenticate(database, text, now=NOW) is None
 
 
+@pytest.mark.db
 def test_authenticate_expired_token_nobody(database: Database) -> None:
     token = issue(database)
     assert authenticate(database, token, now=NOW + DAY - timedelta(milliseconds=1)) is not None
@@ -79,6 +70,7 @@ def test_authenticate_token_without_end_stays_good(database: Database) -> None:
     assert authenticate(database, token, now=NOW + 10_000 * DAY) is not None
 
 
+@pytest.mark.db
 def test_authenticate_disabled_actor_nobody(database: Database) -> None:
     token = issue(database)
     with database.write() as session:
@@ -87,6 +79,7 @@ def test_authenticate_disabled_actor_nobody(database: Database) -> None:
     assert authenticate(database, token, now=NOW) is None
 
 
+@pytest.mark.db
 def test_revoke_token_by_beginning_of_its_id(database: Database) -> None:
     kept, ended = issue(database), issue(database)
     facts = revoke_token(database, digest_token(ended).hex()[:8], now=NOW)
@@ -111,6 +104,7 @@ def test_revoke_token_twice_refused(database: Database) -> None:
         revoke_token(database, token_id, now=NOW)
 
 
+@pytest.mark.db
 def test_list_tokens_tells_no_secret(database: Database) -> None:
     token = issue(database)
     assert token not in repr(list_tokens(database))

@@ -71,6 +71,7 @@ def test_deposit_journal_holds_all_that_a_replay_needs(vault: Vault) -> None:
     }
 
 
+@pytest.mark.db
 def test_deposit_keeps_names_out_of_the_event(vault: Vault) -> None:
     done = deposit(vault, b"x", file_name="secret-plan.txt")
     event = parse_receipt(done.receipt).event
@@ -104,6 +105,7 @@ def test_deposit_over_the_limit_is_refused_while_streaming(tmp_path: Path) -> No
         begin_deposit(vault, Wish(actor=OWNER, declared_size=2_000_001))
 
 
+@pytest.mark.db
 def test_deposit_whose_client_stops_midway_leaves_nothing(vault: Vault) -> None:
     with begin_deposit(vault, Wish(actor=OWNER, idempotency_key="k")) as one:
         one.write(bytes(3_000_000))
@@ -125,6 +127,7 @@ def test_deposit_of_one_content_twice_makes_two_items(vault: Vault) -> None:
     assert deposit(vault, b"same").item_id != deposit(vault, b"same").item_id
 
 
+@pytest.mark.db
 def test_deposit_beyond_the_backlog_is_put_off(tmp_path: Path) -> None:
     vault = new_vault(tmp_path, max_pending_events=3)
     deposit(vault)
@@ -142,6 +145,7 @@ def test_deposit_while_read_only_is_refused(vault: Vault) -> None:
     assert files(vault) == []
 
 
+@pytest.mark.db
 def test_deposit_with_the_same_key_again_returns_the_same_receipt(vault: Vault) -> None:
     first = deposit(vault, b"bytes", idempotency_key="k-1", file_name="a.txt")
     second = deposit(vault, b"bytes", idempotency_key="k-1", file_name="a.txt")
@@ -157,6 +161,7 @@ def test_deposit_with_the_same_key_again_returns_the_same_receipt(vault: Vault) 
     assert deposit(vault, b"bytes", idempotency_key="k-1", endpoint="other").item_id != first.item_id
 
 
+@pytest.mark.db
 def test_deposit_in_flight_elsewhere_is_told_to_wait_until_the_lease_ends(tmp_path: Path) -> None:
     clock = SetClock()
     vault = new_vault(tmp_path, clock=clock)
@@ -180,6 +185,7 @@ def test_deposit_in_flight_elsewhere_is_told_to_wait_until_the_lease_ends(tmp_pa
     assert len(files(vault)) == 2
 
 
+@pytest.mark.db
 def test_deposit_of_digests_keeps_no_content_and_asks_no_one_about_secrets(vault: Vault) -> None:
     digest = hashlib.sha256(b"kept at home").hexdigest()
     open_one = deposit_digests(vault, Wish(actor=OWNER), digests={"sha256": digest}, size=12)

@@ -53,6 +53,7 @@ WRITES: dict[str, tuple[Any, str, bool]] = {
 }
 
 
+@pytest.mark.db
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
 @pytest.mark.parametrize("write", WRITES)
 def test_deposit_repeated_after_a_crash_at_any_write_is_one_item(
@@ -113,6 +114,7 @@ def _deposit_then(patched: pytest.MonkeyPatch, owner: Any, name: str, crash: Any
     deposit(vault, b"content", idempotency_key="k")
 
 
+@pytest.mark.db
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
 def test_deposit_whose_commit_answers_with_an_error_keeps_the_bytes_until_it_is_known(
     vault: Vault, monkeypatch: pytest.MonkeyPatch, persisted: bool
@@ -177,6 +179,7 @@ def test_deposit_by_many_threads_with_one_key_is_one_item(vault: Vault) -> None:
     assert len(files(vault)) == 2
 
 
+@pytest.mark.db
 def test_deposits_by_many_threads_are_all_there(vault: Vault) -> None:
     with ThreadPoolExecutor(6) as pool:
         done = list(pool.map(lambda number: deposit(vault, f"{number}".encode()), range(30)))
@@ -189,6 +192,7 @@ def test_deposits_by_many_threads_are_all_there(vault: Vault) -> None:
             assert items.item_state(session, item) == "logged"
 
 
+@pytest.mark.db
 def test_orphans_are_set_aside_and_never_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = new_vault(tmp_path)
     kept = deposit(vault, b"acknowledged")
@@ -234,6 +238,7 @@ for number in range(1000):
 """
 
 
+@pytest.mark.db
 @pytest.mark.slow
 def test_deposits_acknowledged_before_kill_9_are_in_the_log_after_a_restart(tmp_path: Path) -> None:
     vault = new_vault(tmp_path, clock=SetClock())

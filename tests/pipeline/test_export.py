@@ -122,6 +122,7 @@ def test_bundle_is_accepted_by_bagit_sha256sum_and_openssl(
         assert "Verification: OK" in done.stdout + done.stderr
 
 
+@pytest.mark.db
 def test_export_that_was_interrupted_after_each_step_gives_the_same_bytes(tmp_path: Path) -> None:
     story = begin_story(tmp_path)
     item = story.deposit()
@@ -214,6 +215,7 @@ def test_export_on_a_full_disk_leaves_nothing_and_goes_on_later(
     story.chain.close()
 
 
+@pytest.mark.db
 def test_export_expires_and_its_record_stays(tmp_path: Path) -> None:
     story = begin_story(tmp_path)
     item = story.deposit()

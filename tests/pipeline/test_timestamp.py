@@ -17,6 +17,7 @@ from evidence_vault.workers.runner import advance_one, run_once, timestamp_work
 from tests.pipeline.vaults import FakeAuthority, SetClock, authority, deposit, new_vault
 
 
+@pytest.mark.db
 def test_timestamp_records_request_response_and_chain_under_its_event(tmp_path: Path) -> None:
     first, second = FakeAuthority(), FakeAuthority()
     vault = new_vault(tmp_path, submitters={"one": first, "two": second})
@@ -48,6 +49,7 @@ def test_timestamp_records_request_response_and_chain_under_its_event(tmp_path: 
     assert any(statement.preimage == note for statement in first.asked)
 
 
+@pytest.mark.db
 def test_timestamp_waits_out_an_outage_ever_longer_and_asks_with_the_same_request(tmp_path: Path) -> None:
     clock = SetClock()
     tsa = FakeAuthority(failures=[UnavailableError("tsa", "down")] * 3)
@@ -98,6 +100,7 @@ def test_timestamp_refused_for_good_is_an_event_of_the_item_only(tmp_path: Path)
         assert len(events.subject_ids(session, "checkpoint")) == 0
 
 
+@pytest.mark.db
 def test_timestamp_by_two_workers_after_a_lease_ran_out_is_recorded_once(tmp_path: Path) -> None:
     clock, tsa = SetClock(), FakeAuthority()
     vault = new_vault(tmp_path, clock=clock, submitters={"tsa": tsa})
@@ -117,6 +120,7 @@ def test_timestamp_by_two_workers_after_a_lease_ran_out_is_recorded_once(tmp_pat
     assert (tsa.prepared, len(tsa.asked)) == (1, 2)
 
 
+@pytest.mark.db
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
 @pytest.mark.parametrize("point", ["prepare", "answer", "event", "parts", "record"])
 def test_timestamp_after_a_crash_at_any_step_ends_with_one_token(
@@ -153,6 +157,7 @@ def test_timestamp_after_a_crash_at_any_step_ends_with_one_token(
     assert len(parts) == 3
 
 
+@pytest.mark.db
 def test_timestamp_keeps_the_distance_an_authority_asks_for(tmp_path: Path) -> None:
     clock, tsa = SetClock(), FakeAuthority()
     slow = authority("tsa").model_copy(update={"min_interval_s": 15.0})
@@ -189,6 +194,7 @@ def test_record_refuses_a_step_that_states_do_not_know(tmp_path: Path) -> None:
             jobs.record(session, job, JobState.FINAL, now=now, run_at=None)
 
 
+@pytest.mark.db
 def test_record_by_a_worker_that_lost_its_lease_is_refused(tmp_path: Path) -> None:
     clock = SetClock()
     vault = new_vault(tmp_path, clock=clock)

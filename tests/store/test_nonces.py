@@ -1,21 +1,19 @@
 """The nonce ledger: one nonce for one checkpoint, whoever asks and however often."""
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from evidence_vault.store.nonces import DatabaseNonceLedger
-from evidence_vault.store.schema import upgrade
 from evidence_vault.store.session import Database
+
+pytestmark = pytest.mark.db
 
 SENDER, OTHER = b"s" * 20, b"o" * 20
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> DatabaseNonceLedger:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
-    upgrade(database)
+def ledger(database: Database) -> DatabaseNonceLedger:
     return DatabaseNonceLedger(database)
 
 

@@ -1,15 +1,16 @@
 """The schema: migrations give what the models say, and the database itself keeps what must never change."""
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import StatementError
-from sqlalchemy.schema import CreateTable
 
 from evidence_vault.errors import ConfigError, IntegrityError, UnavailableError
 from evidence_vault.pipeline.publish import publish
@@ -21,7 +22,11 @@ from evidence_vault.store.columns import Base
 from evidence_vault.store.schema import require_current, upgrade
 from evidence_vault.store.session import Database
 from evidence_vault.workers.runner import run_once, timestamp_work
-from tests.pipeline.vaults import deposit, new_vault
+from tests.pipeline.vaults import deposit, new_vault, settings_for
+
+pytestmark = pytest.mark.db
+
+REFUSING = (*models.APPEND_ONLY, "checkpoints", "tree_head")
 
 
 @pytest.fixture
@@ -33,47 +38,130 @@ def vault(tmp_path: Path) -> Vault:
     return vault
 
 
-def test_migrations_and_models_describe_the_same_schema(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
-    with pytest.raises(ConfigError, match="run `init`"):
-        require_current(database)
-    upgrade(database)
+@pytest.fixture
+def created(engine: str, database: Database, tmp_path: Path) -> Iterator[Database]:
+    """A second place on the same engine, with the tables as the models say, made without migrations."""
+    if engine == "sqlite":
+        second = Database(f"sqlite:///{tmp_path / 'created.db'}")
+    else:
+        _write(database, "CREATE SCHEMA created")
+        url = database.engine.url.update_query_dict({"options": "-csearch_path=created"})
+        second = Database(url.render_as_string(hide_password=False))
+    Base.metadata.create_all(second.engine)
+    yield second
+    second.dispose()
+
+
+def described(database: Database) -> dict[str, dict[str, object]]:
+    """All that the database itself says of each table: columns, keys, constraints with their text, indexes."""
+    found = inspect(database.engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], _default(column["default"]))
+                for column in found.get_columns(table)
+            },
+            "primary key": found.get_pk_constraint(table),
+            "foreign keys": _by_name(found.get_foreign_keys(table), drop="referred_schema"),
+            "unique": _by_name(found.get_unique_constraints(table)),
+            "checks": _by_name(found.get_check_constraints(table)),
+            "indexes": _by_name(found.get_indexes(table)),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _by_name(parts: Iterable[Any], *, drop: str = "") -> dict[str, dict[str, Any]]:
+    return {part["name"]: {k: v for k, v in part.items() if k != drop} for part in parts}
+
+
+def _default(text: str | None) -> str | None:
+    return None if text is None else text.replace("created.", "")  # a sequence in its schema
+
+
+def triggers(database: Database) -> set[str]:
+    with database.read() as session:
+        if database.is_sqlite:
+            return set(session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+        always = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
+        return set(session.scalars(text(always)))
+
+
+def test_migrations_and_models_describe_the_same_schema(database: Database, created: Database) -> None:
     upgrade(database)  # a second time is no change
     require_current(database)
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
-        checks = (
-            connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'table'")).scalars().all()
-        )
-    wanted = {c.name for t in Base.metadata.tables.values() for c in t.constraints if "ck_" in str(c.name)}
-    assert wanted
-    for name in wanted:  # autogenerate does not compare CHECK constraints
-        assert any(f"{name}" in sql for sql in checks), name
+    migrated = described(database)
+    assert migrated == described(created)
+    assert set(migrated) == set(Base.metadata.tables)
+    checks = {c.name for t in Base.metadata.tables.values() for c in t.constraints if "ck_" in str(c.name)}
+    assert checks == {name for table in migrated.values() for name in cast("dict[str, Any]", table["checks"])}
+
+
+def test_every_table_that_must_refuse_has_its_triggers(database: Database) -> None:
+    kinds = ["update", "delete"] + ([] if database.is_sqlite else ["delete_all"])
+    assert triggers(database) == {f"{table}_refuse_{kind}" for table in REFUSING for kind in kinds}
+
+
+def test_migrations_end_their_limits_with_their_transaction(engine: str, database: Database) -> None:
+    if engine == "sqlite":
+        return
+    with database.read() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == "0"
+        assert session.scalar(text("SHOW lock_timeout")) == "30s"
+
+
+def test_upgrade_by_many_at_once_makes_one_schema(engine: str, tmp_path: Path) -> None:
+    databases = [Database(settings_for(tmp_path).database_dsn()) for _ in range(4)]
+    if engine == "postgresql":
+        _write(databases[0], "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(upgrade, databases)) == [None] * 4
+    require_current(databases[0])
+    for database in databases:
+        database.dispose()
+
+
+def test_require_current_names_the_command_that_helps(database: Database) -> None:
+    _write(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigError, match="only a newer version knows"):
+        require_current(database)
+    _write(database, "DELETE FROM alembic_version")
+    with pytest.raises(ConfigError, match="run `evidence-vault init`"):
+        require_current(database)
 
 
 @pytest.mark.parametrize("table", models.APPEND_ONLY)
-def test_append_only_tables_refuse_update_and_delete(vault: Vault, table: str) -> None:
+def test_append_only_tables_refuse_update_delete_and_truncate(vault: Vault, engine: str, table: str) -> None:
     column = {"events": "type", "leaves": "event_id", "tree_heads": "epoch"}.get(table, "name")
-    for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
-        with vault.database.read() as session:
-            assert session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
-        with pytest.raises(IntegrityError, match=f"{table} refuses"), vault.database.write() as session:
-            session.execute(text(statement))
+    statements = [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"]
+    if engine == "postgresql":
+        replica = "SET LOCAL session_replication_role = replica; "
+        statements += [f"TRUNCATE {table} CASCADE", replica + statements[0], replica + statements[1]]
+    else:
+        statements += [f"REPLACE INTO {table} SELECT * FROM {table}"]
+    with vault.database.read() as session:
+        assert session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
+    for statement in statements:
+        with pytest.raises(IntegrityError, match=f"{table} refuses"):
+            _write(vault.database, statement)
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE checkpoints SET note = x'00'",
+        "UPDATE checkpoints SET note = {byte}",
         "UPDATE checkpoints SET published_at = NULL",
         "DELETE FROM checkpoints",
         "UPDATE tree_head SET size = size - 1, epoch = epoch + 1",
         "UPDATE tree_head SET size = size + 1, epoch = epoch + 2",
-        "UPDATE tree_head SET root_hash = zeroblob(32)",
+        "UPDATE tree_head SET root_hash = {digest}",
         "DELETE FROM tree_head",
-        "INSERT INTO tree_head (id, size, root_hash, epoch, frontier) VALUES (2, 0, zeroblob(32), 0, x'')",
-        "UPDATE items SET sha256 = x'00'",
+        "INSERT INTO tree_head (id, size, root_hash, epoch, frontier) VALUES (2, 0, {digest}, 0, {byte})",
+        "UPDATE items SET sha256 = {byte}",
         "UPDATE items SET sha256 = NULL",
         "UPDATE items SET mode = 'other'",
         "INSERT INTO leaves (leaf_index, event_id) VALUES (99, 99999)",
@@ -81,28 +169,32 @@ def test_append_only_tables_refuse_update_and_delete(vault: Vault, table: str) -
         "INSERT INTO leaves (leaf_index, event_id) VALUES (-1, 1)",
     ],
 )
-def test_database_refuses_what_would_break_an_invariant(vault: Vault, statement: str) -> None:
-    with pytest.raises(IntegrityError), vault.database.write() as session:
-        session.execute(text(statement))
+def test_database_refuses_what_would_break_an_invariant(vault: Vault, engine: str, statement: str) -> None:
+    literals = {
+        "sqlite": {"byte": "x'00'", "digest": "zeroblob(32)"},
+        "postgresql": {"byte": "decode('00', 'hex')", "digest": "decode(repeat('00', 32), 'hex')"},
+    }[engine]
+    with pytest.raises(IntegrityError):
+        _write(vault.database, statement.format(**literals))
 
 
-def test_schema_compiles_for_postgresql_without_sqlite_types() -> None:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    written = [str(CreateTable(t).compile(dialect=dialect)) for t in Base.metadata.sorted_tables]
-    assert len(written) == len(Base.metadata.tables)
-    assert "BYTEA" in "".join(written)
-    assert "id BIGSERIAL NOT NULL" in "".join(written)
-
-
-def test_write_whose_body_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_write_whose_body_fails_leaves_nothing(tmp_path: Path, engine: str) -> None:
     vault = new_vault(tmp_path)
-    with pytest.raises(UnavailableError, match="no such table"):
+    with pytest.raises(IntegrityError):
         _write(
-            vault.database, "INSERT INTO paces VALUES ('x', '2026-01-01')", "INSERT INTO nowhere VALUES (1)"
+            vault.database,
+            "INSERT INTO paces VALUES ('x', '2026-01-01')",
+            "INSERT INTO leaves (leaf_index, event_id) VALUES (-1, 1)",
         )
     with vault.database.read() as session:
         assert session.execute(text("SELECT count(*) FROM paces")).scalar_one() == 0
-        session.execute(text("DELETE FROM pending_events"))  # a reader's changes are lost
+    delete = text("DELETE FROM pending_events")
+    if engine == "sqlite":
+        with vault.database.read() as session:
+            session.execute(delete)  # a reader's changes are lost
+    else:
+        with pytest.raises(UnavailableError, match="read-only"), vault.database.read() as session:
+            session.execute(delete)
     assert sequence(vault) == 2
     assert publish(vault) is not None
 
@@ -124,6 +216,6 @@ def test_database_url_that_is_wrong_is_named_without_its_password() -> None:
 
 
 def _write(database: Database, *statements: str) -> None:
-    with database.write() as session:
+    with database.write(alone=True) as session:
         for statement in statements:
             session.execute(text(statement))

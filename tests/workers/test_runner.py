@@ -55,6 +55,7 @@ def quick_vault(home: Path, **changes: object) -> Vault:
     return new_vault(home, clock=real_clock, **{**quick, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.db
 def test_runner_takes_deposits_to_the_log_and_to_record_tokens(
     tmp_path: Path, lines: Callable[[], list[dict[str, object]]]
 ) -> None:
@@ -75,6 +76,7 @@ def test_runner_takes_deposits_to_the_log_and_to_record_tokens(
     assert (job.state, job.lease_owner) == ("DONE", None)
 
 
+@pytest.mark.db
 def test_runner_started_again_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     tsa = FakeAuthority(failures=[UnavailableError("tsa", "down")])
     vault = quick_vault(tmp_path, submitters={"tsa": tsa}, retry_first_s=0.01)
@@ -134,6 +136,7 @@ def test_runner_survives_an_unforeseen_error_and_says_where(
     assert vault.gate.reasons == ()
 
 
+@pytest.mark.db
 def test_advance_one_leaves_jobs_of_other_kinds_and_of_the_future(tmp_path: Path) -> None:
     clock = SetClock()
     vault = new_vault(tmp_path, clock=clock)
