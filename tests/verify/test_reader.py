@@ -15,7 +15,7 @@ CRC32 = VerificationError("zip CRC-32", "0x1", "0x2")
 class Files:
     """One file of these chunks, after which `error` is raised."""
 
-    base = None
+    base: str | None = None
 
     def __init__(self, chunks: list[bytes], error: Exception | None = None) -> None:
         self._chunks, self._error = chunks, error
