@@ -7,8 +7,10 @@ from sqlalchemy import text
 
 from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.problems import KINDS, PATH
-from evidence_vault.api.schemas import ProblemKind, Readiness
+from evidence_vault.api.schemas import ProblemKind, Readiness, WitnessView
+from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, UnavailableError
+from evidence_vault.pipeline.cosign import witness_states
 
 LOG = logging.getLogger("evidence_vault.api")
 
@@ -25,16 +27,25 @@ async def healthz() -> Response:
 @probes.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 def readyz(vault: VaultHere, response: Response) -> Readiness:
     """The vault takes deposits in; 503 and the reasons if it doesn't."""
-    reasons = list(vault.gate.reasons)
+    reasons, witnesses = list(vault.gate.reasons), []
     try:
         with vault.database.read() as session:
             session.execute(text("SELECT 1"))
+            witnesses = [
+                WitnessView(
+                    name=state.name,
+                    size=state.size,
+                    at=None if state.at is None else encode_time(state.at),
+                    behind=state.behind,
+                )
+                for state in witness_states(vault, session)
+            ]
     except UnavailableError as error:
         LOG.warning("database unavailable", extra={"reason": error.reason})
         reasons.append("the database doesn't answer")
     if reasons:
         response.status_code = 503
-    return Readiness(ready=not reasons, reasons=reasons)
+    return Readiness(ready=not reasons, reasons=reasons, witnesses=witnesses)
 
 
 @router.get(PATH.removeprefix("/v1") + "/{name}")

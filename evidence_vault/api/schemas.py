@@ -143,11 +143,21 @@ class ExportView(View):
     reason: str | None = Field(default=None, description="Why it failed or waits, if it does.")
 
 
+class WitnessView(View):
+    """How far a witness has come: the largest checkpoint it cosigned, and when by its clock; null before."""
+
+    name: str
+    size: int | None
+    at: str | None
+    behind: bool
+
+
 class Readiness(View):
-    """Whether the vault takes deposits in; if not, why."""
+    """Whether the vault takes deposits in; if not, why. A witness that is behind keeps nothing from being ready."""
 
     ready: bool
     reasons: list[str]
+    witnesses: list[WitnessView] = []
 
 
 class ProblemKind(View):

@@ -1,7 +1,7 @@
 """Publish: show the newest tree head to everyone, signed, and order the proofs that it calls for.
 
     full tiles → partial tiles → read back the right edge → sign → keep → checkpoint → mark published → order
-                                                                                                    → witnesses
+                                                                                          (witnesses: `cosign`)
 
 Durable after return: every leaf of the published checkpoint is readable from its tiles, by anyone.
 A crash before the checkpoint is written means: some tiles are there early; the next run writes the same
@@ -67,6 +67,19 @@ def publish(vault: Vault) -> TreeHead | None:
         _mark(vault, head.size)
         retire_old_key(vault)
     return head
+
+
+def show_cosignatures(vault: Vault, size: int) -> None:
+    """Show what others have signed under this checkpoint. Durable after return; does nothing the second time."""
+    with vault.public.one_publisher():
+        with vault.database.read() as session:
+            lines = cosignatures.cosignatures_of(session, [size]).get(size, ())
+            checkpoint = log.get_checkpoint(session, size)
+        if checkpoint is None:
+            raise IntegrityError("checkpoints", f"one of size {size}", "none")
+        vault.public.write_cosignatures(size, lines)
+        if published_head(vault).size == size:
+            vault.public.write_checkpoint(checkpoint.note, lines)
 
 
 def order_proofs(vault: Vault) -> None:

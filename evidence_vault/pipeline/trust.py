@@ -51,6 +51,7 @@ def policy_text(
         *_log(vault, session),
         *_authorities(vault),
         *_chains(vault, session, known_blocks),
+        *_witnesses(vault),
     ]
     return "\n".join(lines) + "\n"
 
@@ -127,6 +128,11 @@ def _chains(vault: Vault, session: Session, known: Sequence[tuple[int, int, byte
         for number, block_hash in sorted({(n, h) for chain, n, h in known if chain == chain_id}):
             yield f"  {{ number = {number}, hash = {_quoted(block_hash.hex())} }},"
         yield "]"
+
+
+def _witnesses(vault: Vault) -> Iterator[str]:
+    for witness in vault.settings.witnesses:
+        yield from ("", "[[witness]]", f"name = {_quoted(witness.name)}", f"vkey = {_quoted(witness.vkey)}")
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
     log thread       sequence → publish → order proofs, every checkpoint interval
     job threads      claim under a lease → advance → record, for one kind each
+    witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
     keeper thread    sets uploads without a record aside, every hour
 
 All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
@@ -13,9 +14,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from anchors.values import value
+from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
+from evidence_vault.pipeline.cosign import ask_witness
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.start import ORPHAN_AFTER, set_orphans_aside
@@ -59,6 +63,10 @@ class Runner:
         """Start all threads."""
         settings = self._vault.settings
         self._spawn("log", settings.checkpoint_interval_s, lambda: advance_log(self._vault))
+        http = GuardedClient(permitted=settings.private_endpoints)
+        for witness in settings.witnesses:
+            step = partial(ask_witness, self._vault, witness, http)
+            self._spawn(f"witness-{witness.name}", settings.checkpoint_interval_s, step)
         self._spawn("keeper", ORPHAN_AFTER.total_seconds(), self._keep_house)
         for kind, work in self._work.items():
             for number in range(work.threads):

@@ -176,4 +176,4 @@ def test_every_kind_of_problem_explains_itself(client: TestClient) -> None:
 
 def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, bearer: Bearer) -> None:
     assert client.get("/healthz").text == "ok\n"
-    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+    assert client.get("/readyz").json() == {"ready": True, "reasons": [], "witnesses": []}

@@ -20,7 +20,7 @@ from evidence_vault.core.events import Event, encode_leaf_entry, first_slot, nex
 from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.errors import VerificationError
-from evidence_vault.verify.checks.log_keys import check_keys
+from evidence_vault.verify.checks.log_keys import check_keys, own_keys
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import LogNote, Position
 from evidence_vault.verify.report import Findings
@@ -203,8 +203,12 @@ def _added_heads(
 
 
 def _check_witnesses(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> dict[int, frozenset[str]]:
-    """Cosignatures by the policy's witnesses (C2SP tlog-cosignature). Strangers' lines are ignored."""
-    names = {key: name for name, key in policy.witnesses.items()}
+    """Cosignatures by the policy's witnesses (C2SP tlog-cosignature). Strangers' lines are ignored.
+
+    A key that the log names as its own watches nobody, also where the policy doesn't know it as the log's.
+    """
+    own = {key.public_key for key in own_keys(bundle)}
+    names = {key: name for name, key in policy.witnesses.items() if key.public_key not in own}
     seen: dict[int, frozenset[str]] = {}
     for size, note in bundle.notes.items():
         try:

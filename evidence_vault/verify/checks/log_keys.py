@@ -11,6 +11,7 @@ stolen old key alone. Against that the policy has `last_size`.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from anchors.values import value
 from evidence_vault.core import layout
@@ -86,6 +87,17 @@ def check_keys(
             )
         elif vkey != expected:
             findings.failed(ROW, "log.key-order", layout.note_path(size), found=vkey, expected=expected)
+
+
+def own_keys(bundle: Bundle) -> list[VerifierKey]:
+    """Return every key that the log's own events name, of whatever purpose; what is none is passed over."""
+    found: list[VerifierKey] = []
+    for event in bundle.histories.get(LOG, {}).values():
+        for name in ("log_vkey", "receipt_vkey", "old_vkey", "new_vkey"):
+            if isinstance(event, Event) and name in event.fields:
+                with suppress(FormatError):
+                    found.append(parse_vkey(as_text(event.fields[name])))
+    return found
 
 
 def _rotations(events: Sequence[Event], index: Mapping[Position, int]) -> list[Rotation]:
