@@ -1,6 +1,6 @@
 """The verifier as people meet it: a process that starts, reads one bundle, prints a report and ends.
 
-verify_cold       the demonstration's bundle, beside `openssl ts -verify` on one of its tokens
+verify_cold       the bundle of one image, beside `openssl ts -verify` on one of its tokens
 verify_cold_ots   the same, beside `ots verify` on a proof that ends in a Bitcoin block
 verify_1gib       a bundle of 1 GiB of content, beside SHA-256 of the same bytes by hashlib
 …_rss             the most memory the process had resident, beside a Python that does nothing
@@ -9,7 +9,7 @@ verify_1gib       a bundle of 1 GiB of content, beside SHA-256 of the same bytes
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.rows import Row
@@ -18,12 +18,13 @@ from evidence_vault.cli.demonstration import demonstration_token, free_port, ser
 from evidence_vault.cli.deposit import deposit_file, read_local
 from evidence_vault.cli.export import fetch_bundle
 from evidence_vault.cli.remote import Remote
+from evidence_vault.cli.samples import encode_png
 from evidence_vault.cli.trust import export_policy
 from evidence_vault.service.create import create_home
 
 BIN = Path(sys.executable).parent
 DEVELOPMENT_PASSED = 5
-GIB = 1 << 30
+MIB = 1 << 20
 
 _HASH = """\
 import hashlib, sys
@@ -50,21 +51,24 @@ with open(sys.argv[1] + ".ots", "wb") as file:
 
 
 def measure(*, short: bool) -> Iterator[Row]:
-    """Yield the rows. short: 16 MiB instead of 1 GiB, and three rounds."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _cold(Path(folder), rounds=3 if short else 15)
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _large(Path(folder), size=16 << 20 if short else GIB, rounds=1 if short else 5)
+    """Yield the rows. short: 16 MiB instead of 1 GiB, and fewer rounds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small, large = folder / "small", folder / "large"
+        small.write_bytes(encode_png(256, 256))
+        mib = 16 if short else 1024
+        _write_random(large, mib=mib)
+        small_bundle, large_bundle = _export(folder, [small, large])
+        yield from _cold(folder, small_bundle, small, rounds=3 if short else 15)
+        yield from _large(folder, large_bundle, large, mib=mib, rounds=1 if short else 5)
 
 
-def _cold(folder: Path, *, rounds: int) -> Iterator[Row]:
-    process(str(BIN / "evidence-vault"), "demo", str(folder / "demo"))()
-    bundle, policy = folder / "demo" / "bundle.zip", folder / "demo" / "trust.toml"
-    ours = (str(BIN / "evidence-vault"), "verify", str(bundle), "--trust", str(policy))
+def _cold(folder: Path, bundle: Path, content: Path, *, rounds: int) -> Iterator[Row]:
+    ours = _verify_line(folder, bundle)
     took = in_turns(
         process(*ours, expected=[DEVELOPMENT_PASSED]),
-        process(*_openssl_line(bundle, folder)),
-        process(*_ots_line(folder), expected=[0, 1]),  # 1: there is no Bitcoin node to ask for the header
+        process(*_openssl_line(folder, bundle)),
+        process(*_ots_line(content), expected=[0, 1]),  # 1: there is no Bitcoin node to ask for the header
         rounds=rounds,
     )
     yield Row(
@@ -73,16 +77,59 @@ def _cold(folder: Path, *, rounds: int) -> Iterator[Row]:
     yield Row(
         name="verify_cold_ots", value=took[0], unit="s", reference="ots verify", reference_value=took[2]
     )
+    yield _memory("verify_cold_rss", ours)
+
+
+def _large(folder: Path, bundle: Path, content: Path, *, mib: int, rounds: int) -> Iterator[Row]:
+    ours = _verify_line(folder, bundle)
+    took = in_turns(
+        process(*ours, expected=[DEVELOPMENT_PASSED]),
+        process(sys.executable, "-c", _HASH, str(content)),
+        rounds=rounds,
+    )
     yield Row(
-        name="verify_cold_rss",
-        value=peak_mib(*ours, expected=[DEVELOPMENT_PASSED]),
+        name="verify_1gib",
+        value=mib / took[0],
+        unit="MiB/s",
+        reference="SHA-256 alone (hashlib)",
+        reference_value=mib / took[1],
+    )
+    yield _memory("verify_1gib_rss", ours)
+
+
+def _memory(name: str, words: Sequence[str]) -> Row:
+    return Row(
+        name=name,
+        value=peak_mib(*words, expected=[DEVELOPMENT_PASSED]),
         unit="MiB",
         reference="python -c pass",
         reference_value=peak_mib(sys.executable, "-c", "pass"),
     )
 
 
-def _openssl_line(bundle: Path, folder: Path) -> tuple[str, ...]:
+def _export(folder: Path, contents: Sequence[Path]) -> list[Path]:
+    """A bundle of each content, from a development vault, and in trust.toml a policy to judge them by."""
+    settings = create_home(folder / "vault", port=free_port()).settings
+    remote = Remote(url=settings.base_url, token=demonstration_token(settings))
+    bundles = [content.with_suffix(".zip") for content in contents]
+    with serving(settings, folder / "serve.log"):
+        kept = [
+            deposit_file(remote, read_local(content), receipts=folder / "receipts").item_id
+            for content in contents
+        ]
+        wait_until_final(remote, kept)
+        for item_id, bundle in zip(kept, bundles, strict=True):
+            fetch_bundle(remote, item_id, bundle)
+        policy = export_policy(settings.home, tsa_groups=1, anchors=1, known_blocks=True)
+        (folder / "trust.toml").write_text(policy, "utf-8")
+    return bundles
+
+
+def _verify_line(folder: Path, bundle: Path) -> tuple[str, ...]:
+    return (str(BIN / "evidence-vault"), "verify", str(bundle), "--trust", str(folder / "trust.toml"))
+
+
+def _openssl_line(folder: Path, bundle: Path) -> tuple[str, ...]:
     """The line that the bundle's own README.txt gives for its first token, on the unpacked bundle."""
     process("unzip", "-q", str(bundle), "-d", str(folder / "open"))()
     (bag,) = (folder / "open").iterdir()
@@ -91,55 +138,13 @@ def _openssl_line(bundle: Path, folder: Path) -> tuple[str, ...]:
     return tuple(str(bag / word) if (bag / word).is_file() else word for word in words)
 
 
-def _ots_line(folder: Path) -> tuple[str, ...]:
-    content = folder / "content"
-    content.write_bytes(b"evidence")
+def _ots_line(content: Path) -> tuple[str, ...]:
     process(sys.executable, "-c", _OTS, str(content))()
     return (str(BIN / "ots"), "--no-cache", "--no-bitcoin", "verify", f"{content}.ots")
 
 
-def _large(folder: Path, *, size: int, rounds: int) -> Iterator[Row]:
-    content = folder / "content"
-    _write_random(content, size)
-    bundle, policy = _export(content, folder)
-    ours = (str(BIN / "evidence-vault"), "verify", str(bundle), "--trust", str(policy))
-    took = in_turns(
-        process(*ours, expected=[DEVELOPMENT_PASSED]),
-        process(sys.executable, "-c", _HASH, str(content)),
-        rounds=rounds,
-    )
-    mib = size / (1 << 20)
-    yield Row(
-        name="verify_1gib",
-        value=mib / took[0],
-        unit="MiB/s",
-        reference="SHA-256 alone (hashlib)",
-        reference_value=mib / took[1],
-    )
-    yield Row(
-        name="verify_1gib_rss",
-        value=peak_mib(*ours, expected=[DEVELOPMENT_PASSED]),
-        unit="MiB",
-        reference="python -c pass",
-        reference_value=peak_mib(sys.executable, "-c", "pass"),
-    )
-
-
-def _export(content: Path, folder: Path) -> tuple[Path, Path]:
-    """A bundle of one item and a policy to judge it by, from a development vault of its own."""
-    bundle, policy = folder / "bundle.zip", folder / "trust.toml"
-    settings = create_home(folder / "vault", port=free_port()).settings
-    remote = Remote(url=settings.base_url, token=demonstration_token(settings))
-    with serving(settings, folder / "serve.log"):
-        kept = deposit_file(remote, read_local(content), receipts=folder / "receipts")
-        wait_until_final(remote, [kept.item_id])
-        fetch_bundle(remote, kept.item_id, bundle)
-        policy.write_text(export_policy(settings.home, tsa_groups=1, anchors=1, known_blocks=True), "utf-8")
-    return bundle, policy
-
-
-def _write_random(path: Path, size: int) -> None:
-    piece = os.urandom(1 << 20)
+def _write_random(path: Path, *, mib: int) -> None:
+    piece = os.urandom(MIB)
     with path.open("wb") as file:
-        for number in range(size >> 20):
+        for number in range(mib):
             file.write(number.to_bytes(8) + piece[8:])
