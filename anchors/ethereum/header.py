@@ -10,7 +10,7 @@ work, anyone can invent one.
 from datetime import UTC, datetime
 
 from anchors.errors import FormatError
-from anchors.ethereum.keccak import keccak256
+from anchors.ethereum.keccak import Digest, keccak256
 from anchors.ethereum.rlp import as_bytes, as_uint, decode_list
 from anchors.values import value
 
@@ -30,7 +30,7 @@ class BlockHeader:
     receipts_root: bytes
 
 
-def parse_header(header: bytes) -> BlockHeader:
+def parse_header(header: bytes, *, digest: Digest = keccak256) -> BlockHeader:
     """Read the RLP of a header; FormatError for anything that is none."""
     if len(header) > MAX_HEADER_BYTES:
         raise FormatError("header", f"at most {MAX_HEADER_BYTES} bytes", f"{len(header)} bytes")
@@ -41,7 +41,7 @@ def parse_header(header: bytes) -> BlockHeader:
     if time_s > _MAX_TIME_S:
         raise FormatError("header timestamp", "a time before the year 9999", time_s)
     return BlockHeader(
-        block_hash=keccak256(header),
+        block_hash=digest(header),
         number=as_uint(items[8], "header number", 8),
         time=datetime.fromtimestamp(time_s, UTC),
         receipts_root=as_bytes(items[5], "header receiptsRoot", 32),

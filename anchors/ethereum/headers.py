@@ -134,7 +134,7 @@ def _parse_time(value: object) -> datetime:
     if not isinstance(value, str):
         raise FormatError(place, "a time as text", value)
     try:
-        at = datetime.strptime(value, _TIME).replace(tzinfo=UTC)
+        at = datetime.fromisoformat(value).astimezone(UTC)
     except ValueError as error:
         raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value) from error
     if _format_time(at) != value:

@@ -12,7 +12,7 @@ prefix-free, so a key never ends at a branch.
 from collections.abc import Sequence
 
 from anchors.errors import FormatError, VerificationError
-from anchors.ethereum.keccak import keccak256_each
+from anchors.ethereum.keccak import Digest, keccak256
 from anchors.ethereum.rlp import Item, as_bytes, decode_list, encode_uint
 
 MAX_INDEX = (1 << 24) - 1
@@ -22,17 +22,20 @@ MAX_NODES = 9
 """A key of an index up to MAX_INDEX has at most 8 nibbles: a branch for each, and the leaf."""
 
 
-def verify_receipt_inclusion(*, receipts_root: bytes, index: int, nodes: Sequence[bytes]) -> bytes:
+def verify_receipt_inclusion(
+    *, receipts_root: bytes, index: int, nodes: Sequence[bytes], digest: Digest = keccak256
+) -> bytes:
     """The bytes of receipt `index` (0-based) in the trie whose root is `receipts_root` (32 bytes).
 
     Raises FormatError for a node that is none, VerificationError for nodes that don't lead from root to leaf.
     """
     path = encode_uint(index).hex()
     wanted = receipts_root
-    for number, (node, digest) in enumerate(zip(nodes, keccak256_each(nodes), strict=True)):
+    for number, node in enumerate(nodes):
         place = f"nodes[{number}]"
-        if digest != wanted:
-            raise VerificationError(f"receipts trie {place} hash", wanted, digest)
+        found = digest(node)
+        if found != wanted:
+            raise VerificationError(f"receipts trie {place} hash", wanted, found)
         items = decode_list(node, place)
         if len(items) == 17:
             if not path:

@@ -21,13 +21,14 @@ Not checked here: the consistency proof from the tree head in `prev` (the bundle
 inside the transaction (the contract saw the sender, the chain checked it).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from anchors.base import AnchorProof, Attested, Indeterminate, Statement, TreeHead
 from anchors.errors import FormatError, VerificationError
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.headers import HeadersFile
+from anchors.ethereum.keccak import Digest, hash_ahead
 from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
 from anchors.ethereum.receipt import Log, parse_receipt
 from anchors.ethereum.trie import verify_receipt_inclusion
@@ -140,10 +141,17 @@ def select_contract(
     return fitting[0] if fitting else None
 
 
+def hash_proofs(proofs: Iterable[EthereumProof]) -> Digest:
+    """Return a Keccak-256 that has hashed all that these proofs hold; for many, it is far faster so."""
+    return hash_ahead(text for proof in proofs for text in (proof.header, *proof.nodes))
+
+
 def verify_inclusion(
-    proof: EthereumProof, *, tree_head: TreeHead, trusted: TrustedContract
+    proof: EthereumProof, *, tree_head: TreeHead, trusted: TrustedContract, digest: Digest | None = None
 ) -> IncludedAnchor:
     """That the proof shows `trusted` recording `tree_head` in the block of the header; steps above.
+
+    digest: from `hash_proofs`, where there are several.
 
     Raises FormatError for a header, node or receipt that is none, VerificationError for each mismatch.
     """
@@ -153,11 +161,12 @@ def verify_inclusion(
     _same("ethereum sender", trusted.sender, proof.sender)
 
     # (2) the header
-    header = parse_header(proof.header)
+    digest = digest or hash_proofs([proof])
+    header = parse_header(proof.header, digest=digest)
 
     # (3) the receipt in the block
     encoded = verify_receipt_inclusion(
-        receipts_root=header.receipts_root, index=proof.receipt_index, nodes=proof.nodes
+        receipts_root=header.receipts_root, index=proof.receipt_index, nodes=proof.nodes, digest=digest
     )
     receipt = parse_receipt(encoded)
 

@@ -10,17 +10,20 @@ the requirement of anchors; what is wrong there is told and changes nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from anchors.base import Attested, Indeterminate, TreeHead
 from anchors.ethereum.headers import HeadersFile
-from anchors.ethereum.proof import KIND, parse_proof
+from anchors.ethereum.keccak import Digest
+from anchors.ethereum.proof import KIND, EthereumProof, parse_proof
 from anchors.ethereum.verify import (
     EthereumTrust,
     IncludedAnchor,
     confirm_block,
     decode_prev,
+    hash_proofs,
     select_contract,
     verify_inclusion,
 )
@@ -70,6 +73,7 @@ def check_anchors(
         known_blocks=tuple(block for chain in policy.chains for block in chain.known_blocks),
         headers=tuple(headers),
     )
+    digest = hash_proofs(_well_formed(bundle.anchors))
     parts = {part.position: part for part in bundle.anchors if not part.added}
     facts: list[AnchorFact] = []
     for position, event in events_in_place(bundle, "CHECKPOINT_ANCHORED"):
@@ -84,12 +88,14 @@ def check_anchors(
         except VerificationError as error:
             findings.error(INCLUDED, error, place)
             continue
-        fact = _judge(policy, part, at=at, trust=trust, log=log, place=place, findings=findings)
+        fact = _judge(
+            policy, part, at=at, trust=trust, log=log, digest=digest, place=place, findings=findings
+        )
         if fact:
             facts.append(fact)
     for position in parts:
         findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
-    return (*facts, *_added(bundle, policy, at=at, trust=trust, log=log, findings=findings))
+    return (*facts, *_added(bundle, policy, at=at, trust=trust, log=log, digest=digest, findings=findings))
 
 
 def remark_younger(
@@ -103,6 +109,14 @@ def remark_younger(
         younger = sum(index >= held for (subject, _), index in log.index.items() if subject.id == item)
         if younger:
             findings.remark(CONFIRMED, "anchor.younger", item, item=item, count=younger)
+
+
+def _well_formed(parts: Iterable[AnchorPart]) -> Iterator[EthereumProof]:
+    """The proofs that can be read; what is wrong with the others is said where they are judged."""
+    for part in parts:
+        if part.kind == KIND:
+            with suppress(FormatError):
+                yield parse_proof(part.data)
 
 
 def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -> None:
@@ -125,6 +139,7 @@ def _judge(
     at: datetime,
     trust: EthereumTrust,
     log: LogFacts,
+    digest: Digest,
     place: str,
     findings: Findings,
 ) -> AnchorFact | None:
@@ -139,7 +154,7 @@ def _judge(
         if contract is None:
             findings.open(INCLUDED, "anchor.unknown-contract", place, chain=proof.chain_id)
             return None
-        included = verify_inclusion(proof, tree_head=head, trusted=contract)
+        included = verify_inclusion(proof, tree_head=head, trusted=contract, digest=digest)
         prev_size = _check_prev(included, log)
     except FormatError as error:
         raise FormatError(f"{place}: {error.place}", error.expected, error.found) from None
@@ -209,6 +224,7 @@ def _added(
     at: datetime,
     trust: EthereumTrust,
     log: LogFacts,
+    digest: Digest,
     findings: Findings,
 ) -> tuple[AnchorFact, ...]:
     """Later proofs: they may meet a requirement, and can't spoil a verdict."""
@@ -220,7 +236,7 @@ def _added(
         place = layout.anchor_path(size, part.position[1], added=True)
         aside = Findings()
         fact = (
-            _judge(policy, part, at=at, trust=trust, log=log, place=place, findings=aside)
+            _judge(policy, part, at=at, trust=trust, log=log, digest=digest, place=place, findings=aside)
             if size in log.heads
             else None
         )
