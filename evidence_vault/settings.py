@@ -283,9 +283,11 @@ def default_home() -> Path:
 def load_settings(home: Path | None = None) -> Settings:
     """Return the settings of the vault in `home` (else `EVIDENCE_VAULT_HOME`, else ~/.evidence-vault).
 
-    Raises ConfigError that names the setting; never shows its value.
+    Raises ConfigError that names the setting, never its value, and where there is no such folder.
     """
     home = (home or default_home()).expanduser().absolute()
+    if not home.is_dir():
+        raise ConfigError("home", f"there is no vault in {home}: `evidence-vault init {home}` makes one")
     try:
         settings = Settings(**_read_toml(home / FILE_NAME))
     except ValidationError as error:

@@ -82,6 +82,7 @@ def build_vault(
 ) -> Vault:
     """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
     keys = settings.home / "keys"
+    receipt_key = load_ed25519(keys / "receipt.key")  # first: a folder that is no vault stays as it is
     return Vault(
         settings=settings,
         database=Database(settings.database_dsn()),
@@ -92,7 +93,7 @@ def build_vault(
             key_path=keys / "log.key",
             guard_path=keys / "log.guard",
         ),
-        receipt_signer=ReceiptSigner(origin=settings.origin, private_key=load_ed25519(keys / "receipt.key")),
+        receipt_signer=ReceiptSigner(origin=settings.origin, private_key=receipt_key),
         clock=clock,
         random=random,
         submitters=submitters or {},

@@ -20,16 +20,27 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
 
+def migrate(database: Database) -> tuple[str, str]:
+    """Run the migrations that the database of a vault lacks; return the revisions before and after.
+
+    Durable after return; a crash before means that nothing changed. Raises ConfigError where there is no vault,
+    or one that only a newer version knows.
+    """
+    before = current(database)
+    if before is None or before not in _known():
+        require_current(database)  # says why not
+    upgrade(database)
+    return str(before), str(current(database))
+
+
 def require_current(database: Database) -> None:
     """Raise ConfigError, which names the command that helps, unless the schema is the one this version knows."""
-    scripts = ScriptDirectory.from_config(_config())
-    known, head = {script.revision for script in scripts.walk_revisions()}, scripts.get_current_head()
-    found = current(database)
+    head, found = ScriptDirectory.from_config(_config()).get_current_head(), current(database)
     if found == head:
         return
     if found is None:
         raise ConfigError("database_url", "there is no vault in it yet: run `evidence-vault init`")
-    if found in known:
+    if found in _known():
         raise ConfigError(
             "database_url",
             f"its schema is at {found}, this version needs {head}: run `evidence-vault migrate`",
@@ -43,6 +54,10 @@ def current(database: Database) -> str | None:
     """Return the revision that the database is at; none if it never had a schema of ours."""
     with database.read() as session:
         return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _config() -> Config:

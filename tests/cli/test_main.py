@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from evidence_vault.cli.main import COMMANDS, main
 from evidence_vault.cli.remote import Remote
@@ -64,6 +65,34 @@ def test_verify_loads_nothing_of_the_server() -> None:
 def test_no_vault_there_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token", "list", "--home", str(tmp_path)]) == 64
     assert "init" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "trust export --home", "token list --home"])
+def test_home_that_is_no_vault_stays_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([*command.split(), str(tmp_path / "nope")]) == 64
+    assert f"`evidence-vault init {tmp_path / 'nope'}`" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_of_an_empty_folder_leaves_it_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(tmp_path)]) == 64
+    assert "Traceback" not in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.db
+def test_migrate_brings_the_schema_up_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vault = new_vault(tmp_path)
+    assert main(["migrate", str(tmp_path)]) == 0
+    assert "The schema is at 0001." in capsys.readouterr().out
+    with vault.database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for words in (["migrate", str(tmp_path)], ["token", "list", "--home", str(tmp_path)]):
+        assert main(words) == 64
+        assert "only a newer version knows" in capsys.readouterr().err
+    vault.database.dispose()
 
 
 def test_unknown_setting_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,26 @@
+"""`evidence-vault migrate [HOME]`: bring the database's schema to what this version needs; all or nothing."""
+
+import argparse
+from pathlib import Path
+
+from evidence_vault.settings import load_settings
+from evidence_vault.store.schema import migrate
+from evidence_vault.store.session import Database
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "home", nargs="?", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Migrate, and say from where to where."""
+    database = Database(load_settings(args.home).database_dsn())
+    try:
+        before, after = migrate(database)
+    finally:
+        database.dispose()
+    print(f"The schema is at {after}." + ("" if before == after else f" It was at {before}."))
+    return 0
