@@ -2,6 +2,8 @@
 
 import argparse
 import hashlib
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from evidence_vault.cli.shown import shown
 from evidence_vault.errors import Conflict, VerificationError
 
 ASK_EVERY_S = 0.3
+SAY_WHY_AFTER_S = 5.0
+"""Most bundles are there sooner."""
+
 WAIT_AT_MOST_S = 3600.0
 """A bundle waits for the next checkpoint that has tokens; on a busy production vault that is minutes."""
 
@@ -37,9 +42,14 @@ def fetch_bundle(remote: Remote, item_id: str, out: Path) -> dict[str, Any]:
     """Ask for a bundle, wait for it, save it whole or not at all; return what the vault says of it."""
     export_id = remote.post(f"/v1/items/{item_id}/exports").json()["id"]
     view: dict[str, Any] = {}
+    said, began = None, time.monotonic()
 
     def is_ready() -> bool:
+        nonlocal said
         view.update(remote.get(f"/v1/exports/{export_id}").json())
+        if view["reason"] not in (None, said) and time.monotonic() - began > SAY_WHY_AFTER_S:
+            said = view["reason"]
+            print(f"bundle {export_id}: {shown(said)}", file=sys.stderr)
         if view["state"] == "FAILED":
             raise Conflict("export", str(view["reason"]))
         return bool(view["state"] == "VERIFIED")

@@ -43,6 +43,7 @@ from evidence_vault.verify.verifier import verify_path
 
 SUBJECT_KIND = "export"
 TARGET = "bundle"
+_NO_COVER = "waits for the checkpoint that holds the export itself"
 
 
 class DamagedContentError(IntegrityError):
@@ -125,8 +126,7 @@ def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
             full_chain=bool(export.options["full_chain"]),
         )
         if choice is None:
-            # Not yet: the item waits for its first stamped checkpoint.
-            _again(vault, session, job, now)
+            _again(vault, session, job, now, _why_no_cut(vault))
             return
         parts = collect(
             session, origin=vault.settings.origin, bundle_id=export.id, items=found, choice=choice
@@ -149,7 +149,7 @@ def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
             parts_sha256=parts_sha256,
             options={**export.options, "sizes": list(choice.sizes)},
         )
-        _again(vault, session, job, now)
+        _again(vault, session, job, now, _NO_COVER)
 
 
 def _exported(export: Export, item: Item, *, choice: Choice, parts_sha256: bytes) -> Draft:
@@ -178,7 +178,7 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
         now = vault.clock()
         size = _covering_checkpoint(session, export)
         if size is None:
-            _again(vault, session, job, now)
+            _again(vault, session, job, now, _NO_COVER)
             return
         exports.update_export(session, export.id, checkpoint_size=size)
     with vault.database.read() as session:
@@ -282,9 +282,15 @@ def _why(report: Report) -> str:
     return "our own verifier refuses the bundle: " + ("; ".join(wrong[:5]) or str(report.unreadable))
 
 
-def _again(vault: Vault, session: Session, job: jobs.Claimed, now: datetime) -> None:
+def _why_no_cut(vault: Vault) -> str:
+    if not vault.settings.authorities:
+        return "this vault names no time-stamping authority: a bundle needs a checkpoint with a time"
+    return "waits for the item's first checkpoint with a time-stamp, and for an anchor that is on its way"
+
+
+def _again(vault: Vault, session: Session, job: jobs.Claimed, now: datetime, waits_for: str) -> None:
     wait = timedelta(seconds=vault.settings.poll_interval_s)
-    jobs.record(session, job, JobState.READY, now=now, run_at=now + wait)
+    jobs.record(session, job, JobState.READY, now=now, run_at=now + wait, error=waits_for)
 
 
 def _item(item: Item | None, item_id: str) -> Item:

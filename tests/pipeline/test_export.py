@@ -16,15 +16,16 @@ from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.pipeline.deposit import deposit_digests
-from evidence_vault.pipeline.export import advance_export
+from evidence_vault.pipeline.export import ExportWish, advance_export, request_export
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import bundles, events, exports, jobs, log
 from evidence_vault.verify.report import Report, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from tests.pipeline.story import Story, begin_story
-from tests.pipeline.vaults import OWNER
+from evidence_vault.workers.runner import advance_one
+from tests.pipeline.story import OWNER_ACCESS, Story, begin_story
+from tests.pipeline.vaults import OWNER, deposit, new_vault
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +244,18 @@ def test_bundle_of_a_production_log_with_a_chain_of_class_test_passes(tmp_path: 
     assert report.verdict is Verdict.TOTAL_PASSED
     assert report.exit_code == 0
     story.chain.close()
+
+
+def test_export_that_waits_says_for_what(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, submitters={})
+    item = deposit(vault).item_id
+    bundle = request_export(vault, ExportWish(actor=OWNER, item_ids=(item,), access=OWNER_ACCESS))
+
+    advance_one(vault, "export", advance_export, owner="w")
+
+    with vault.database.read() as session:
+        (job,) = jobs.jobs_of(session, Subject(kind="export", id=bundle))
+    assert (job.state, job.last_error) == (
+        "READY",
+        "this vault names no time-stamping authority: a bundle needs a checkpoint with a time",
+    )
