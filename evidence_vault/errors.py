@@ -6,8 +6,12 @@ EvidenceError
 ├── UnavailableError     (anchors.errors) a later try may help
 │   ├── StorageFull      no room on the disk; nothing was kept
 │   ├── InProgress       the same request is being worked on right now
+│   │   └── Locked       another request writes to it; one at a time
 │   └── ReadOnly         the vault takes nothing in until an operator has looked
 ├── Conflict             the request contradicts an earlier one
+│   ├── WrongOffset      not where the upload stands
+│   └── TooMany          as many as one may have at a time are open
+├── Gone                 it was there, and is kept no longer
 ├── IntegrityError       our own store disagrees with itself: stop and tell an operator
 └── AccessRefused        not allowed, or not there: the two look alike from outside
 """
@@ -26,13 +30,17 @@ __all__ = [
     "Conflict",
     "EvidenceError",
     "FormatError",
+    "Gone",
     "InProgress",
     "IntegrityError",
+    "Locked",
     "ReadOnly",
     "StorageFull",
     "TooLarge",
+    "TooMany",
     "UnavailableError",
     "VerificationError",
+    "WrongOffset",
 ]
 
 
@@ -77,6 +85,10 @@ class InProgress(UnavailableError):  # noqa: N818 - an answer, not a fault
         super().__init__(place, "in progress", retry_after_s)
 
 
+class Locked(InProgress):
+    """Another request writes to `place`; it is free again soon, whatever becomes of the other."""
+
+
 class ReadOnly(UnavailableError):  # noqa: N818 - an answer, not a fault
     """The vault accepts and signs nothing, for `reason`, until an operator has looked."""
 
@@ -91,3 +103,24 @@ class Conflict(EvidenceError):  # noqa: N818 - an answer, not a fault
         self.place = place
         self.earlier = earlier
         super().__init__(f"{place}: {earlier}")
+
+
+class WrongOffset(Conflict):
+    """Bytes for another offset than the one at which `place` stands: `offset` bytes are here."""
+
+    def __init__(self, place: str, offset: int) -> None:
+        self.offset = offset
+        super().__init__(place, f"it stands at {offset}")
+
+
+class TooMany(Conflict):
+    """One more of `place` is over the limit: `earlier` says which."""
+
+
+class Gone(EvidenceError):  # noqa: N818 - an answer, not a fault
+    """`place` was there, and is kept no longer: `reason`."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"{place}: {reason}")

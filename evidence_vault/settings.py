@@ -226,6 +226,18 @@ class Settings(BaseSettings):
     job_lease_s: float = Field(
         default=120.0, gt=0, description="A dead worker's job is free again after this."
     )
+    upload_idle_s: float = Field(
+        default=30.0, gt=0, description="A resumable upload's silent connection ends after."
+    )
+    upload_keep_hours: int = Field(
+        default=72, ge=1, description="A resumable upload without news ends after: a long weekend."
+    )
+    max_open_uploads: int = Field(
+        default=100, ge=1, description="Resumable uploads of one actor at a time; each is a file."
+    )
+    max_open_upload_bytes: int = Field(
+        default=128 * 2**30, ge=1, description="128 GiB announced by one actor's open uploads: disks end."
+    )
     retry_first_s: float = Field(
         default=1.0, gt=0, description="First wait after a failure; doubles, with jitter."
     )

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import APIRouter, FastAPI
 
 import evidence_vault
-from evidence_vault.api import context, deposits, exports, health, items, public, reference, verification
+from evidence_vault.api import context, deposits, exports, health, items, public, reference, tus, verification
 from evidence_vault.api.problems import MEDIA_TYPE, Problem
 from evidence_vault.pipeline.vault import Vault
 
@@ -45,7 +45,7 @@ def create_app(
     )
     app.state.vault = vault
     context.install(app)
-    for module in (deposits, items, exports, public, verification, health, reference):
+    for module in (deposits, tus, items, exports, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.probes)
     for router in extra:

@@ -34,11 +34,13 @@ async def in_thread(work: Callable[..., T], *args: object) -> T:
         raise
 
 
-async def pour(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> None:
+async def pour(
+    chunks: AsyncIterator[bytes], write: Callable[[bytes], None], *, to_the_last: bool = False
+) -> None:
     """Give the whole body to `write`, in order, in pieces of about 1 MiB, from one thread at a time.
 
     Raises what `write` raises, as soon as the next piece is due, and what the chunks raise; then no call of
-    `write` is running any more.
+    `write` is running any more. to_the_last: what had come before the chunks broke off is written too.
     """
     writing: asyncio.Task[None] | None = None
     piece, held = list[bytes](), 0
@@ -59,6 +61,8 @@ async def pour(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> 
         if writing is not None:
             await asyncio.wait([writing])
             writing.cancelled() or writing.exception()  # seen here, so that nobody complains of it later
+        if to_the_last and held and (writing is None or not (writing.cancelled() or writing.exception())):
+            await in_thread(_write_all, write, piece)
         raise
 
 

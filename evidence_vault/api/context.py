@@ -59,6 +59,7 @@ class RequestContext:
                 message["headers"] = [
                     *message["headers"],
                     *extra,
+                    *scope["state"].get("answer_headers", ()),
                     (b"request-id", request_id.encode("ascii")),
                 ]
             await send(message)

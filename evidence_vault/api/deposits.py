@@ -165,16 +165,19 @@ def _content_length(headers: Headers) -> int | None:
 
 
 def _answer(done: Deposited) -> JSONResponse:
-    receipt = parse_receipt(done.receipt)
-    view = DepositedView(
+    return JSONResponse(
+        deposited_view(done).model_dump(mode="json"),
+        status_code=200 if done.replayed else 201,
+        headers={"Location": f"/v1/items/{done.item_id}"},
+    )
+
+
+def deposited_view(done: Deposited) -> DepositedView:
+    """Return a deposit as answers tell it."""
+    return DepositedView(
         id=done.item_id,
         sha256=done.sha256.hex(),
         size=done.size,
-        log_by=encode_time(receipt.log_by),
+        log_by=encode_time(parse_receipt(done.receipt).log_by),
         receipt=ReceiptView.model_validate_json(done.receipt),
-    )
-    return JSONResponse(
-        view.model_dump(mode="json"),
-        status_code=200 if done.replayed else 201,
-        headers={"Location": f"/v1/items/{done.item_id}"},
     )

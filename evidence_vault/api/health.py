@@ -54,4 +54,4 @@ async def explain_problem(name: str) -> ProblemKind:
     kind = KINDS.get(name)
     if kind is None:
         raise AccessRefused("read", name)
-    return ProblemKind(type=f"{PATH}/{name}", title=kind.title, status=kind.status.value, advice=kind.advice)
+    return ProblemKind(type=f"{PATH}/{name}", title=kind.title, status=int(kind.status), advice=kind.advice)

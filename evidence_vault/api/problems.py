@@ -26,12 +26,16 @@ from evidence_vault.errors import (
     Conflict,
     EvidenceError,
     FormatError,
+    Gone,
     InProgress,
+    Locked,
     ReadOnly,
     StorageFull,
     TooLarge,
+    TooMany,
     UnavailableError,
     VerificationError,
+    WrongOffset,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,7 +51,7 @@ MAX_SHOWN_CHARS = 300
 class Kind:
     """A kind of problem: its status, its title, and what to do about it."""
 
-    status: HTTPStatus
+    status: int
     title: str
     advice: str
 
@@ -84,6 +88,37 @@ KINDS: Mapping[str, Kind] = {
         title="The same work is under way",
         advice="Ask again after the seconds that `Retry-After` names.",
     ),
+    "locked": Kind(
+        status=HTTPStatus.LOCKED,
+        title="Another request writes to it",
+        advice="One at a time: ask again after the seconds that `Retry-After` names. A connection that died is "
+        "let go when it has been silent for a while.",
+    ),
+    "wrong-offset": Kind(
+        status=HTTPStatus.CONFLICT,
+        title="The upload stands elsewhere",
+        advice="Ask for its offset with HEAD, and go on there.",
+    ),
+    "too-many": Kind(
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        title="As many as one may have at a time are open",
+        advice="Finish or terminate one of them first; those without news end by themselves.",
+    ),
+    "tus-version": Kind(
+        status=HTTPStatus.PRECONDITION_FAILED,
+        title="This version of tus is not spoken here",
+        advice="Send `Tus-Resumable: 1.0.0`; `Tus-Version` names what is spoken.",
+    ),
+    "checksum-mismatch": Kind(
+        status=460,
+        title="The bytes of this request are not what its checksum says",
+        advice="Nothing of them was kept; the upload stands where it stood. Send them again.",
+    ),
+    "timeout": Kind(
+        status=HTTPStatus.REQUEST_TIMEOUT,
+        title="Nothing came for too long",
+        advice="What had come is kept: ask for the offset with HEAD, and go on there.",
+    ),
     "conflict": Kind(
         status=HTTPStatus.CONFLICT,
         title="The request contradicts an earlier one",
@@ -92,7 +127,7 @@ KINDS: Mapping[str, Kind] = {
     "gone": Kind(
         status=HTTPStatus.GONE,
         title="It was there, and is kept no longer",
-        advice="A bundle is kept for a limited time after it was made: ask for a new export.",
+        advice="A bundle is kept for a limited time, and so is an upload: ask or begin anew.",
     ),
     "length-required": Kind(
         status=HTTPStatus.LENGTH_REQUIRED,
@@ -182,7 +217,11 @@ _KIND_BY_ERROR: tuple[tuple[type[EvidenceError], str], ...] = (
     (TooLarge, "too-large"),
     (FormatError, "bad-request"),
     (VerificationError, "digest-mismatch"),
+    (WrongOffset, "wrong-offset"),
+    (TooMany, "too-many"),
     (Conflict, "conflict"),
+    (Gone, "gone"),
+    (Locked, "locked"),
     (InProgress, "in-progress"),
     (ReadOnly, "read-only"),
     (StorageFull, "storage-full"),
@@ -230,7 +269,7 @@ def problem(
 ) -> JSONResponse:
     """Return a problem document of this kind. facts: members of its own, left out where None."""
     kind = KINDS[name]
-    code = status or kind.status.value
+    code = status or int(kind.status)
     body = {
         "type": f"{PATH}/{name}",
         "title": kind.title,

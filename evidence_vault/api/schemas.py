@@ -47,6 +47,16 @@ class DepositedView(View):
     receipt: ReceiptView
 
 
+class UploadView(View):
+    """A resumable upload, and what it has become."""
+
+    id: str
+    offset: int = Field(description="So many bytes are durable.")
+    length: int
+    expires_at: str = Field(description="It ends then, unless more comes; a finished one is told until then.")
+    deposited: DepositedView | None = Field(default=None, description="Once it is whole, and an item.")
+
+
 class Stage(View):
     """One stage of an item's way; `next_at` is an expectation, not a promise."""
 

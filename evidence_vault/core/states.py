@@ -26,6 +26,16 @@ class JobState(StrEnum):
     FAILED = "FAILED"
 
 
+class UploadState(StrEnum):
+    """Where a resumable upload stands; all but OPEN is for good."""
+
+    OPEN = "OPEN"  # bytes may come; whole, it waits to become an item
+    DONE = "DONE"  # it is an item
+    MISMATCH = "MISMATCH"  # whole, and not what was announced; its bytes are gone
+    TERMINATED = "TERMINATED"  # its owner took it back
+    EXPIRED = "EXPIRED"  # nothing came for too long
+
+
 S = JobState
 Steps = Mapping[JobState, frozenset[JobState]]
 

@@ -12,7 +12,7 @@ an upload without a record is reported and quarantined. The key is free again wh
 A crash after it means: the depositor asks again with the same key and gets the same receipt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
@@ -53,6 +53,36 @@ def deposit_digests(vault: Vault, wish: Wish, *, digests: Mapping[str, str], siz
             return _replayed(vault, wish, ready.known, claim.completed)
         vault.blobs.place_journal(ready.item_id, ready.journal())
         undo.callback(lambda: None if outcome.unknown else vault.blobs.remove(ready.item_id))
+        _commit(vault, wish, ready, claim, outcome)
+        undo.pop_all()
+    return ready.deposited()
+
+
+def deposit_stored(
+    vault: Vault,
+    wish: Wish,
+    *,
+    item_id: str,
+    read_again: Callable[[ContentDigest, Callable[[], None]], Sealed],
+    place: Callable[[bytes], None],
+) -> Deposited:
+    """Deposit content that lies here whole, as several requests have brought it, under the wish's key.
+
+    read_again digests what the disk gives back, calling its second argument as it goes; place puts content and
+    journal under their names. What is placed stays, whatever comes: the same key again finds it. Raises as
+    `begin_deposit` and `Deposit.commit`.
+    """
+    claim, outcome = Claim(vault, wish), _Outcome()
+    if claim.completed is not None:
+        return _required(vault, claim.completed)
+    with ExitStack() as undo:
+        undo.callback(claim.release)
+        content = ContentDigest(
+            max_bytes=vault.settings.max_upload_bytes, extra_digests=vault.settings.extra_digests
+        )
+        known = _known_content(read_again(content, claim.keep), wish)
+        ready = _compose(vault, wish, known, item_id=item_id)
+        place(ready.journal())
         _commit(vault, wish, ready, claim, outcome)
         undo.pop_all()
     return ready.deposited()
@@ -224,13 +254,23 @@ def _replayed(vault: Vault, wish: Wish, known: Known, before: idempotency.Comple
     """Return the receipt of the same deposit before. Raises Conflict if it was another."""
     if wish.bound_sha256(mode=known.mode, digests=known.digests, size=known.size) != before.request_sha256:
         raise Conflict("idempotency key", "it was used for other content or metadata")
-    with vault.database.read() as session:
-        item = items.get_item(session, before.item_id)
-    if item is None:
+    return _required(vault, before)
+
+
+def _required(vault: Vault, before: idempotency.Completed) -> Deposited:
+    found = find_deposited(vault, before.item_id)
+    if found is None:
         raise IntegrityError("idempotency key", "the item it names", before.item_id)
-    return Deposited(
-        item_id=item.id, receipt=item.receipt, sha256=known.sha256, size=item.size, replayed=True
-    )
+    return found
+
+
+def find_deposited(vault: Vault, item_id: str) -> Deposited | None:
+    """Return what a deposit that is committed has left, or None if there is no such item."""
+    with vault.database.read() as session:
+        item = items.get_item(session, item_id)
+    if item is None or item.sha256 is None:
+        return None
+    return Deposited(item_id=item.id, receipt=item.receipt, sha256=item.sha256, size=item.size, replayed=True)
 
 
 def _authorities(vault: Vault, wish: Wish, known: Known) -> list[str]:

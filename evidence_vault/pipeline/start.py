@@ -18,7 +18,7 @@ from evidence_vault.pipeline.log_keys import signing_keys
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.sequence import stored_frontier
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import actors, items, log
+from evidence_vault.store.queries import actors, items, log, uploads
 
 ORPHAN_AFTER = timedelta(hours=1)
 """An upload so old is not being committed any more by another process."""
@@ -85,7 +85,8 @@ def set_orphans_aside(vault: Vault, *, now: datetime, older_than: timedelta = OR
     vault.blobs.sweep_incoming(older_than_s=older_than.total_seconds(), now_s=now.timestamp())
     found = list(vault.blobs.item_ids(older_than_s=older_than.total_seconds(), now_s=now.timestamp()))
     with vault.database.read() as session:
-        orphans = sorted(set(found) - items.known_item_ids(session, found))
+        known = items.known_item_ids(session, found) | uploads.open_item_ids(session)
+        orphans = sorted(set(found) - known)
     for item_id in orphans:
         vault.blobs.quarantine(item_id)
         with vault.database.write() as session:

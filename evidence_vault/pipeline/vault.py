@@ -12,6 +12,7 @@ from evidence_vault.signer.keys import load_ed25519
 from evidence_vault.signer.log_signer import LogSigner
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.store.blobs import BlobStore
+from evidence_vault.store.partial import PartialStore
 from evidence_vault.store.public_log import PublicLog
 from evidence_vault.store.session import Database
 
@@ -53,6 +54,7 @@ class Vault:
     settings: Settings
     database: Database
     blobs: BlobStore
+    partial: PartialStore
     public: PublicLog
     log_signer: LogSigner
     receipt_signer: ReceiptSigner
@@ -83,10 +85,12 @@ def build_vault(
     """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
     keys = settings.home / "keys"
     receipt_key = load_ed25519(keys / "receipt.key")  # first: a folder that is no vault stays as it is
+    blobs = BlobStore(settings.home)
     return Vault(
         settings=settings,
         database=Database(settings.database_dsn()),
-        blobs=BlobStore(settings.home),
+        blobs=blobs,
+        partial=PartialStore(settings.home, blobs),
         public=PublicLog(settings.home / "public"),
         log_signer=LogSigner(
             origin=settings.origin,

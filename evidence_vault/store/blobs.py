@@ -119,6 +119,10 @@ class BlobStore:
         path.unlink(missing_ok=True)
         _beside(path).unlink(missing_ok=True)
 
+    def path_of(self, item_id: str) -> Path:
+        """Return where the content of this item is, or will be."""
+        return self._path(item_id)
+
     def exists(self, item_id: str) -> bool:
         """Whether there is content under this id."""
         return self._path(item_id).is_file()
@@ -172,13 +176,14 @@ class BlobStore:
         flush_folder(path.parent)
 
     def sweep_incoming(self, *, older_than_s: float, now_s: float) -> int:
-        """Delete what unfinished uploads left behind, if untouched for so long; return how many.
+        """Delete what unfinished deposits left behind, if untouched for so long; return how many.
 
+        Resumable uploads (`up_…`) have a time of their own.
         Nothing in `incoming` was ever acknowledged: the commit comes after the content has left it.
         """
         swept = 0
         for path in self._incoming.iterdir():
-            if now_s - path.stat().st_mtime > older_than_s:
+            if not path.name.startswith("up_") and now_s - path.stat().st_mtime > older_than_s:
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept

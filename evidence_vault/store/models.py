@@ -7,7 +7,7 @@
              └─ leaves ─ tree_heads ─ checkpoints ─ cosignatures
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
     jobs  paces  exports ─ export_items ─ export_parts    work in the background
-    idempotency_keys  uploads               requests that may come twice, or stop midway
+    idempotency_keys  uploads  resumable_uploads    requests that may come twice, or stop midway
 
 Generic types and constraints only: SQLite and PostgreSQL hold the same. Queries are in `queries` alone.
 """
@@ -321,6 +321,31 @@ class Upload(Base):
     actor_id: Mapped[str | None] = mapped_column(ForeignKey("actors.id"))
     state: Mapped[str] = mapped_column(String(10))
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ResumableUpload(Base):
+    """Content that comes in several requests. What it will be is frozen when it is made; its bytes are a file.
+
+    received: how much of `size` is durable. item_id: of the item it becomes, chosen beforehand, so that a crash
+    between the file's last name and the commit finds the same name again. state: as in `core.states`.
+    """
+
+    __tablename__ = "resumable_uploads"
+    __table_args__ = (
+        CheckConstraint("received BETWEEN 0 AND size", name="received_within_size"),
+        CheckConstraint("state <> 'DONE' OR received = size", name="done_when_whole"),
+        Index("ix_resumable_uploads_actor_id_state", "actor_id", "state"),
+    )
+    id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"))
+    item_id: Mapped[str] = mapped_column(String(29), unique=True)
+    state: Mapped[str] = mapped_column(String(10))
+    size: Mapped[int] = mapped_column(BigInteger)
+    received: Mapped[int] = mapped_column(BigInteger)
+    wish: Mapped[dict[str, Any]] = mapped_column(JSON)
+    metadata_sent: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class AnchorNonce(Base):

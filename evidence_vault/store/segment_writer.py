@@ -49,7 +49,9 @@ class SegmentWriter:
         self._descriptor, self._place = descriptor, place
         self._staging = _memory()
         self._spare: memoryview | None = None
-        self._direct, self._can_direct = False, hasattr(os, "O_DIRECT")
+        self._can_direct = hasattr(os, "O_DIRECT")
+        self._direct = self._can_direct  # as far as we know: an earlier writer may have left it so
+        self._set_direct(False)
         self._pending: Future[None] | None = None
         self._base = 0  # where in the file staging begins
         self._frame = len(HEADER)  # where in staging the segment begins

@@ -4,6 +4,7 @@
     job threads      claim under a lease → advance → record, for one kind each
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
     keeper thread    sets uploads without a record aside, every hour
+    uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
 All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
 and any other goes on. A stage records its own outcome in its own transaction; the runner only claims, and
@@ -24,6 +25,7 @@ from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.start import ORPHAN_AFTER, set_orphans_aside
 from evidence_vault.pipeline.timestamp import advance_timestamp
+from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.queries.jobs import Claimed
@@ -31,6 +33,9 @@ from evidence_vault.store.queries.jobs import Claimed
 LOGGER = logging.getLogger("evidence_vault.workers")
 STOP_WITHIN_S = 30.0
 """A stopping runner waits so long for its threads; what they leave is picked up when their leases end."""
+
+KEEP_UPLOADS_S = 60.0
+"""Whoever asks for a whole upload finishes it himself; this is for those who never ask."""
 
 Stage = Callable[[Vault, Claimed], None]
 
@@ -68,6 +73,7 @@ class Runner:
             step = partial(ask_witness, self._vault, witness, http)
             self._spawn(f"witness-{witness.name}", settings.checkpoint_interval_s, step)
         self._spawn("keeper", ORPHAN_AFTER.total_seconds(), self._keep_house)
+        self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():
             for number in range(work.threads):
                 owner = f"{self._name}-{kind}-{number}"

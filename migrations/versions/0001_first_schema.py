@@ -267,6 +267,28 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("item_id", name="pk_uploads"),
     )
     op.create_table(
+        "resumable_uploads",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column("wish", sa.JSON(), nullable=False),
+        sa.Column("metadata_sent", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("received BETWEEN 0 AND size", name="ck_resumable_uploads_received_within_size"),
+        sa.CheckConstraint("state <> 'DONE' OR received = size", name="ck_resumable_uploads_done_when_whole"),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_resumable_uploads_actor_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_resumable_uploads"),
+        sa.UniqueConstraint("item_id", name="uq_resumable_uploads_item_id"),
+    )
+    op.create_index(
+        "ix_resumable_uploads_actor_id_state", "resumable_uploads", ["actor_id", "state"], unique=False
+    )
+    op.create_index("ix_resumable_uploads_expires_at", "resumable_uploads", ["expires_at"], unique=False)
+    op.create_table(
         "vault_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("origin", sa.String(length=100), nullable=False),

@@ -1,0 +1,145 @@
+"""Resumable uploads: whose they are, how much is here, how they ended.
+
+         ┌── received rises, each step by compare-and-swap ──┐
+insert ──► OPEN ──► DONE | MISMATCH | TERMINATED | EXPIRED
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from anchors.values import value
+from evidence_vault.core.states import UploadState
+from evidence_vault.errors import Conflict
+from evidence_vault.store.columns import table
+from evidence_vault.store.models import Actor, ResumableUpload
+
+
+@value
+class OpenUploads:
+    """How many uploads an actor has open, and how many bytes they announce."""
+
+    count: int
+    size: int
+
+
+def lock_open_uploads(session: Session, actor_id: str) -> OpenUploads:
+    """Count an actor's open uploads under a lock on the actor: two that begin at once are both counted."""
+    session.execute(select(Actor.id).where(Actor.id == actor_id).with_for_update())
+    count, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(ResumableUpload.size), 0)).where(
+            ResumableUpload.actor_id == actor_id, ResumableUpload.state == UploadState.OPEN
+        )
+    ).one()
+    return OpenUploads(count=int(count), size=int(size))
+
+
+def insert_upload(
+    session: Session,
+    *,
+    upload_id: str,
+    actor_id: str,
+    item_id: str,
+    size: int,
+    wish: Mapping[str, Any],
+    metadata_sent: str,
+    at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Insert a new, empty upload."""
+    session.execute(
+        insert(table(ResumableUpload)),
+        {
+            "id": upload_id,
+            "actor_id": actor_id,
+            "item_id": item_id,
+            "state": UploadState.OPEN,
+            "size": size,
+            "received": 0,
+            "wish": dict(wish),
+            "metadata_sent": metadata_sent,
+            "created_at": at,
+            "expires_at": expires_at,
+        },
+    )
+
+
+def get_upload(session: Session, upload_id: str) -> ResumableUpload | None:
+    """Return the upload, or None."""
+    return session.get(ResumableUpload, upload_id, populate_existing=True)
+
+
+def advance(
+    session: Session, upload_id: str, *, received_before: int, received: int, expires_at: datetime
+) -> None:
+    """Note that so much is durable. Raises Conflict if it does not stand where it was thought to."""
+    _update_open(session, upload_id, received_before, {"received": received, "expires_at": expires_at})
+
+
+def end(session: Session, upload_id: str, state: UploadState, *, received: int, at: datetime) -> None:
+    """End an open upload. Raises Conflict if it is not open, or stands elsewhere."""
+    _update_open(session, upload_id, received, {"state": state, "expires_at": at})
+
+
+def open_whole(session: Session) -> Sequence[ResumableUpload]:
+    """Return the uploads that are whole, and no item yet: a crash came between."""
+    return session.scalars(
+        select(ResumableUpload)
+        .where(ResumableUpload.state == UploadState.OPEN, ResumableUpload.received == ResumableUpload.size)
+        .order_by(ResumableUpload.id)
+    ).all()
+
+
+def open_since(session: Session, before: datetime) -> Sequence[ResumableUpload]:
+    """Return the open uploads whose time is over."""
+    return session.scalars(
+        select(ResumableUpload)
+        .where(ResumableUpload.state == UploadState.OPEN, ResumableUpload.expires_at <= before)
+        .order_by(ResumableUpload.id)
+    ).all()
+
+
+def known_upload_ids(session: Session, upload_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that are open uploads."""
+    return set(
+        session.scalars(
+            select(ResumableUpload.id).where(
+                ResumableUpload.id.in_(upload_ids), ResumableUpload.state == UploadState.OPEN
+            )
+        )
+    )
+
+
+def open_item_ids(session: Session) -> set[str]:
+    """Return the ids of the items that open uploads will become."""
+    return set(
+        session.scalars(select(ResumableUpload.item_id).where(ResumableUpload.state == UploadState.OPEN))
+    )
+
+
+def forget_ended(session: Session, before: datetime) -> None:
+    """Delete what has been over for so long that nobody asks any more."""
+    session.execute(
+        delete(ResumableUpload)
+        .where(ResumableUpload.state != UploadState.OPEN, ResumableUpload.expires_at <= before)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _update_open(session: Session, upload_id: str, received: int, values: dict[str, object]) -> None:
+    done = session.execute(
+        update(ResumableUpload)
+        .where(
+            ResumableUpload.id == upload_id,
+            ResumableUpload.state == UploadState.OPEN,
+            ResumableUpload.received == received,
+        )
+        .values(**values)
+        .returning(ResumableUpload.id)
+        .execution_options(synchronize_session=False)
+    )
+    if done.first() is None:
+        raise Conflict("upload", "another request has changed it")
