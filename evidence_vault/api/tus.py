@@ -47,7 +47,7 @@ from evidence_vault.pipeline.uploads import (
 )
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
-from evidence_vault.store.models import ResumableUpload
+from evidence_vault.store.upload_models import ResumableUpload
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"

@@ -14,9 +14,9 @@ from anchors.values import value
 from evidence_vault.errors import TooLarge, VerificationError, WrongOffset
 from evidence_vault.pipeline.uploads import held_row, keep_for
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.models import ResumableUpload
 from evidence_vault.store.partial import PartialFile
 from evidence_vault.store.queries import uploads
+from evidence_vault.store.upload_models import ResumableUpload
 
 FLUSH_EVERY_BYTES = 64 << 20
 """What a crash in the middle of a long request costs at most, if it has no checksum over the whole."""

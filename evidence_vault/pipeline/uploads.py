@@ -35,9 +35,9 @@ from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish, check_wish
-from evidence_vault.store.models import ResumableUpload
 from evidence_vault.store.partial import PartialFile
 from evidence_vault.store.queries import uploads
+from evidence_vault.store.upload_models import ResumableUpload
 
 ENDPOINT = "PATCH /v1/uploads"
 

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
 from evidence_vault.store.cosignatures import Cosignature
+from evidence_vault.store.upload_models import ResumableUpload  # noqa: F401 - a part of the schema
 
 APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", Cosignature.__tablename__)
 """Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
@@ -321,31 +322,6 @@ class Upload(Base):
     actor_id: Mapped[str | None] = mapped_column(ForeignKey("actors.id"))
     state: Mapped[str] = mapped_column(String(10))
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class ResumableUpload(Base):
-    """Content that comes in several requests. What it will be is frozen when it is made; its bytes are a file.
-
-    received: how much of `size` is durable. item_id: of the item it becomes, chosen beforehand, so that a crash
-    between the file's last name and the commit finds the same name again. state: as in `core.states`.
-    """
-
-    __tablename__ = "resumable_uploads"
-    __table_args__ = (
-        CheckConstraint("received BETWEEN 0 AND size", name="received_within_size"),
-        CheckConstraint("state <> 'DONE' OR received = size", name="done_when_whole"),
-        Index("ix_resumable_uploads_actor_id_state", "actor_id", "state"),
-    )
-    id: Mapped[str] = mapped_column(String(29), primary_key=True)
-    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"))
-    item_id: Mapped[str] = mapped_column(String(29), unique=True)
-    state: Mapped[str] = mapped_column(String(10))
-    size: Mapped[int] = mapped_column(BigInteger)
-    received: Mapped[int] = mapped_column(BigInteger)
-    wish: Mapped[dict[str, Any]] = mapped_column(JSON)
-    metadata_sent: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class AnchorNonce(Base):

@@ -278,16 +278,22 @@ def _create_tables() -> None:
         sa.Column("metadata_sent", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("received BETWEEN 0 AND size", name="ck_resumable_uploads_received_within_size"),
-        sa.CheckConstraint("state <> 'DONE' OR received = size", name="ck_resumable_uploads_done_when_whole"),
-        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_resumable_uploads_actor_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_resumable_uploads"),
-        sa.UniqueConstraint("item_id", name="uq_resumable_uploads_item_id"),
+        sa.CheckConstraint(
+            "received BETWEEN 0 AND size", name=op.f("ck_resumable_uploads_received_within_size")
+        ),
+        sa.CheckConstraint(
+            "state <> 'DONE' OR received = size", name=op.f("ck_resumable_uploads_done_when_whole")
+        ),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name=op.f("fk_resumable_uploads_actor_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_resumable_uploads")),
+        sa.UniqueConstraint("item_id", name=op.f("uq_resumable_uploads_item_id")),
     )
     op.create_index(
         "ix_resumable_uploads_actor_id_state", "resumable_uploads", ["actor_id", "state"], unique=False
     )
-    op.create_index("ix_resumable_uploads_expires_at", "resumable_uploads", ["expires_at"], unique=False)
+    op.create_index(
+        op.f("ix_resumable_uploads_expires_at"), "resumable_uploads", ["expires_at"], unique=False
+    )
     op.create_table(
         "vault_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),

@@ -15,7 +15,8 @@ from anchors.values import value
 from evidence_vault.core.states import UploadState
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Actor, ResumableUpload
+from evidence_vault.store.models import Actor
+from evidence_vault.store.upload_models import ResumableUpload
 
 
 @value
