@@ -1,7 +1,5 @@
 """Sequence and publish: one history, readable by anyone, and proofs ordered only where something happened."""
 
-import multiprocessing
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -246,33 +244,3 @@ def test_start_refuses_another_origin_or_class(vault: Vault) -> None:
         other = build_vault(settings_for(vault.settings.home, **changes))  # type: ignore[arg-type]
         with pytest.raises(EvidenceError, match="never changes"):
             check_start(other)
-
-
-def _sequence_all(home: str, barrier: Barrier) -> None:
-    vault = build_vault(settings_for(Path(home)))
-    barrier.wait()
-    while sequence(vault, max_leaves=7):
-        pass
-
-
-def test_sequence_by_two_processes_at_once_makes_no_gap_and_no_fork(tmp_path: Path) -> None:
-    vault = new_vault(tmp_path)
-    context = multiprocessing.get_context("fork")
-    size = 2
-    for count in (40, 150, 7, 60):
-        note_much(vault, count)
-        vault.database.dispose()
-        barrier = context.Barrier(2)
-        workers = [context.Process(target=_sequence_all, args=(str(tmp_path), barrier)) for _ in range(2)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(60)
-            assert worker.exitcode == 0
-        size += count
-        with vault.database.read() as session:
-            entries = log.leaf_entries(session, start=0, end=1000)
-            head = log.current_tree_head(session)
-        assert len(set(entries)) == len(entries) == head.size == size
-        assert head == Frontier().extend([leaf_hash(entry) for entry in entries]).tree_head()
-        assert publish(vault) == head
