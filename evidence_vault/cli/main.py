@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chain": ("evidence_vault.cli.chain", "put the anchor contract on an Ethereum network"),
     "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
     "trust": ("evidence_vault.cli.trust", "write the vault's own trust policy, as a starting point"),
+    "log fsck": ("evidence_vault.cli.log_fsck", "read all that was recorded and published again"),
     "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),
     "witness": ("evidence_vault.cli.witness", "cosign somebody's log as long as it only grows"),
     "demo": ("evidence_vault.cli.demo", "run the main job on real input, in a folder"),

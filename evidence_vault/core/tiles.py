@@ -179,6 +179,13 @@ def parse_entries(data: bytes, *, tile: Tile) -> list[bytes]:
     return entries
 
 
+def cut_tile(full: Tile, data: bytes, width: int) -> bytes:
+    """Return the partial tile that is the beginning of a full one. Raises FormatError."""
+    if full.level == "entries":
+        return encode_entries(parse_entries(data, tile=full)[:width])
+    return data[: 32 * width]
+
+
 class TileNodeReader:
     """Reads the nodes of a tree of `size` leaves from its tiles: the `read` of everything in `merkle`.
 

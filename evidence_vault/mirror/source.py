@@ -13,7 +13,7 @@ from typing import Protocol
 from anchors.base import HttpReply
 from anchors.values import value
 from evidence_vault.core.notes import MAX_NOTE_BYTES
-from evidence_vault.core.tiles import WIDTH, Tile, encode_entries, parse_entries
+from evidence_vault.core.tiles import WIDTH, Tile, cut_tile
 from evidence_vault.errors import TooLarge, UnavailableError
 
 CHECKPOINT = "checkpoint"
@@ -121,13 +121,6 @@ def fetch_tile(source: Source, tile: Tile) -> bytes:
     if data is None:
         raise UnavailableError(source.name, f"has no {tile.path}")
     return data
-
-
-def cut_tile(full: Tile, data: bytes, width: int) -> bytes:
-    """Return the partial tile that is the beginning of a full one. Raises FormatError."""
-    if full.level == "entries":
-        return encode_entries(parse_entries(data, tile=full)[:width])
-    return data[: 32 * width]
 
 
 def tile_bytes(tile: Tile) -> int:
