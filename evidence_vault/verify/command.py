@@ -15,6 +15,7 @@ from pathlib import Path
 from anchors.ethereum.headers import HeadersFile, parse_headers
 from anchors.values import replace
 from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import FileDigest
 from evidence_vault.verify.render import escape, render_text, report_json
 from evidence_vault.verify.report import EXIT_CODES, WORST_FIRST, Report
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="from `evidence-vault headers fetch`",
     )
     parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="DIR",
+        help="a mirror that `log follow` keeps: was anything left out, up to its size?",
+    )
+    parser.add_argument(
         "--at", type=_time, metavar="TIME", help="judge as of this time (default: now), ISO 8601"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -64,8 +71,12 @@ def run(args: argparse.Namespace) -> int:
         policy = parse_policy(_read(args.trust, MAX_POLICY_BYTES), name=args.trust.name)
         headers = [_headers(path) for path in args.headers]
         handed_in = [_digest(path) for path in args.file]
+        mirror = None if args.log is None else LogMirror(folder=args.log)
         reports = [
-            replace(verify_path(path, policy, at=at, handed_in=handed_in, headers=headers), ran_by=_person())
+            replace(
+                verify_path(path, policy, at=at, handed_in=handed_in, headers=headers, mirror=mirror),
+                ran_by=_person(),
+            )
             for path in args.bundles
         ]
     except (OSError, ConfigError) as error:

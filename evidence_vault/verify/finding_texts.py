@@ -111,6 +111,37 @@ FINDING: Mapping[str, Text] = {
     "log.class": Text(
         "事件的类别与信任策略不同", "An event is not of the class that the policy gives this log"
     ),
+    "mirror.complete": Text(
+        "截至日志第{size}条，没有更晚的事件",
+        "Complete as of size {size}: the log holds no later event about it",
+    ),
+    "mirror.went-on": Text(
+        "此后另有事件，见日志第{index}条（已查至第{size}条）；取出材料本身也是事件",
+        "The record went on at index {index} (looked at up to size {size}); handing out is an event too",
+    ),
+    "mirror.second-entry": Text(
+        "日志中另有条目占用此事件的位置：同一对象有两份历史",
+        "The log holds a second entry in this event's slot: two histories of one subject",
+    ),
+    "mirror.fork": Text(
+        "日志镜像与本包所示历史不同，且两者均由日志签名：日志分叉",
+        "The mirror shows another history than the bundle, and the log signed both: a fork",
+    ),
+    "mirror.other-history": Text(
+        "日志镜像与本包所示历史不同；本包的检查点未经认证",
+        "The mirror shows another history than the bundle, whose checkpoint is not authenticated",
+    ),
+    "mirror.shorter": Text(
+        "日志镜像止于本包的检查点之前",
+        "The mirror ends before the bundle's checkpoint: follow the log further",
+    ),
+    "mirror.unsigned": Text(
+        "日志镜像的检查点没有信任策略中的签名", "No key of the policy signed the mirror's checkpoint"
+    ),
+    "mirror.unreadable": Text("日志镜像不能采用", "The mirror can't be used"),
+    "mirror.damaged": Text(
+        "日志镜像的条目与其检查点不符", "The mirror's entries are not those of its checkpoint"
+    ),
     "token.good": Text(
         "{authority}于{time}见证了内容（{group}，{tsa_class}）",
         "{authority} stamped the content at {time} ({group}, {tsa_class})",

@@ -18,12 +18,14 @@ from evidence_vault.verify.texts import (
     LABEL,
     NEVER_PROVED,
     NOT_CHECKED,
+    NOT_CHECKED_WITH_MIRROR,
     ROW,
     ROW_NAME,
     SINCE_ANCHORING,
     STATUS,
     UNMET,
     VERDICT,
+    Text,
 )
 
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")
@@ -60,7 +62,7 @@ def render_text(report: Report, *, lang: str) -> str:
         lines += ["", *_item(item, lang)]
     if report.items:
         lines += ["", f"{LABEL['not_checked'].lang(lang)}:"]
-        lines += [f"  – {text.lang(lang)}" for text in NOT_CHECKED]
+        lines += [f"  – {text.lang(lang)}" for text in _not_checked(report)]
     lines += ["", verdict_line(report, lang)]
     return "\n".join(lines) + "\n"
 
@@ -76,6 +78,7 @@ def report_json(report: Report) -> dict[str, Json]:
         "origin": report.origin,
         "class": report.log_class,
         "as_of": {"size": report.cut_size, "time": _time(report.cut_time), "age_s": _age_s(report)},
+        "complete_as_of": report.complete_size,
         "at": encode_time(report.at),
         "policy": {"name": report.policy_name, "sha256": report.policy_sha256.hex()},
         "verifier": {
@@ -85,9 +88,14 @@ def report_json(report: Report) -> dict[str, Json]:
         },
         "unreadable": _finding_json(report.unreadable) if report.unreadable else None,
         "items": [_item_json(item) for item in report.items],
-        "not_checked": [{"zh": text.zh, "en": text.en} for text in NOT_CHECKED],
+        "not_checked": [{"zh": text.zh, "en": text.en} for text in _not_checked(report)],
         "never_proved": [{"zh": text.zh, "en": text.en} for text in NEVER_PROVED],
     }
+
+
+def _not_checked(report: Report) -> tuple[Text, ...]:
+    """What a mirror of the log answered is no longer open."""
+    return NOT_CHECKED if report.complete_size is None else NOT_CHECKED_WITH_MIRROR
 
 
 def _sentence(report: Report, lang: str) -> str:
@@ -126,6 +134,8 @@ def _head(report: Report, lang: str) -> Iterator[str]:
         age = _age_s(report)
         days = "" if age is None else f", {age // 86400} d {age % 86400 // 3600} h"
         yield f"{LABEL['as_of'].lang(lang)}: {report.cut_size}, {_time(report.cut_time) or '—'}{days}"
+    if report.complete_size is not None:
+        yield f"{LABEL['complete'].lang(lang)}: {report.complete_size}"
     yield f"{LABEL['given'].lang(lang)}: {encode_time(report.at)}"
     yield f"{LABEL['policy'].lang(lang)}: {escape(report.policy_name)}, SHA-256 {report.policy_sha256.hex()}"
     ran_by = f", {LABEL['ran_by'].lang(lang)} {escape(report.ran_by)}" if report.ran_by else ""

@@ -122,7 +122,10 @@ class ItemReport:
 
 @value
 class Report:
-    """What one verification of one bundle came to."""
+    """What one verification of one bundle came to.
+
+    complete_size: up to where a mirror of the log showed what the items' histories come to; None without one.
+    """
 
     verdict: Verdict
     bundle: str | None
@@ -137,6 +140,7 @@ class Report:
     verifier_version: str
     ran_by: str | None = None
     unreadable: Finding | None = None
+    complete_size: int | None = None
 
     @property
     def exit_code(self) -> int:

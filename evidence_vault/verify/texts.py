@@ -115,6 +115,13 @@ NOT_CHECKED: tuple[Text, ...] = (
     ),
 )
 
+NOT_CHECKED_WITH_MIRROR: tuple[Text, ...] = (
+    Text(
+        "日志镜像所及之后的事件，包括其后的事故",
+        "what the log recorded after the end of the mirror, such as a later incident",
+    ),
+)
+
 NEVER_PROVED: tuple[Text, ...] = (
     Text("作者、权属、内容真实", "authorship, ownership, or that the content is true"),
     Text(
@@ -133,6 +140,7 @@ LABEL: Mapping[str, Text] = {
     "log": Text("日志", "Log"),
     "policy": Text("信任策略", "Trust policy"),
     "as_of": Text("截取", "As of"),
+    "complete": Text("对照日志镜像，所查至第…条", "Compared with a mirror of the log, up to size"),
     "given": Text("给定时间", "Given time"),
     "verifier": Text("核验程序", "Verifier"),
     "ran_by": Text("运行者", "run by"),

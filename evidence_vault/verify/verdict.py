@@ -42,6 +42,7 @@ class Facts:
     timeline: Timeline
     bounds: tuple[Bounds, ...]
     cut_size: int | None
+    complete_size: int | None = None
 
 
 def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:

@@ -3,7 +3,7 @@
     (1)  form: the bundle was read (`contents.read_bundle`); what is no bundle raises FormatError
     (2)  content against the item's deposit
     (3)  events: chain, disclosures, seal
-    (4)  log: checkpoints, consistency, inclusion
+    (4)  log: checkpoints, consistency, inclusion; with a mirror of it, that nothing was left out
     (5)  RFC 3161 tokens           needs (6) and (7): a block can show that an expired token existed in time
     (6)  anchors: consistent with a block H
     (7)  H is on the chain and final
@@ -31,10 +31,12 @@ from evidence_vault.verify.checks.attestations import check_attestations
 from evidence_vault.verify.checks.content import check_content
 from evidence_vault.verify.checks.events import check_events, cut_size
 from evidence_vault.verify.checks.log import LogFacts, check_log
+from evidence_vault.verify.checks.mirror import check_mirror
 from evidence_vault.verify.checks.platform import check_algorithms, check_platform
 from evidence_vault.verify.checks.times import Timeline, build_timeline, check_times
 from evidence_vault.verify.checks.tokens import check_tokens
 from evidence_vault.verify.contents import Bundle, read_bundle
+from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import BundleFiles, FileDigest, open_bundle
 from evidence_vault.verify.report import (
     WORST_FIRST,
@@ -59,15 +61,17 @@ def verify_path(
     at: datetime,
     handed_in: Sequence[FileDigest] = (),
     headers: Sequence[HeadersFile] = (),
+    mirror: LogMirror | None = None,
 ) -> Report:
     """Verify the bundle in a zip or folder. Never raises FormatError: an unreadable bundle is a verdict.
 
-    at: the given time, aware. handed_in: digests of files to compare with the items. OSError passes through.
+    at: the given time, aware. handed_in: digests of files to compare with the items. mirror: of the log, to see
+    whether anything was left out. OSError passes through.
     Raises ConfigError for a given time that can't be reckoned with.
     """
     try:
         with open_bundle(path) as files:
-            return verify_files(files, policy, at=at, handed_in=handed_in, headers=headers)
+            return verify_files(files, policy, at=at, handed_in=handed_in, headers=headers, mirror=mirror)
     except FormatError as error:
         return unreadable_report(error, policy, at=at)
 
@@ -79,13 +83,14 @@ def verify_files(
     at: datetime,
     handed_in: Sequence[FileDigest] = (),
     headers: Sequence[HeadersFile] = (),
+    mirror: LogMirror | None = None,
 ) -> Report:
     """Verify a bundle's files. Raises FormatError for an unreadable one, ConfigError as `verify_path` does."""
     if not EARLIEST <= at <= LATEST:
         raise ConfigError("given time", f"from {EARLIEST:%Y} to {LATEST:%Y}")
     # (1) form
     bundle = read_bundle(files)
-    facts = run_checks(bundle, policy, at=at, handed_in=handed_in, headers=headers)
+    facts = run_checks(bundle, policy, at=at, handed_in=handed_in, headers=headers, mirror=mirror)
     items = tuple(judge_item(item, policy, facts, at=at) for item in bundle.items)
     size = facts.cut_size
     cut = facts.timeline.record_time(size - 1) if size else None
@@ -98,6 +103,7 @@ def verify_files(
         items=items,
         cut_size=size,
         cut_time=cut.latest if cut else None,
+        complete_size=facts.complete_size,
     )
 
 
@@ -121,6 +127,7 @@ def run_checks(
     at: datetime,
     handed_in: Sequence[FileDigest],
     headers: Sequence[HeadersFile],
+    mirror: LogMirror | None = None,
 ) -> Facts:
     """Run every check on a readable bundle and return what they found. All run, whatever the first one says."""
     findings = Findings()
@@ -139,6 +146,7 @@ def run_checks(
     check_events(bundle, findings=findings)
     # (4) log
     log = check_log(bundle, policy, findings=findings)
+    complete_size = None if mirror is None else check_mirror(mirror, bundle, log, findings=findings)
     # (2) content; after the log, which says whether the record it is compared with is authentic
     recorded = findings.row(4, None).status is Status.PASSED
     check_content(bundle, handed_in=handed_in, recorded=recorded, findings=findings)
@@ -171,6 +179,7 @@ def run_checks(
         timeline=timeline,
         bounds=bounds,
         cut_size=cut_size(bundle),
+        complete_size=complete_size,
     )
 
 
@@ -224,6 +233,7 @@ def _report(
     items: tuple[ItemReport, ...] = (),
     cut_size: int | None = None,
     cut_time: datetime | None = None,
+    complete_size: int | None = None,
     unreadable: Finding | None = None,
 ) -> Report:
     return Report(
@@ -234,6 +244,7 @@ def _report(
         items=items,
         cut_size=cut_size,
         cut_time=cut_time,
+        complete_size=complete_size,
         at=at,
         policy_name=policy.name,
         policy_sha256=policy.sha256,

@@ -242,6 +242,7 @@ def report() -> Schema:
         verifier=closed(name={"const": "evidence-vault"}, version=ANY_TEXT, ran_by=nullable(ANY_TEXT)),
         unreadable=nullable({"$ref": "#/$defs/finding"}),
         items=listed(item),
+        complete_as_of=nullable(Integer(1).schema()),
         not_checked=listed(BOTH),
         never_proved=listed(BOTH),
     )
