@@ -128,6 +128,8 @@ def damaged(name: str, good: Sealed, folder: Path) -> LogMirror:
             return mirror_of(folder / "other", entries, Keys(seed="honest", origin="other.example/log"))
         case "other-form":
             return mirror_of(folder / "other", [*entries, b"no leaf of ours"], keys)
+        case _:
+            raise AssertionError(name)
     return mirror
 
 
