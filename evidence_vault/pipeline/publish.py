@@ -54,6 +54,7 @@ def publish(vault: Vault) -> TreeHead | None:
         if published.size and (marked is None or marked.size < published.size):
             _mark(vault, published.size)
         if head.size == published.size:
+            _show_signed(vault, published.size)
             retire_old_key(vault)
             return None
         _write_tiles(vault, old_size=published.size, head=head)
@@ -65,6 +66,7 @@ def publish(vault: Vault) -> TreeHead | None:
         vault.public.write_cosignatures(head.size, lines)
         vault.public.write_checkpoint(note, lines)  # from here on the checkpoint is public
         _mark(vault, head.size)
+        _show_signed(vault, head.size)
         retire_old_key(vault)
     return head
 
@@ -159,6 +161,20 @@ def _sign(vault: Vault, head: TreeHead) -> bytes:
                 raise IntegrityError(f"checkpoint {head.size}", "a line by the new key", "none")
             cosignatures.add_cosignature(session, head.size, line, good.signatures[0], at=vault.clock())
     return note
+
+
+def _show_signed(vault: Vault, published: int) -> None:
+    """Show the notes that a crash kept from being public before a larger one was: a rotation's r may be among them.
+
+    Their tiles are there, for they were written before the signature, and their leaves are public by now.
+    """
+    with vault.database.read() as session:
+        signed = log.signed_only(session, below=published)
+        lines = cosignatures.cosignatures_of(session, [checkpoint.size for checkpoint in signed])
+    for checkpoint in signed:
+        vault.public.write_note(checkpoint.size, checkpoint.note)
+        vault.public.write_cosignatures(checkpoint.size, lines.get(checkpoint.size, ()))
+        _mark(vault, checkpoint.size)
 
 
 def _mark(vault: Vault, size: int) -> None:

@@ -20,7 +20,7 @@ def test_golden_bundle_is_total_passed(folder: Path, year: int) -> None:
     report = verify_path(folder / "bundle.zip", policy, at=datetime(year, 12, 31, tzinfo=UTC))
     assert report.verdict is Verdict.TOTAL_PASSED
     assert {item.record_time for item in report.items} == {datetime(2026, 11, 22, 16, 0, 10, tzinfo=UTC)}
-    assert report.cut_time == datetime(2026, 11, 22, 16, 0, 19, tzinfo=UTC)
+    assert report.cut_time == datetime(2026, 11, 22, 16, 0, 25, tzinfo=UTC)
 
 
 def test_golden_bundle_is_what_its_script_writes() -> None:

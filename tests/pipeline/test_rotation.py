@@ -27,6 +27,8 @@ from evidence_vault.workers.runner import advance_log, advance_one
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import deposit, new_vault, reopened
 
+pytestmark = pytest.mark.db
+
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
@@ -145,8 +147,11 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("more", [False, True], ids=["quiet", "deposits go on"])
-@pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
+@pytest.mark.parametrize(
+    ("persisted", "more"),
+    [(False, True), (True, False), (True, True)],
+    ids=["failed", "failed-but-persisted", "failed-but-persisted, and deposits go on"],
+)
 @pytest.mark.parametrize("point", CRASHES)
 def test_rotation_after_a_crash_at_any_step_goes_on_to_exactly_one(
     vault: Vault, monkeypatch: pytest.MonkeyPatch, point: str, persisted: bool, more: bool
@@ -184,6 +189,7 @@ def test_rotation_after_a_crash_at_any_step_goes_on_to_exactly_one(
         [first, second] = log_keys(session)
         assert (first.key, second.key) == (old, new)
         assert cosignatures.cosignatures_of(session, [second.from_size])
+        assert log.signed_only(session, below=10_000) == []  # r too is public, whatever came after it
         for size in log.published_sizes(session, up_to=10_000):
             kept = log.get_checkpoint(session, size)
             assert kept is not None

@@ -11,10 +11,19 @@ from anchors.ethereum.headers import HeadersFile, HeaderSource, SourcedBlock
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.events import Subject
-from evidence_vault.core.notes import SignatureType, cosign, encode_signatures, encode_vkey, verifier_key
+from evidence_vault.core.notes import (
+    SignatureType,
+    cosign,
+    encode_signatures,
+    encode_vkey,
+    parse_note,
+    sign_note,
+    verifier_key,
+)
+from evidence_vault.errors import ConfigError
 from evidence_vault.verify.report import Verdict
-from tests.verify.asking import ask, flaws, outcome
-from tests.verify.handmade import OWNER, Sealed, Vault, encode_redacted, good_bundle, make_id
+from tests.verify.asking import ask, flaws, outcome, policy_of
+from tests.verify.handmade import LOG, OWNER, Keys, Sealed, Vault, encode_redacted, good_bundle, make_id
 from tests.verify.outside import derive
 
 # Headers files, for row 7.
@@ -115,6 +124,58 @@ def test_wrong_cosignature_by_a_trusted_witness_fails() -> None:
     report = ask(*witnessed(after=False, wrong=True))
     assert "4:mismatch(signature by w.example" in outcome(report)
     assert report.verdict is Verdict.TOTAL_FAILED
+
+
+def test_log_that_witnesses_itself_under_its_next_key_counts_for_nobody() -> None:
+    """The policy names only the old key and can't know that the "witness" is the log's new one; the log does."""
+    vault, court = Vault(), Keys("next")
+    item = vault.receive(b"x")
+    size = vault.publish()
+    for authority in vault.authorities:
+        vault.stamp(size, authority)
+    vault.anchor(size)
+    text = parse_note(vault.notes[size]).text
+    line = cosign(text, name="court.example", private_key=court.log, timestamp=1)
+    vault.cosigs[size] = encode_signatures([line])
+    vkey = encode_vkey(verifier_key("court.example", SignatureType.COSIGNATURE_V1, court.log))
+    require = {"tsa_groups": 2, "anchors": 1, "witnesses": 1}
+    policy = vault.policy(require=require, witness=[{"name": "court", "vkey": vkey}])
+    assert outcome(ask(vault.export([item]), policy)) == "TOTAL-PASSED"  # nothing says yet whose key it is
+    vault.add(LOG, "KEY_ROTATED", purpose="log", old_vkey=vault.keys.vkey, new_vkey=court.vkey)
+    r = vault.publish()
+    handed_over = sign_note(parse_note(vault.notes[r]).text, name=court.origin, private_key=court.log)
+    vault.cosigs[r] = encode_signatures([handed_over])
+    for authority in vault.authorities:
+        vault.stamp(r, authority)
+    vault.keys, old = court, vault.keys
+    vault.view(item)
+    log = vault.policy()["log"][0]
+    sealed = vault.export([item])
+    vault.keys = old
+    report = ask(sealed, policy | {"log": [log | {"vkey": old.vkey}]})
+    assert "witnesses" in report.items[0].unmet
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "a")])
+def test_policy_that_names_one_witness_twice_is_refused(names: tuple[str, str]) -> None:
+    _, policy = witnessed(after=True)
+    key = Ed25519PrivateKey.from_private_bytes(derive("witness"))
+    vkeys = [
+        encode_vkey(verifier_key(name, SignatureType.COSIGNATURE_V1, key))
+        for name in ("w.example", "other.example")
+    ]
+    twice = [{"name": name, "vkey": vkey} for name, vkey in zip(names, vkeys, strict=True)]
+    with pytest.raises(ConfigError, match="witness"):
+        policy_of(policy | {"witness": twice})
+
+
+def test_line_of_one_witness_twice_fails_and_never_counts_twice() -> None:
+    sealed, policy = witnessed(after=True)
+    path = next(path for path in sealed.files if path.endswith(".cosigs"))
+    twice = sealed.changed({**sealed.files, path: sealed.files[path] * 2})
+    report = ask(twice, policy)
+    assert report.verdict is Verdict.TOTAL_FAILED
+    assert "two" in outcome(report) or "4:mismatch" in outcome(report)
 
 
 def test_cosignature_of_a_stranger_is_ignored() -> None:

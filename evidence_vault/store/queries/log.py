@@ -171,6 +171,15 @@ def latest_published(session: Session) -> Checkpoint | None:
     )
 
 
+def signed_only(session: Session, *, below: int) -> Sequence[Checkpoint]:
+    """Return the checkpoints smaller than `below` that were signed and never published, ascending."""
+    return session.scalars(
+        select(Checkpoint)
+        .where(Checkpoint.published_at.is_(None), Checkpoint.size < below)
+        .order_by(Checkpoint.size)
+    ).all()
+
+
 def first_published_above(session: Session, leaf_index: int) -> Checkpoint | None:
     """Return the oldest published checkpoint that covers this leaf."""
     return session.scalar(
