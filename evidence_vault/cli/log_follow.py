@@ -8,16 +8,15 @@ import argparse
 import time
 from pathlib import Path
 
+from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
-from evidence_vault.client.addresses import endpoint_of
-from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.notes import encode_vkey, parse_vkey
-from evidence_vault.errors import ConfigError, FormatError, UnavailableError, VerificationError
+from evidence_vault.errors import FormatError, UnavailableError, VerificationError
 from evidence_vault.mirror.evidence import LogMisbehaved
 from evidence_vault.mirror.folder import MirrorFolder
 from evidence_vault.mirror.follow import Growth, follow_once
 from evidence_vault.mirror.pinning import pin_keys
-from evidence_vault.mirror.source import FolderSource, HttpSource, Source
+from evidence_vault.mirror.source import Source
 
 MISBEHAVED, UNFIT, UNAVAILABLE = 2, 3, 69
 
@@ -70,16 +69,6 @@ def look(mirror: MirrorFolder, source: Source) -> int:
         return UNAVAILABLE
     print(_line(growth), flush=True)
     return 0
-
-
-def source_of(place: str) -> Source:
-    """Return the log at a URL or in a folder. Raises ConfigError if it is neither."""
-    if place.startswith(("http://", "https://")):
-        client = GuardedClient(permitted=[endpoint_of(place)])  # whoever types it means it
-        return HttpSource(url=place, client=client)
-    if not Path(place).is_dir():
-        raise ConfigError(place, "neither a URL nor a folder")
-    return FolderSource(folder=Path(place))
 
 
 def _line(growth: Growth) -> str:
