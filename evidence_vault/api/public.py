@@ -1,53 +1,73 @@
 """What anyone may read, without a token: the log as static files, and the vault's own trust policy.
 
-/v1/log/checkpoint              the newest signed note; changes, so it is never cached
+/v1/log/checkpoint              the newest signed note; changes, so it is asked for anew, by its tag
 /v1/log/tile/0/x001/x234/067    C2SP tlog-tiles; what is served here never changes
+/v1/log/vkey                    the log's keys, one a line, oldest first
 /v1/trust.toml                  a starting point for whoever verifies; nothing is trusted because we say so
+
+Each answers HEAD, conditional and range requests as a static server would.
 """
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from evidence_vault.api.caller import VaultHere
+from evidence_vault.api.static import static_reply
+from evidence_vault.core.notes import encode_vkey
 from evidence_vault.core.tiles import parse_tile_path
 from evidence_vault.errors import AccessRefused, FormatError
+from evidence_vault.pipeline.log_keys import named_keys
 from evidence_vault.pipeline.trust import policy_text
 
-IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+IMMUTABLE = "public, max-age=31536000, immutable"
 """A year: C2SP tlog-tiles says tiles are immutable; partial ones are prefixes that never change either."""
 
-NO_CACHE = {"Cache-Control": "no-cache"}
+NO_CACHE = "no-cache"
+TEXT = "text/plain; charset=utf-8"
 
 router = APIRouter(tags=["log"])
 
 
+@router.head("/log/checkpoint", include_in_schema=False)
 @router.get("/log/checkpoint", response_class=Response)
-def get_checkpoint(vault: VaultHere) -> Response:
+def get_checkpoint(request: Request, vault: VaultHere) -> Response:
     """The newest checkpoint, a signed note (C2SP tlog-checkpoint)."""
     note = vault.public.checkpoint()
     if note is None:
         raise AccessRefused("read", "checkpoint")
-    return Response(note, media_type="text/plain; charset=utf-8", headers=NO_CACHE)
+    return static_reply(request, note, media_type=TEXT, cache=NO_CACHE)
 
 
+@router.head("/log/tile/{path:path}", include_in_schema=False)
 @router.get("/log/tile/{path:path}", response_class=Response)
-def get_tile(path: Annotated[str, Path(max_length=60)], vault: VaultHere) -> Response:
+def get_tile(request: Request, path: Annotated[str, Path(max_length=60)], vault: VaultHere) -> Response:
     """A tile of hashes, or a bundle of entries (C2SP tlog-tiles)."""
     try:
         tile = parse_tile_path(f"tile/{path}")  # the one spelling of a tile; no other path reaches the disk
     except FormatError:
         raise AccessRefused("read", "tile") from None
-    file = vault.public.folder / tile.path
-    if not file.is_file():
-        raise AccessRefused("read", "tile")
-    return Response(file.read_bytes(), media_type="application/octet-stream", headers=IMMUTABLE)
+    try:
+        data = (vault.public.folder / tile.path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise AccessRefused("read", "tile") from None
+    return static_reply(request, data, media_type="application/octet-stream", cache=IMMUTABLE)
 
 
+@router.head("/log/vkey", include_in_schema=False)
+@router.get("/log/vkey", response_class=Response)
+def get_log_keys(request: Request, vault: VaultHere) -> Response:
+    """The keys that the log ever named for its checkpoints (C2SP signed-note vkeys). Compare before you trust."""
+    with vault.database.read() as session:
+        text = "".join(f"{encode_vkey(key)}\n" for key in named_keys(session, "log"))
+    return static_reply(request, text.encode(), media_type=TEXT, cache=NO_CACHE)
+
+
+@router.head("/trust.toml", include_in_schema=False)
 @router.get("/trust.toml", response_class=Response)
-def get_trust_policy(vault: VaultHere) -> Response:
+def get_trust_policy(request: Request, vault: VaultHere) -> Response:
     """The policy that trusts this vault, its authorities and its networks: to be read, and then edited."""
     with vault.database.read() as session:
         text = policy_text(vault, session)
-    return Response(text, media_type="application/toml; charset=utf-8", headers=NO_CACHE)
+    return static_reply(request, text.encode(), media_type="application/toml; charset=utf-8", cache=NO_CACHE)

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.merkle import root_hash
+from evidence_vault.core.notes import encode_vkey
 from evidence_vault.core.tiles import Tile, TileNodeReader
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.verify.trust import parse_policy
@@ -129,3 +130,46 @@ def test_reference_page_shows_every_call_and_loads_nothing_from_elsewhere(client
     assert "<script" not in page.text
     assert "http://" not in page.text
     assert "https://" not in page.text
+
+
+@pytest.fixture
+def grown(client: TestClient, vault: Vault, owner: dict[str, str]) -> TestClient:
+    for n in range(3):
+        client.post("/v1/items", content=bytes([n]), headers=owner)
+    run_once(vault, {})
+    return client
+
+
+PUBLIC = ["log/checkpoint", "log/tile/0/000.p/5", "log/tile/entries/000.p/5", "log/vkey"]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_public_file_answers_as_a_static_server_would(grown: TestClient, path: str) -> None:
+    whole = grown.get(f"/v1/{path}")
+    assert whole.status_code == 200
+    tag, size = whole.headers["etag"], len(whole.content)
+    head = grown.head(f"/v1/{path}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert dict(head.headers) | {"request-id": ""} == dict(whole.headers) | {"request-id": ""}
+    assert int(head.headers["content-length"]) == size
+    same = grown.get(f"/v1/{path}", headers={"If-None-Match": f'"other", W/{tag}'})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    assert grown.get(f"/v1/{path}", headers={"If-None-Match": '"other"'}).content == whole.content
+    part = grown.get(f"/v1/{path}", headers={"Range": "bytes=2-9", "If-Range": tag})
+    assert (part.status_code, part.content) == (206, whole.content[2:10])
+    assert part.headers["content-range"] == f"bytes 2-9/{size}"
+    old = grown.get(f"/v1/{path}", headers={"Range": "bytes=2-9", "If-Range": '"other"'})
+    assert (old.status_code, old.content) == (200, whole.content)
+    beyond = grown.get(f"/v1/{path}", headers={"Range": f"bytes={size}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+    assert beyond.headers["content-type"] == "application/problem+json"
+
+
+def test_public_file_that_is_not_there_is_a_problem_document(grown: TestClient) -> None:
+    missing = grown.get("/v1/log/tile/0/000")
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+    assert grown.head("/v1/log/tile/0/000").status_code == 404
+
+
+def test_log_names_its_key(grown: TestClient, vault: Vault) -> None:
+    assert grown.get("/v1/log/vkey").text == encode_vkey(vault.log_signer.verifier_key) + "\n"
