@@ -34,7 +34,7 @@ from evidence_vault.core.notes import (
 )
 from evidence_vault.core.tiles import TileNodeReader
 from evidence_vault.core.tlog_witness import PATH, SIZE_TYPE, encode_request, origin_name, parse_size
-from evidence_vault.errors import EvidenceError, FormatError, UnavailableError, VerificationError
+from evidence_vault.errors import EvidenceError, UnavailableError, VerificationError
 from evidence_vault.pipeline.log_keys import log_keys
 from evidence_vault.pipeline.publish import show_cosignatures
 from evidence_vault.pipeline.vault import Vault
@@ -166,31 +166,42 @@ def _refused(vault: Vault, witness: Witness, http: WitnessHttp, size: int, reply
     why = f"answered {reply.status}: {reply.body[:200].decode('utf-8', 'replace').strip()!r}"
     if reply.status in (409, 422):
         LOG.critical("a witness refuses our log", extra={"target": witness.name, "size": size, "error": why})
-        if problem := _second_history(vault, witness, http):
-            LOG.critical("read-only", extra={"target": witness.name, "error": problem})
-            vault.gate.shut(problem)
-            vault.gate.require_open()
+        compare_with_witness(vault, witness, http)
+        vault.gate.require_open()
     raise UnavailableError(witness.name, why)
 
 
-def _second_history(vault: Vault, witness: Witness, http: WitnessHttp) -> str | None:
-    """Ask for the checkpoint that the witness cosigned last; return what is wrong if our key signed another log."""
+def second_history(vault: Vault, witness: Witness, http: WitnessHttp) -> str | None:
+    """Ask for the checkpoint that the witness cosigned last; return what is wrong if our key signed another log.
+
+    Raises UnavailableError if it doesn't answer, FormatError or VerificationError for no checkpoint of ours.
+    """
     url = f"{witness.url.rstrip('/')}/{origin_name(vault.settings.origin)}/checkpoint"
-    try:
-        reply = http.get(url, headers={}, max_bytes=MAX_REPLY_BYTES, timeout_s=witness.timeout_s)
-        note = parse_note(reply.body)
-        checkpoint = parse_checkpoint(note.text)
-        with vault.database.read() as session:
-            trusted = {key.key for key in log_keys(session)} | set(vault.log_signer.verifier_keys)
-            theirs: TreeHead = checkpoint.tree_head
-            ours = log.tree_head_at(session, theirs.size)
-        signed = verify_note(note, trusted=list(trusted))
-    except (EvidenceError, FormatError) as error:
-        LOG.warning("the witness shows no checkpoint", extra={"target": witness.name, "error": str(error)})
-        return None
+    reply = http.get(url, headers={}, max_bytes=MAX_REPLY_BYTES, timeout_s=witness.timeout_s)
+    if reply.status != 200:
+        return None  # it has cosigned nothing of ours, or has no such call
+    note = parse_note(reply.body)
+    checkpoint = parse_checkpoint(note.text)
+    theirs: TreeHead = checkpoint.tree_head
+    with vault.database.read() as session:
+        trusted = {key.key for key in log_keys(session)} | set(vault.log_signer.verifier_keys)
+        ours = log.tree_head_at(session, theirs.size) if theirs.size else theirs
+    signed = verify_note(note, trusted=list(trusted))
     if checkpoint.origin != vault.settings.origin or not isinstance(signed, Verified):
         return None
     held = f"the witness {witness.name} holds our checkpoint of size {theirs.size}"
     if ours is None:
         return f"{held}, where this log never stopped"
     return None if ours.root_hash == theirs.root_hash else f"{held} with another root: two histories"
+
+
+def compare_with_witness(vault: Vault, witness: Witness, http: WitnessHttp) -> None:
+    """Shut the gate if the witness holds a checkpoint that our key signed and this database doesn't know."""
+    try:
+        problem = second_history(vault, witness, http)
+    except EvidenceError as error:
+        LOG.warning("witness not compared", extra={"target": witness.name, "error": str(error)})
+        return
+    if problem:
+        LOG.critical("read-only", extra={"target": witness.name, "error": problem})
+        vault.gate.shut(problem)

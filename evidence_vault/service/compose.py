@@ -26,6 +26,7 @@ from evidence_vault.api.app import create_app
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError
 from evidence_vault.pipeline.anchor import advance_anchor
+from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
@@ -110,6 +111,9 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
 class Comparison:
     """Asks every network for our last anchor, and lets the work begin only then: `then` is called once.
 
+    Every witness is asked too, for the checkpoint it cosigned last, once and all at a time: one that is down or has
+    forgotten says nothing, and whoever asks it later for a line hears the same.
+
     A backup of the whole home agrees with itself; only the chain remembers more. Were the log to grow before
     it was asked, a restored backup would publish a second history. A network that doesn't answer is no proof
     of anything: after COMPARE_WITHIN_S the work begins without it, and it is asked on until it answers.
@@ -133,6 +137,7 @@ class Comparison:
 
     def _run(self) -> None:
         waiting = list(self._vault.settings.networks)
+        self._ask_witnesses()
         asked_since, pause_s = time.monotonic(), 0.1
         while True:
             waiting = [network for network in waiting if not check_chain(self._vault, network)]
@@ -141,6 +146,17 @@ class Comparison:
             if not waiting or self._stopping.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, self._vault.settings.retry_most_s)
+
+    def _ask_witnesses(self) -> None:
+        http = GuardedClient(permitted=self._vault.settings.private_endpoints)
+        asking = [
+            threading.Thread(target=compare_with_witness, args=(self._vault, witness, http), daemon=True)
+            for witness in self._vault.settings.witnesses
+        ]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()  # each has its own deadline
 
     def _begin(self) -> None:
         with self._step:

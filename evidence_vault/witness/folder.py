@@ -74,7 +74,8 @@ def watched_logs(
             raise ConfigError("--log", str(error)) from None
         if key.type is not SignatureType.ED25519:
             raise ConfigError("--log", f"{key.name}: a log's key has the type 0x01")
-        keys.setdefault(key.name, []).append(key)
+        if key not in keys.setdefault(key.name, []):
+            keys[key.name].append(key)
         if found and found[2]:
             places[key.name] = found[2]
     logs = []

@@ -10,6 +10,7 @@ deadline; what can't be answered in time is asked again.
 """
 
 import asyncio
+import logging
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,10 @@ from starlette.routing import Route
 
 from evidence_vault.core.notes import encode_vkey
 from evidence_vault.core.tlog_witness import MAX_REQUEST_BYTES, PATH
+from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.witness.witness import TEXT, Witness
+
+LOG = logging.getLogger("evidence_vault.witness")
 
 BODY_WITHIN_S = 10.0
 """64 KiB on any line that a log runs on; whoever drips slower holds a connection for nothing."""
@@ -37,7 +41,14 @@ def witness_app(witness: Witness) -> Starlette:
             return Response(status_code=400)
         if body is None:
             return Response("the body is too long\n", status_code=413, media_type=TEXT)
-        answer = await run_in_threadpool(witness.add_checkpoint, body)
+        try:
+            answer = await run_in_threadpool(witness.add_checkpoint, body)
+        except UnavailableError as error:  # such as a full disk: nothing was signed
+            LOG.error("not cosigned", extra={"error": str(error)})
+            return Response("not now\n", status_code=503, media_type=TEXT)
+        except IntegrityError as error:
+            LOG.critical("the guard disagrees with itself", extra={"error": str(error)})
+            return Response("this witness can not sign\n", status_code=500, media_type=TEXT)
         return Response(answer.body, status_code=answer.status, headers={"Content-Type": answer.content_type})
 
     async def checkpoint(request: Request) -> Response:

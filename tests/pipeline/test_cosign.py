@@ -22,7 +22,7 @@ from evidence_vault.core.notes import (
 )
 from evidence_vault.core.tlog_witness import parse_request
 from evidence_vault.errors import EvidenceError, ReadOnly, UnavailableError, VerificationError
-from evidence_vault.pipeline.cosign import ask_witness, witness_states
+from evidence_vault.pipeline.cosign import ask_witness, compare_with_witness, witness_states
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.rotation import rotate_key
 from evidence_vault.pipeline.trust import final_blocks, policy_text
@@ -241,6 +241,10 @@ def test_restored_backup_with_a_forced_guard_is_refused_and_the_vault_stops(
             path.chmod(0o600)
         settings = settings_for(home).model_copy(update={"witnesses": [watched.settings]})
         watched.vault = build_vault(settings, clock=watched.vault.clock)
+        ahead = build_vault(settings, clock=watched.vault.clock)
+        compare_with_witness(ahead, watched.settings, watched.wire)  # as at start: before anything is signed
+        assert "where this log never stopped" in ahead.gate.reasons[0]
+        ahead.database.dispose()
         deposit(watched.vault, b"something else")
         deposit(watched.vault, b"and more")
         advance_log(watched.vault)  # the fork: signed, for nothing on this machine knows better
