@@ -44,8 +44,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
     "trust": ("evidence_vault.cli.trust", "write the vault's own trust policy, as a starting point"),
     "log fsck": ("evidence_vault.cli.log_fsck", "read all that was recorded and published again"),
+    "log adopt": ("evidence_vault.cli.log_adopt", "rebuild the signer's guard, after a look at who saw what"),
     "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),
     "witness": ("evidence_vault.cli.witness", "cosign somebody's log as long as it only grows"),
+    "recover": ("evidence_vault.cli.recover", "bring a restored, older database up to what was published"),
     "demo": ("evidence_vault.cli.demo", "run the main job on real input, in a folder"),
 }
 """Every command, of one word or two: its module, and what it is for."""

@@ -1,9 +1,10 @@
 """Publish: show the newest tree head to everyone, signed, and order the proofs that it calls for.
 
-    full tiles → partial tiles → read back the right edge → sign → keep → checkpoint → mark published → order
-                                                                                          (witnesses: `cosign`)
+    full tiles → partial tiles → read back the right edge → journal → sign → keep → checkpoint → mark published
+                                                                                → order (witnesses: `cosign`)
 
-Durable after return: every leaf of the published checkpoint is readable from its tiles, by anyone.
+Durable after return: every leaf of the published checkpoint is readable from its tiles, by anyone; the events
+behind them lie in the journal of the log, so that a restored older database can be brought up to them.
 A crash before the checkpoint is written means: some tiles are there early; the next run writes the same
 bytes, or a larger tree's. A signature that was made is remembered by the guard and made again.
 A crash after it means: the checkpoint is public; the next run marks it so.
@@ -30,7 +31,8 @@ from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.log_keys import log_keys, signing_keys
 from evidence_vault.pipeline.rotation import retire_old_key
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import cosignatures, jobs, log
+from evidence_vault.store.log_journal import MAX_LEAVES, LoggedEvent
+from evidence_vault.store.queries import cosignatures, events, jobs, log
 
 STEP_LEAVES = 256 * 256
 """Leaves whose tiles are built at a time: bounds memory (about 20 MB) when a long backlog is published.
@@ -59,6 +61,7 @@ def publish(vault: Vault) -> TreeHead | None:
             return None
         _write_tiles(vault, old_size=published.size, head=head)
         _check_right_edge(vault, head)
+        _keep_events(vault, old_size=published.size, head=head)
         note = _sign(vault, head)
         vault.public.write_note(head.size, note)
         with vault.database.read() as session:
@@ -140,6 +143,15 @@ def _check_right_edge(vault: Vault, head: TreeHead) -> None:
     root = root_hash(head.size, TileNodeReader(vault.public.read_tile, head.size))
     if root != head.root_hash:
         raise IntegrityError(f"root of the tiles at size {head.size}", head.root_hash.hex(), root.hex())
+
+
+def _keep_events(vault: Vault, *, old_size: int, head: TreeHead) -> None:
+    """Journal the events behind the new leaves: digests alone could not be gone on from (`recover`)."""
+    for start in range(old_size, head.size, MAX_LEAVES):
+        with vault.database.read() as session:
+            rows = log.leaf_events(session, start=start, end=min(head.size, start + MAX_LEAVES))
+            parts = events.proof_parts_of_all(session, [event_id for event_id, _ in rows])
+        vault.log_journal.save(start, [LoggedEvent(raw=raw, parts=parts.get(i, {})) for i, raw in rows])
 
 
 def _sign(vault: Vault, head: TreeHead) -> bytes:

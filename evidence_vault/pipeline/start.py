@@ -7,7 +7,7 @@ Uploads without a record (a crash between flush and commit) are reported and set
 a restored database doesn't know the items that were committed after its backup.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
@@ -15,8 +15,8 @@ from anchors.values import value
 from evidence_vault.core.notes import encode_vkey
 from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
 from evidence_vault.pipeline.log_keys import signing_keys
-from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.sequence import stored_frontier
+from evidence_vault.pipeline.shown import Shown, guard_head, published_heads, recorded_heads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, items, log, uploads
 
@@ -55,21 +55,18 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
     problems = []
     if newest != head.size:
         problems.append(f"the tree head says {head.size} leaves, the last recorded head {newest}")
-    published, guarded = None, None
-    try:
-        stored_frontier(row)
-        published = published_head(vault)
-        guarded = vault.log_signer.guarded_head()
-        _require_key(vault, head)
-    except ReadOnly as error:
-        problems.append(error.reason)
-    except EvidenceError as error:
-        problems.append(str(error))
-    shown = [("the published checkpoint", published), ("the signer's guard", guarded)]
-    shown += [("an anchor", anchor) for anchor in anchored]
-    for what, other in shown:
-        if other is not None and (problem := _compare(vault, head, what, other)):
-            problems.append(problem)
+    shown = [Shown(where="anchored", what="an anchor", head=anchor) for anchor in anchored]
+    for look in (
+        lambda: stored_frontier(row),
+        lambda: shown.extend(published_heads(vault)),
+        lambda: shown.append(guard_head(vault)),
+        lambda: _require_key(vault, head),
+    ):
+        problems += _problem_of(look)
+    compared = (_compare(vault, head, one.what, one.head) for one in shown)
+    problems += [problem for problem in compared if problem]
+    problems += _stale_guard(vault, shown)
+    published = next((one.head for one in shown if one.where == "published"), None)
     for problem in problems:
         vault.gate.shut(problem)
     return StartCheck(head=head, published=published, problems=tuple(problems))
@@ -104,6 +101,30 @@ def _require_key(vault: Vault, head: TreeHead) -> None:
             raise ReadOnly(f"the log names the key {encode_vkey(key)}, whose file is not in the keys folder")
 
 
+def _problem_of(look: Callable[[], object]) -> list[str]:
+    """Return what an error says that this raises; nothing if it raises none."""
+    try:
+        look()
+    except ReadOnly as error:
+        return [error.reason]
+    except EvidenceError as error:
+        return [str(error)]
+    return []
+
+
+def _stale_guard(vault: Vault, shown: Sequence[Shown]) -> list[str]:
+    """The guard moves before anything is signed: one behind what was signed was put back."""
+    guard = next((one.head for one in shown if one.where == "guard"), None)
+    if guard is None:
+        return []
+    later = [one for one in (*shown, *recorded_heads(vault)) if one.head.size > guard.size]
+    return [
+        f"the signer's guard has {guard.size} leaves, but {one.what} has {one.head.size}: it is an old copy; "
+        "see `evidence-vault log adopt`"
+        for one in later[:1]
+    ]
+
+
 def _compare(vault: Vault, head: TreeHead, what: str, other: TreeHead) -> str | None:
     """Return what is wrong between our log and a head that others have seen."""
     if other.size == 0:
@@ -111,7 +132,7 @@ def _compare(vault: Vault, head: TreeHead, what: str, other: TreeHead) -> str | 
     if other.size > head.size:
         return (
             f"the database has {head.size} leaves, but {what} has {other.size}: "
-            "it was restored from an older backup"
+            "it was restored from an older backup; see `evidence-vault recover --dry-run`"
         )
     with vault.database.read() as session:
         ours = log.tree_head_at(session, other.size)

@@ -13,6 +13,7 @@ from evidence_vault.signer.log_signer import LogSigner
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.store.blobs import BlobStore
 from evidence_vault.store.partial import PartialStore
+from evidence_vault.store.log_journal import LogJournal
 from evidence_vault.store.public_log import PublicLog
 from evidence_vault.store.session import Database
 
@@ -56,6 +57,7 @@ class Vault:
     blobs: BlobStore
     partial: PartialStore
     public: PublicLog
+    log_journal: LogJournal
     log_signer: LogSigner
     receipt_signer: ReceiptSigner
     clock: Clock
@@ -92,6 +94,7 @@ def build_vault(
         blobs=blobs,
         partial=PartialStore(settings.home, blobs),
         public=PublicLog(settings.home / "public"),
+        log_journal=LogJournal(settings.home / "events"),
         log_signer=LogSigner(
             origin=settings.origin,
             key_path=keys / "log.key",

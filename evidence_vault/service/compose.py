@@ -34,6 +34,7 @@ from evidence_vault.service.development import development_routes, open_developm
 from evidence_vault.settings import Network as NetworkSettings
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.signer.keys import load_key
+from evidence_vault.store.home_lock import serving
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import log
 from evidence_vault.store.schema import require_current
@@ -88,13 +89,14 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Nodes answer when they answer, and a development chain only once this app does.
         compared = Comparison(vault, then=runner.start)
-        compared.start()
-        try:
-            yield
-        finally:
-            compared.stop()
-            runner.stop()
-            close()
+        with serving(settings.home):
+            compared.start()
+            try:
+                yield
+            finally:
+                compared.stop()
+                runner.stop()
+                close()
 
     return create_app(vault, lifespan=lifespan, extra=extra)
 

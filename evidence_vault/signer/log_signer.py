@@ -18,7 +18,7 @@ the tiles it is about to show; the guard is the last line when that failed.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -40,7 +40,7 @@ from evidence_vault.core.notes import (
 )
 from evidence_vault.core.shapes import Integer, OneOf, Record
 from evidence_vault.durable import save_file
-from evidence_vault.errors import ConfigError, IntegrityError, ReadOnly
+from evidence_vault.errors import ConfigError, FormatError, IntegrityError, ReadOnly
 from evidence_vault.signer.keys import load_ed25519, next_key_path
 
 _GUARD = Record({"v": OneOf((1,)), "origin": ORIGIN, "size": Integer(), "root": SHA256})
@@ -81,7 +81,7 @@ class LogSigner:
         except FileNotFoundError:
             raise ReadOnly(
                 f"the signer's guard {self._guard_path.name} is missing; "
-                "it must be rebuilt from what was published, anchored and witnessed"
+                "`evidence-vault log adopt` rebuilds it from what was published, anchored and witnessed"
             ) from None
         guard = parse_canonical(raw, place=self._guard_path.name, max_bytes=MAX_GUARD_BYTES)
         _GUARD.check(guard, self._guard_path.name)
@@ -89,6 +89,18 @@ class LogSigner:
             case {"origin": str(origin), "size": int(size), "root": str(root)} if origin == self.origin:
                 return TreeHead(size=size, root_hash=bytes.fromhex(root))
         raise IntegrityError(self._guard_path.name, f"the guard of {self.origin}", "another log's")
+
+    def adopt(self, head: TreeHead) -> None:
+        """Make this head the guard: the largest that others may have seen, as an operator vouches.
+
+        Durable after return. Raises IntegrityError if a guard is here that remembers more, or another root.
+        """
+        with self.one_at_a_time():
+            with suppress(ReadOnly, FormatError):  # missing, or damaged: it remembers nothing
+                last = self.guarded_head()
+                if head.size < last.size or (head.size == last.size and head != last):
+                    raise IntegrityError(self._guard_path.name, f"a head of at least {last}", head)
+            self._save(head)
 
     def sign(self, head: TreeHead, *, key: VerifierKey) -> bytes:
         """Return the signed note of this head: exactly one signature line, the same bytes each time.

@@ -175,6 +175,26 @@ class BlobStore:
         flush_folder(self._quarantine)
         flush_folder(path.parent)
 
+    def quarantined(self) -> Iterator[str]:
+        """Yield the ids whose content or journal was set aside."""
+        for path in sorted(self._quarantine.iterdir()):
+            yield path.name.removesuffix(JOURNAL_SUFFIX)
+
+    def quarantined_journal(self, item_id: str) -> bytes | None:
+        """Return the journal of what was set aside, if it is there."""
+        path = _beside(self._quarantine / self._path(item_id).name)
+        return path.read_bytes() if path.is_file() else None
+
+    def bring_back(self, item_id: str) -> None:
+        """Put what was set aside in its place again. Durable after return; nothing is written over."""
+        path = self._path(item_id)
+        for target in (path, _beside(path)):
+            source = self._quarantine / target.name
+            if source.is_file() and not target.exists():
+                source.rename(target)
+        flush_folder(path.parent)
+        flush_folder(self._quarantine)
+
     def sweep_incoming(self, *, older_than_s: float, now_s: float) -> int:
         """Delete what unfinished deposits left behind, if untouched for so long; return how many.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from evidence_vault.core.notes import NoteSignature, encode_signatures
 from evidence_vault.core.tiles import Tile
-from evidence_vault.durable import flush_folder, save_file
+from evidence_vault.durable import make_folder, save_file
 from evidence_vault.errors import IntegrityError
 
 
@@ -67,6 +67,21 @@ class PublicLog:
         path = self.folder / "checkpoint"
         return path.read_bytes() if path.is_file() else None
 
+    def note_sizes(self, *, above: int) -> Iterator[int]:
+        """Yield the sizes of the notes that lie here, ascending, of those above a size."""
+        for folder in _numbered(self.folder / "checkpoints"):
+            if (int(folder.name) + 1) * 1_000_000 > above:
+                for inner in _numbered(folder):
+                    notes = [path.stem for path in inner.glob("*.note") if path.stem.isdigit()]
+                    yield from sorted(int(stem) for stem in notes if int(stem) > above)
+
+    def note(self, size: int) -> tuple[bytes, bytes]:
+        """Return the note of this size and the lines of others under it; both empty where there is none."""
+        path = self.note_path(size)
+        beside = path.with_suffix(".cosigs")
+        note, lines = (p.read_bytes() if p.is_file() else b"" for p in (path, beside))
+        return note, lines
+
     @contextmanager
     def one_publisher(self) -> Iterator[None]:
         """Keep other threads and processes of this machine from publishing at the same time."""
@@ -86,11 +101,9 @@ class PublicLog:
                     str(path.relative_to(self.folder)), "the bytes published before", "other"
                 )
             return
-        self._make_folder(path.parent)
+        make_folder(path.parent)
         save_file(path, data)
 
-    def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            self._make_folder(folder.parent)
-            folder.mkdir(exist_ok=True)
-            flush_folder(folder.parent)
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []

@@ -57,3 +57,8 @@ def newest_cosigned(session: Session, key: VerifierKey, *, up_to: int | None = N
 def first_signed_above(session: Session, leaf_index: int) -> int | None:
     """Return the size of the first checkpoint, published or only signed, that covers this leaf."""
     return session.scalar(select(func.min(Checkpoint.size)).where(Checkpoint.size > leaf_index))
+
+
+def newest_size(session: Session) -> int | None:
+    """Return the size of the largest checkpoint that somebody has cosigned."""
+    return session.scalar(select(func.max(Cosignature.size)))

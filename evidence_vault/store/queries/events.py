@@ -108,6 +108,14 @@ def proof_parts_of(session: Session, event_id: int) -> Mapping[str, bytes]:
     return {row.name: row.body for row in rows}
 
 
+def proof_parts_of_all(session: Session, event_ids: Iterable[int]) -> Mapping[int, Mapping[str, bytes]]:
+    """Return the files of the proofs that these events record, by event and name."""
+    found: dict[int, dict[str, bytes]] = {}
+    for row in session.scalars(select(ProofPart).where(ProofPart.event_id.in_(list(event_ids)))):
+        found.setdefault(row.event_id, {})[row.name] = row.body
+    return found
+
+
 def count_pending(session: Session) -> int:
     """Return how many events the log doesn't hold yet."""
     return session.scalar(select(func.count()).select_from(PendingEvent)) or 0

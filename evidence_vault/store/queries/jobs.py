@@ -204,3 +204,24 @@ def any_due(session: Session, kind: str, *, now: datetime) -> bool:
     free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
     found = session.scalar(select(Job.id).where(Job.kind == kind, Job.run_at <= now, free).limit(1))
     return found is not None
+
+
+def settle(
+    session: Session, kind: str, subject: Subject, target: str, state: JobState, *, at: datetime
+) -> None:
+    """Write down that a job has ended as an event of the log says, whatever is known of it here (`recover`)."""
+    job = session.scalar(
+        select(Job).where(
+            Job.kind == kind,
+            Job.subject_kind == subject.kind,
+            Job.subject_id == subject.id,
+            Job.target == target,
+        )
+    )
+    if job is None:
+        add_jobs(session, kind, subject, [target], at=at)
+        settle(session, kind, subject, target, state, at=at)
+        return
+    job.state, job.run_at, job.done_at = state.value, None, at
+    job.lease_owner, job.lease_until = None, None
+    session.flush()

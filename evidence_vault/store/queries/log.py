@@ -11,7 +11,7 @@ from anchors.values import value
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Checkpoint, CurrentTreeHead, Event, Leaf, PendingEvent, TreeHead
+from evidence_vault.store.models import Checkpoint, CurrentTreeHead, Event, Job, Leaf, PendingEvent, TreeHead
 
 ABOUT_THE_LOG = ("log", "checkpoint")
 """Kinds of subjects whose events call for no token and no anchor, or each would call for the next."""
@@ -117,6 +117,17 @@ def leaf_entries(session: Session, *, start: int, end: int) -> Sequence[bytes]:
     return [encode_leaf_entry(sha256, slot) for sha256, slot in rows]
 
 
+def leaf_events(session: Session, *, start: int, end: int) -> Sequence[tuple[int, bytes]]:
+    """Return row id and bytes of the events behind the leaves [start, end)."""
+    rows = session.execute(
+        select(Event.id, Event.raw)
+        .join(Leaf, Leaf.event_id == Event.id)
+        .where(Leaf.leaf_index >= start, Leaf.leaf_index < end)
+        .order_by(Leaf.leaf_index)
+    )
+    return [(event_id, raw) for event_id, raw in rows]
+
+
 def leaf_indexes(session: Session, event_ids: Iterable[int]) -> dict[int, int]:
     """Return the leaf index of each of these events that has one, by event id."""
     rows = session.execute(select(Leaf.event_id, Leaf.leaf_index).where(Leaf.event_id.in_(list(event_ids))))
@@ -202,3 +213,17 @@ def published_sizes(session: Session, *, up_to: int) -> Sequence[int]:
 def max_tree_size(session: Session) -> int:
     """Return the largest size in the append-only heads: the head row must agree with it."""
     return session.scalar(select(func.max(TreeHead.size))) or 0
+
+
+def newest_signed(session: Session) -> int | None:
+    """Return the size of the newest checkpoint, published or only signed."""
+    return session.scalar(select(func.max(Checkpoint.size)))
+
+
+def newest_anchored(session: Session) -> int | None:
+    """Return the size of the newest checkpoint whose anchor was found on a chain."""
+    return session.scalar(
+        select(func.max(Job.checkpoint_size)).where(
+            Job.kind == "anchor", Job.state.in_(("INCLUDED", "FINAL"))
+        )
+    )

@@ -1,0 +1,81 @@
+"""`evidence-vault recover`: bring a older database up to what was published and the deposits beside it.
+
+0 done, or nothing to do · 3 what is missing can't be recovered here: nothing was changed · 70 a content that came
+back is not what its event says; and the codes of every command
+"""
+
+import argparse
+from pathlib import Path
+
+from evidence_vault.cli.shown import shown
+from evidence_vault.pipeline.recover import Plan, Recovered, plan_recovery, recover
+from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.vault import build_vault
+from evidence_vault.settings import load_settings
+from evidence_vault.store.home_lock import alone
+from evidence_vault.store.schema import require_current
+
+LOST, DAMAGED = 3, 70
+MANY = 20
+"""Lines shown of a long list."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Recover, or say what it would take."""
+    settings = load_settings(args.home)
+    with alone(settings.home):
+        vault = build_vault(settings)
+        try:
+            require_current(vault.database)
+            plan = plan_recovery(vault)
+            _print_plan(plan)
+            if plan.lost:
+                return LOST
+            if args.dry_run or not plan.is_needed:
+                return 0
+            done = recover(vault, plan)
+            _print_done(done)
+            for problem in check_start(vault).problems:
+                print(f"still read-only: {shown(problem)}")
+        finally:
+            vault.database.dispose()
+    return DAMAGED if done.damaged else 0
+
+
+def _print_plan(plan: Plan) -> None:
+    print(f"the database has {plan.head.size} leaves; the log was shown or signed up to {plan.target.size}")
+    logged = len(plan.deposits.found) - len(plan.unlogged)
+    print(f"to re-adopt: {plan.leaves} published leaves, {logged} deposits among them")
+    print(f"to replay: {len(plan.unlogged)} deposits that no published leaf holds")
+    _print_list("no journal of ours, left where it is:", plan.deposits.refused)
+    if plan.lost:
+        lines = [f"leaf {one.index}, event {one.event_sha256.hex()}" for one in plan.lost]
+        _print_list("lost:", lines)
+        print(
+            f"{len(plan.lost)} published leaves have no event in any journal here: nothing was changed, and the "
+            "vault stays read-only. Restore a newer database, or the folders events/, blobs/ and packs/ of the "
+            "vault that was lost."
+        )
+
+
+def _print_done(done: Recovered) -> None:
+    print(f"done: {done.leaves} leaves, {done.deposits} logged deposits, {done.replayed} replayed")
+    _print_list("content missing or changed:", done.damaged)
+    if done.leaves or done.replayed:
+        print(
+            "As old as the backup are still: tokens of access and their revocation, idempotency keys of "
+            "deposits without one in their journal, and requests for bundles. See `evidence-vault token list`."
+        )
+
+
+def _print_list(title: str, lines: tuple[str, ...] | list[str]) -> None:
+    for line in lines[:MANY]:
+        print(f"{title} {shown(line)}")
+    if len(lines) > MANY:
+        print(f"{title} and {len(lines) - MANY} more")

@@ -1,0 +1,104 @@
+"""What lies beside a database that doesn't know it: deposits in journals, and events in the journal of the log.
+
+A journal is believed for its receipt: a key that the log names for receipts has signed it, and it holds the
+event. So nobody who can merely write files makes an item. An event is believed for its leaf: what the log
+published is its digest.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from anchors.values import value
+from evidence_vault.core.events import Event, parse_event, parse_leaf_entry
+from evidence_vault.core.receipt import verify_receipt
+from evidence_vault.errors import EvidenceError, FormatError
+from evidence_vault.pipeline.deposited import Journal, parse_journal
+from evidence_vault.pipeline.log_keys import named_keys
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import items
+
+
+@value
+class FoundDeposit:
+    """A deposit that the database doesn't know. is_aside: it lies in quarantine."""
+
+    item_id: str
+    journal: Journal
+    is_aside: bool
+
+    @property
+    def event(self) -> Event:
+        """Its ITEM_RECEIVED."""
+        return self.journal.receipt.event
+
+
+@value
+class FoundEvent:
+    """An event that was read from a journal, with the files of the proof that it records."""
+
+    event: Event
+    parts: Mapping[str, bytes]
+    deposit: FoundDeposit | None
+
+
+@value
+class Deposits:
+    """All deposits beside the database, by event_sha256; refused: files that are no journal of ours, and why."""
+
+    found: Mapping[bytes, FoundDeposit]
+    refused: tuple[str, ...]
+
+
+def find_deposits(vault: Vault) -> Deposits:
+    """Read every journal whose item the database doesn't know, in the store and in quarantine."""
+    found: dict[bytes, FoundDeposit] = {}
+    refused = []
+    with vault.database.read() as session:
+        trusted = [*named_keys(session, "receipt"), vault.receipt_signer.verifier_key]
+    for item_id, raw, is_aside in _unknown_journals(vault):
+        try:
+            if raw is None:
+                raise FormatError(item_id, "a journal beside the content", "none")
+            journal = parse_journal(raw, place=item_id)
+            event = journal.receipt.event
+            if event.subject.id != item_id or event.origin != vault.settings.origin:
+                raise FormatError(
+                    item_id, f"a deposit of this item in {vault.settings.origin}", event.subject.id
+                )
+            verify_receipt(journal.receipt, trusted=list(dict.fromkeys(trusted)))
+        except EvidenceError as error:
+            refused.append(str(error))
+            continue
+        found[event.sha256] = FoundDeposit(item_id=item_id, journal=journal, is_aside=is_aside)
+    return Deposits(found=found, refused=tuple(refused))
+
+
+def find_events(
+    vault: Vault, deposits: Deposits, entries: Sequence[bytes], *, start: int
+) -> dict[bytes, FoundEvent]:
+    """Return the events that are found behind these leaf entries, the first of which is leaf `start`, by digest."""
+    wanted = {parse_leaf_entry(entry)[0] for entry in entries}
+    found: dict[bytes, FoundEvent] = {}
+    for logged in vault.log_journal.read(start=start, end=start + len(entries)):
+        sha256 = hashlib.sha256(logged.raw).digest()
+        if sha256 in wanted:
+            found[sha256] = FoundEvent(event=parse_event(logged.raw), parts=logged.parts, deposit=None)
+    for sha256 in wanted & deposits.found.keys():
+        deposit = deposits.found[sha256]
+        found[sha256] = FoundEvent(event=deposit.event, parts={}, deposit=deposit)
+    return found
+
+
+def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool]]:
+    """Yield item id, journal and whether it lies in quarantine, of each item without a row."""
+    everywhere = [
+        (sorted(set(vault.blobs.item_ids(older_than_s=float("-inf"), now_s=0.0))), False),
+        (sorted(set(vault.blobs.quarantined())), True),
+    ]
+    for item_ids, is_aside in everywhere:
+        with vault.database.read() as session:
+            known = items.known_item_ids(session, item_ids)
+        for item_id in item_ids:
+            if item_id not in known:
+                read = vault.blobs.quarantined_journal if is_aside else vault.blobs.journal
+                yield item_id, read(item_id), is_aside
