@@ -65,7 +65,7 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
         problems += _problem_of(look)
     compared = (_compare(vault, head, one.what, one.head) for one in shown)
     problems += [problem for problem in compared if problem]
-    problems += _stale_guard(vault, shown)
+    problems += _stale_guard(vault, head, shown)
     published = next((one.head for one in shown if one.where == "published"), None)
     for problem in problems:
         vault.gate.shut(problem)
@@ -112,12 +112,13 @@ def _problem_of(look: Callable[[], object]) -> list[str]:
     return []
 
 
-def _stale_guard(vault: Vault, shown: Sequence[Shown]) -> list[str]:
+def _stale_guard(vault: Vault, head: TreeHead, shown: Sequence[Shown]) -> list[str]:
     """The guard moves before anything is signed: one behind what was signed was put back."""
     guard = next((one.head for one in shown if one.where == "guard"), None)
     if guard is None:
         return []
-    later = [one for one in (*shown, *recorded_heads(vault)) if one.head.size > guard.size]
+    seen = (*shown, *recorded_heads(vault))
+    later = [one for one in seen if guard.size < one.head.size <= head.size]
     return [
         f"the signer's guard has {guard.size} leaves, but {one.what} has {one.head.size}: it is an old copy; "
         "see `evidence-vault log adopt`"

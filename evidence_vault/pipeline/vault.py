@@ -12,8 +12,8 @@ from evidence_vault.signer.keys import load_ed25519
 from evidence_vault.signer.log_signer import LogSigner
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.store.blobs import BlobStore
-from evidence_vault.store.partial import PartialStore
 from evidence_vault.store.log_journal import LogJournal
+from evidence_vault.store.partial import PartialStore
 from evidence_vault.store.public_log import PublicLog
 from evidence_vault.store.session import Database
 
