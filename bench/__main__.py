@@ -10,6 +10,7 @@ from bench.rows import Row, save_rows, table
 
 PARTS: Mapping[str, str] = {
     "verify": "bench.verifying",
+    "proofs": "bench.proofs",
 }
 """Each has `measure(*, short: bool) -> Iterable[Row]`."""
 
