@@ -29,20 +29,20 @@ def sequence(vault: Vault, *, max_leaves: int = BATCH_LEAVES) -> int:
     with vault.database.write(alone=True) as session:
         row = log.lock_tree_head(session)
         pending = log.pending_events(session, max_leaves)
-        if not pending:
+        if not pending.event_ids:
             return 0
         frontier = stored_frontier(row)
-        log.insert_leaves(session, first_index=row.size, event_ids=[event.event_id for event in pending])
+        log.insert_leaves(session, first_index=row.size, event_ids=pending.event_ids)
         swapped = log.swap_tree_head(
             session,
             old_size=row.size,
             old_epoch=row.epoch,
-            frontier=frontier.extend([leaf_hash(event.entry) for event in pending]),
+            frontier=frontier.extend([leaf_hash(entry) for entry in pending.entries]),
             at=vault.clock(),
         )
         if not swapped:  # the row was locked and yet moved: roll back, and let an operator look
             raise IntegrityError("tree head", f"({row.size}, epoch {row.epoch})", "another")
-    return len(pending)
+    return len(pending.event_ids)
 
 
 def stored_frontier(row: CurrentTreeHead) -> Frontier:

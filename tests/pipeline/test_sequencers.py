@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
@@ -157,8 +157,8 @@ def hold_the_lock(home: Path, held: Event) -> None:
     vault = opened(home)
     with vault.database.write(alone=True) as session:
         row = log.lock_tree_head(session)
-        [first, *_] = log.pending_events(session, 10)
-        log.insert_leaves(session, first_index=row.size, event_ids=[first.event_id])
+        first = log.pending_events(session, 1)
+        log.insert_leaves(session, first_index=row.size, event_ids=first.event_ids)
         held.set()
         time.sleep(600)
 
@@ -192,7 +192,7 @@ def test_sequence_without_its_lock_is_stopped_by_the_keys(
     """Were the lock to fail, no index would be given twice; SQLite has no second writer to begin with."""
     other, locked, found = opened(vault.settings.home), log.lock_tree_head, log.pending_events
 
-    def overtaken(session: Session, limit: int) -> Sequence[log.Pending]:
+    def overtaken(session: Session, limit: int) -> log.Pending:
         pending = found(session, limit)
         monkeypatch.setattr(log, "pending_events", found)
         monkeypatch.setattr(log, "lock_tree_head", locked)
