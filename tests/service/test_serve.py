@@ -15,6 +15,8 @@ import pytest
 from evidence_vault.cli.remote import Remote
 from evidence_vault.errors import UnavailableError
 
+DATABASE_URL = "EVIDENCE_VAULT_DATABASE_URL"
+
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
 
@@ -32,6 +34,8 @@ class Machine:
             "EVIDENCE_VAULT_HOME": str(folder / "vault"),
             "EVIDENCE_VAULT_URL": self.url,
         }
+        if DATABASE_URL in os.environ:  # the marker `db` sets it
+            self.environment[DATABASE_URL] = os.environ[DATABASE_URL]
 
     def run(self, *words: str, expect: int = 0) -> str:
         done = subprocess.run(
@@ -131,3 +135,22 @@ def test_main_job_survives_being_killed_at_any_stage(machine: Machine) -> None:
         if line.startswith("{"):
             assert "证据" not in str(json.loads(line))
     assert "page 3" not in (machine.folder / "serve.log").read_text()
+
+
+@pytest.mark.db("postgresql")
+def test_main_job_on_postgresql(machine: Machine) -> None:
+    assert not (machine.folder / "vault" / "vault.db").exists()
+    (machine.folder / "a.txt").write_text("what was seen")
+    out = machine.run("deposit", "a.txt")
+    item = next(line.split()[1] for line in out.splitlines() if line.strip().startswith("item"))
+    machine.stop(signal.SIGKILL)
+    machine.start()
+    machine.until(lambda: machine.state(item) == "final", 90)
+    machine.run("export", item, "-o", "bundle.zip")
+    machine.run("trust", "export", "--known-blocks", "-o", "trust.toml")
+    machine.run("verify", "bundle.zip", "--trust", "trust.toml", "--file", "a.txt", expect=5)
+    assert "at 0001" in machine.run("migrate")
+    assert machine.stop(signal.SIGTERM) == 0
+    assert "postgres@" not in (machine.folder / "serve.log").read_text()
+    machine.environment[DATABASE_URL] += "&options=-csynchronous_commit%3Doff"
+    machine.run("serve", expect=64)

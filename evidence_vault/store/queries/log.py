@@ -70,12 +70,13 @@ def tree_head_at(session: Session, size: int) -> Head | None:
 
 def pending_events(session: Session, limit: int) -> Pending:
     """Return events without a leaf, in an order in which seq rises within each subject."""
-    event, pending = table(Event).c, table(PendingEvent).c
+    event, queued = table(Event).c, table(PendingEvent).c.event_id
+    # The queue first, then its events: else PostgreSQL, which knows little of a queue, joins them all.
+    first = select(queued).order_by(queued).limit(limit).subquery()
     rows = session.execute(
         select(event.id, event.sha256, event.slot)
-        .join_from(table(PendingEvent), table(Event), pending.event_id == event.id)
-        .order_by(pending.event_id)
-        .limit(limit)
+        .join_from(first, table(Event), first.c.event_id == event.id)
+        .order_by(event.id)
     ).all()
     return Pending(
         event_ids=[row[0] for row in rows],
