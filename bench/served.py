@@ -123,15 +123,15 @@ def _running(
         )
         stack.callback(process.wait, 40)
         stack.callback(process.terminate)
-        _wait_until_listening(port)
+        _wait_until_listening(port, process)
         yield
 
 
-def _wait_until_listening(port: int, within_s: float = 60.0) -> None:
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        if time.monotonic() > end:
+        if process.poll() is not None or time.monotonic() > end:
             raise TimeoutError(f"nothing listens on {port} after {within_s} s")
         time.sleep(0.05)

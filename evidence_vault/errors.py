@@ -5,9 +5,11 @@ EvidenceError
 │   └── TooLarge         a FormatError: more bytes than the limit allows
 ├── UnavailableError     (anchors.errors) a later try may help
 │   ├── StorageFull      no room on the disk; nothing was kept
+│   ├── Overloaded       too much waits already; asking less often is the answer
 │   ├── InProgress       the same request is being worked on right now
 │   │   └── Locked       another request writes to it; one at a time
 │   └── ReadOnly         the vault takes nothing in until an operator has looked
+├── CredentialEnded      whoever asked was let in, and may not do it any more
 ├── Conflict             the request contradicts an earlier one
 │   ├── WrongOffset      not where the upload stands
 │   └── TooMany          as many as one may have at a time are open
@@ -28,12 +30,14 @@ __all__ = [
     "AccessRefused",
     "ConfigError",
     "Conflict",
+    "CredentialEnded",
     "EvidenceError",
     "FormatError",
     "Gone",
     "InProgress",
     "IntegrityError",
     "Locked",
+    "Overloaded",
     "ReadOnly",
     "StorageFull",
     "TooLarge",
@@ -78,6 +82,13 @@ class StorageFull(UnavailableError):  # noqa: N818 - an answer, not a fault
         super().__init__(place, "no space left on the storage")
 
 
+class Overloaded(UnavailableError):  # noqa: N818 - an answer, not a fault
+    """More waits at `place` than may; nothing was begun. A later try helps, a faster one doesn't."""
+
+    def __init__(self, place: str, reason: str, retry_after_s: float) -> None:
+        super().__init__(place, reason, retry_after_s)
+
+
 class InProgress(UnavailableError):  # noqa: N818 - an answer, not a fault
     """Another request with the same key is being worked on; its result is there after `retry_after_s`."""
 
@@ -94,6 +105,13 @@ class ReadOnly(UnavailableError):  # noqa: N818 - an answer, not a fault
 
     def __init__(self, reason: str) -> None:
         super().__init__("vault is read-only", reason)
+
+
+class CredentialEnded(EvidenceError):  # noqa: N818 - an answer, not a fault
+    """What let somebody in was revoked or ran out before the work was committed; nothing was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("the credential ended while the request was under way")
 
 
 class Conflict(EvidenceError):  # noqa: N818 - an answer, not a fault

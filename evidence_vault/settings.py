@@ -212,6 +212,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Events not yet in the log; beyond it deposits wait, or promises break.",
     )
+    max_packed_bytes: int = Field(
+        default=64 * 1024,
+        ge=0,
+        le=2**20,
+        description="Contents up to this, in bytes, share pack files and flushes; larger ones get a file each.",
+    )
     extra_digests: list[Literal["sha512", "sha3-256", "sm3"]] = Field(
         default_factory=list, description="Beside SHA-256; each costs a pass over the content."
     )

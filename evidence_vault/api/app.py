@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 import evidence_vault
 from evidence_vault.api import context, deposits, exports, health, items, public, reference, tus, verification
+from evidence_vault.api.caller import Remembered
 from evidence_vault.api.problems import MEDIA_TYPE, Problem
 from evidence_vault.pipeline.vault import Vault
 
@@ -44,6 +45,7 @@ def create_app(
         },
     )
     app.state.vault = vault
+    app.state.remembered = Remembered()
     context.install(app)
     for module in (deposits, tus, items, exports, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")

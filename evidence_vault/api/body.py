@@ -35,15 +35,21 @@ async def in_thread(work: Callable[..., T], *args: object) -> T:
 
 
 async def pour(
-    chunks: AsyncIterator[bytes], write: Callable[[bytes], None], *, to_the_last: bool = False
+    chunks: AsyncIterator[bytes],
+    write: Callable[[bytes], None],
+    *,
+    first: bytes = b"",
+    to_the_last: bool = False,
 ) -> None:
     """Give the whole body to `write`, in order, in pieces of about 1 MiB, from one thread at a time.
+
+    first: what was read of it already.
 
     Raises what `write` raises, as soon as the next piece is due, and what the chunks raise; then no call of
     `write` is running any more. to_the_last: what had come before the chunks broke off is written too.
     """
     writing: asyncio.Task[None] | None = None
-    piece, held = list[bytes](), 0
+    piece, held = [first], len(first)
     try:
         async for chunk in chunks:
             piece.append(chunk)
@@ -69,6 +75,16 @@ async def pour(
 def _write_all(write: Callable[[bytes], None], piece: list[bytes]) -> None:
     for chunk in piece:
         write(chunk)
+
+
+async def read_first(chunks: AsyncIterator[bytes], *, at_most: int) -> tuple[bytes, bool]:
+    """Return the body if it has at most so many bytes, and true; else what has come of it, and false."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > at_most:
+            return bytes(body), False
+    return bytes(body), True
 
 
 async def read_all(chunks: AsyncIterator[bytes], *, max_bytes: int, place: str) -> bytes:

@@ -1,27 +1,74 @@
-"""Who calls and which vault is meant: what endpoints depend on."""
+"""Who calls and which vault is meant: what endpoints depend on.
 
+A token is looked up in the database for every request, with one exception: a depositor's, who was let in by this
+process within the last minute, is taken at its word until the deposit is committed. There, in the transaction that
+makes the deposit real, all tokens of a group are looked up at once, and one that was revoked meanwhile, by whatever
+process, keeps nothing. So a revocation takes effect at once, and a lookup costs a deposit nothing.
+"""
+
+import time
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from anchors.values import value
 from evidence_vault.access.decisions import Requester
-from evidence_vault.api.problems import CHALLENGE, ProblemError
+from evidence_vault.api.body import in_thread
+from evidence_vault.api.problems import CHALLENGE, INVALID_TOKEN, ProblemError
+from evidence_vault.errors import FormatError
 from evidence_vault.identity.actors import authenticate
+from evidence_vault.identity.tokens import digest_token
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
+
+REMEMBERED_S = 60.0
+"""How long a depositor's token is not looked up before its deposit is committed."""
+
+MAX_REMEMBERED = 10_000
+"""Tokens remembered; when there are more, all are looked up once more."""
 
 _BEARER = HTTPBearer(auto_error=False, description="`ev_…`, made with `evidence-vault token create`")
 
 
-def vault_of(request: Request) -> Vault:
+@value
+class Depositor:
+    """Who deposits, as of at most a minute ago, and the digest of the token, to be looked up at the commit."""
+
+    requester: Requester
+    token_sha256: bytes
+
+
+class Remembered:
+    """Depositors that were let in lately, by the digest of their token."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Requester, float]] = {}
+
+    def find(self, token_sha256: bytes) -> Requester | None:
+        """Return who was let in with this token, if that is not long ago."""
+        requester, until = self._known.get(token_sha256, (None, 0.0))
+        return requester if time.monotonic() < until else None
+
+    def add(self, token_sha256: bytes, requester: Requester) -> None:
+        """Remember who was let in just now."""
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[token_sha256] = (requester, time.monotonic() + REMEMBERED_S)
+
+    def forget(self, token_sha256: bytes) -> None:
+        """Look this token up the next time."""
+        self._known.pop(token_sha256, None)
+
+
+async def vault_of(request: Request) -> Vault:
     """Return the vault that this app serves."""
     vault = request.app.state.vault
     assert isinstance(vault, Vault)
     return vault
 
 
-def authenticated(
+async def authenticated(
     request: Request,
     vault: Annotated[Vault, Depends(vault_of)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
@@ -29,15 +76,31 @@ def authenticated(
     """Return whom the bearer token speaks for. Raises ProblemError, before any of the body is read."""
     if sent is None:
         raise ProblemError("unauthorized", "no bearer token came with it", {"WWW-Authenticate": CHALLENGE})
-    requester = authenticate(vault.database, sent.credentials, now=vault.clock())
+    requester = await in_thread(_look_up, vault, sent.credentials)
     if requester is None:
-        raise ProblemError(
-            "unauthorized",
-            "the bearer token is unknown, expired or revoked",
-            {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'},
-        )
+        raise _unknown_token()
     request.scope["state"]["actor_id"] = requester.actor_id
     return requester
+
+
+async def depositing(
+    request: Request,
+    vault: Annotated[Vault, Depends(vault_of)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+) -> Depositor:
+    """Return who deposits. Raises ProblemError, before any of the body is read."""
+    remembered = request.app.state.remembered
+    assert isinstance(remembered, Remembered)
+    try:
+        token_sha256 = b"" if sent is None else digest_token(sent.credentials)
+    except FormatError:
+        raise _unknown_token() from None
+    requester = remembered.find(token_sha256)
+    if requester is None:
+        requester = await authenticated(request, vault, sent)
+        remembered.add(token_sha256, requester)
+    request.scope["state"]["actor_id"] = requester.actor_id
+    return Depositor(requester=requester, token_sha256=token_sha256)
 
 
 def event_actor(requester: Requester) -> EventActor:
@@ -45,5 +108,18 @@ def event_actor(requester: Requester) -> EventActor:
     return EventActor(id=requester.actor_id, role=requester.role, auth="token")
 
 
+def _look_up(vault: Vault, token: str) -> Requester | None:
+    return authenticate(vault.database, token, now=vault.clock())
+
+
+def _unknown_token() -> ProblemError:
+    return ProblemError(
+        "unauthorized",
+        "the bearer token is unknown, expired or revoked",
+        {"WWW-Authenticate": INVALID_TOKEN},
+    )
+
+
 VaultHere = Annotated[Vault, Depends(vault_of)]
 Caller = Annotated[Requester, Depends(authenticated)]
+DepositingCaller = Annotated[Depositor, Depends(depositing)]

@@ -19,13 +19,14 @@ compressed bytes).
 from functools import partial
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
-from evidence_vault.access.decisions import Requester, decide_on_deposit
-from evidence_vault.api.body import in_thread, pour, read_all
-from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.access.decisions import decide_on_deposit
+from evidence_vault.api.answers import answer_to
+from evidence_vault.api.body import in_thread, pour, read_all, read_first
+from evidence_vault.api.caller import DepositingCaller, Depositor, VaultHere, event_actor
 from evidence_vault.api.fields import (
     HASH_MEDIA_TYPE,
     parse_boolean,
@@ -36,9 +37,13 @@ from evidence_vault.api.fields import (
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import DepositedView, HashDeposit, ReceiptView
 from evidence_vault.core.names import encode_time
-from evidence_vault.core.receipt import parse_receipt
-from evidence_vault.errors import FormatError
-from evidence_vault.pipeline.deposit import begin_deposit, deposit_digests
+from evidence_vault.errors import CredentialEnded, FormatError
+from evidence_vault.pipeline.deposit import (
+    begin_deposit,
+    require_acceptable,
+    submit_content,
+    submit_digests,
+)
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
@@ -91,9 +96,9 @@ router = APIRouter(tags=["items"])
         },
     },
 )
-async def deposit(request: Request, vault: VaultHere, caller: Caller) -> JSONResponse:
+async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) -> Response:
     """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
-    decide_on_deposit(caller)
+    decide_on_deposit(caller.requester)
     _require_single(request.headers)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type.startswith("multipart/") or media_type == "application/x-www-form-urlencoded":
@@ -102,27 +107,33 @@ async def deposit(request: Request, vault: VaultHere, caller: Caller) -> JSONRes
         )
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
-    if media_type == HASH_MEDIA_TYPE:
-        done = await _deposit_digests(request, vault, caller)
-    else:
-        done = await _deposit_content(request, vault, caller)
-    return _answer(done)
+    take_in = _deposit_digests if media_type == HASH_MEDIA_TYPE else _deposit_content
+    try:
+        return _answer(await take_in(request, vault, caller))
+    except CredentialEnded:
+        request.app.state.remembered.forget(caller.token_sha256)
+        raise
 
 
-async def _deposit_content(request: Request, vault: Vault, caller: Requester) -> Deposited:
+async def _deposit_content(request: Request, vault: Vault, caller: Depositor) -> Deposited:
     """Stream the body in. Whatever goes wrong, a client that leaves included, nothing of it is kept."""
     headers = request.headers
     secret = parse_boolean(headers.get("evidence-secret", "?0"), place="Evidence-Secret")
     wish = _wish(headers, caller, secret=secret, declared_size=_content_length(headers))
+    require_acceptable(vault, wish)
+    chunks = request.stream()
+    content, is_whole = await read_first(chunks, at_most=vault.settings.max_packed_bytes)
+    if is_whole:
+        return await answer_to(vault.groups, partial(submit_content, vault, wish, content))
     running = await in_thread(begin_deposit, vault, wish)
     try:
-        await pour(request.stream(), running.write)
+        await pour(chunks, running.write, first=content)
         return await in_thread(running.commit)
     finally:
         await in_thread(running.__exit__, None, None, None)
 
 
-async def _deposit_digests(request: Request, vault: Vault, caller: Requester) -> Deposited:
+async def _deposit_digests(request: Request, vault: Vault, caller: Depositor) -> Deposited:
     if "evidence-secret" in request.headers:
         raise FormatError("Evidence-Secret", 'no such field: a hash deposit says "secret" in its body')
     body = await read_all(request.stream(), max_bytes=MAX_HASH_BODY_BYTES, place="hash deposit")
@@ -133,8 +144,8 @@ async def _deposit_digests(request: Request, vault: Vault, caller: Requester) ->
         place = ".".join(["hash deposit", *map(str, first["loc"])])
         raise FormatError(place, first["msg"][:1].lower() + first["msg"][1:]) from None
     wish = _wish(request.headers, caller, secret=asked.secret, declared_size=None)
-    return await in_thread(
-        partial(deposit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)
+    return await answer_to(
+        vault.groups, partial(submit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)
     )
 
 
@@ -145,10 +156,10 @@ def _require_single(headers: Headers) -> None:
             raise FormatError(name, "the field once", f"{len(headers.getlist(name))} times")
 
 
-def _wish(headers: Headers, caller: Requester, *, secret: bool, declared_size: int | None) -> Wish:
+def _wish(headers: Headers, caller: Depositor, *, secret: bool, declared_size: int | None) -> Wish:
     note, digest = headers.get("evidence-note"), headers.get("repr-digest")
     return Wish(
-        actor=event_actor(caller),
+        actor=event_actor(caller.requester),
         file_name=parse_content_disposition(headers.get("content-disposition", "attachment")),
         media_type=headers.get("content-type"),
         note=None if note is None else parse_ext_value(note, place="Evidence-Note"),
@@ -156,6 +167,7 @@ def _wish(headers: Headers, caller: Requester, *, secret: bool, declared_size: i
         declared_sha256=None if digest is None else parse_repr_digest(digest)["sha-256"],
         declared_size=declared_size,
         idempotency_key=headers.get("idempotency-key"),
+        token_sha256=caller.token_sha256,
     )
 
 
@@ -164,10 +176,15 @@ def _content_length(headers: Headers) -> int | None:
     return int(headers["content-length"]) if "content-length" in headers else None
 
 
-def _answer(done: Deposited) -> JSONResponse:
-    return JSONResponse(
-        deposited_view(done).model_dump(mode="json"),
+def _answer(done: Deposited) -> Response:
+    """Answer with a `DepositedView`. The receipt is canonical JSON already and goes out as it was signed."""
+    size = "null" if done.size is None else done.size
+    head = f'{{"id":"{done.item_id}","sha256":"{done.sha256.hex()}","size":{size},'
+    body = f'{head}"log_by":"{encode_time(done.log_by)}","receipt":'.encode() + done.receipt + b"}"
+    return Response(
+        body,
         status_code=200 if done.replayed else 201,
+        media_type="application/json",
         headers={"Location": f"/v1/items/{done.item_id}"},
     )
 
@@ -178,6 +195,6 @@ def deposited_view(done: Deposited) -> DepositedView:
         id=done.item_id,
         sha256=done.sha256.hex(),
         size=done.size,
-        log_by=encode_time(parse_receipt(done.receipt).log_by),
+        log_by=encode_time(done.log_by),
         receipt=ReceiptView.model_validate_json(done.receipt),
     )

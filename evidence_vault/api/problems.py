@@ -24,11 +24,13 @@ from evidence_vault.access.decisions import NotPermitted
 from evidence_vault.errors import (
     AccessRefused,
     Conflict,
+    CredentialEnded,
     EvidenceError,
     FormatError,
     Gone,
     InProgress,
     Locked,
+    Overloaded,
     ReadOnly,
     StorageFull,
     TooLarge,
@@ -42,6 +44,9 @@ MEDIA_TYPE = "application/problem+json"
 PATH = "/v1/problems"
 CHALLENGE = 'Bearer realm="evidence-vault"'
 """What a request without a good token is asked for (RFC 6750 §3)."""
+
+INVALID_TOKEN = f'{CHALLENGE}, error="invalid_token"'
+"""And after a token that is not good (any more)."""
 
 MAX_SHOWN_CHARS = 300
 """What of a value that was found is shown again: enough to recognise it."""
@@ -160,6 +165,11 @@ KINDS: Mapping[str, Kind] = {
         title="A value in the request doesn't fit",
         advice="`place` names it, `expected` says what would fit.",
     ),
+    "too-many-requests": Kind(
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        title="More waits than the vault can take in now",
+        advice="Nothing was kept. Ask again after the seconds that `Retry-After` names (RFC 6585 §4).",
+    ),
     "internal": Kind(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         title="The vault failed",
@@ -222,6 +232,8 @@ _KIND_BY_ERROR: tuple[tuple[type[EvidenceError], str], ...] = (
     (Conflict, "conflict"),
     (Gone, "gone"),
     (Locked, "locked"),
+    (CredentialEnded, "unauthorized"),
+    (Overloaded, "too-many-requests"),
     (InProgress, "in-progress"),
     (ReadOnly, "read-only"),
     (StorageFull, "storage-full"),
@@ -250,6 +262,8 @@ def problem_for(error: EvidenceError, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = (
             f'{CHALLENGE}, error="insufficient_scope", scope="{error.missing_scope}"'
         )
+    if isinstance(error, CredentialEnded):
+        headers["WWW-Authenticate"] = INVALID_TOKEN
     facts: dict[str, Any] = {}
     if isinstance(error, FormatError):
         facts = {"place": error.place, "expected": error.expected, "found": _shown(error.found)}

@@ -36,8 +36,11 @@ def encode_disclosure(name: str, value: str, *, salt: bytes) -> str:
     """Return the disclosure of one value. salt: 16 random bytes, never used twice."""
     if len(salt) != 16:
         raise FormatError("disclosure salt", "16 bytes", len(salt))
+    if not _NAME.fullmatch(name):
+        raise FormatError("disclosure name", "a name like file_name", name)
     text = _b64url(encode_canonical([_b64url(salt), name, value]))
-    parse_disclosure(text)
+    if len(text) > MAX_DISCLOSURE_CHARS:
+        raise FormatError("disclosure", f"at most {MAX_DISCLOSURE_CHARS} characters", len(text))
     return text
 
 

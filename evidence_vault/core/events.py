@@ -133,7 +133,22 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
     Raises FormatError for bytes that are not canonical, a missing or ill-shaped common field, an unknown
     field of a known type, or a known type about the wrong kind of subject.
     """
-    value = parse_canonical(raw, place=place, max_bytes=MAX_EVENT_BYTES)
+    return _read_event(parse_canonical(raw, place=place, max_bytes=MAX_EVENT_BYTES), raw, place)
+
+
+def encode_event(fields: Mapping[str, Json]) -> Event:
+    """Return the event with these fields, checked as a reader would. Raises FormatError.
+
+    Its bytes are not parsed again: parsing what `encode_canonical` wrote gives the value that it wrote.
+    """
+    value = dict(fields)
+    raw = encode_canonical(value)
+    if len(raw) > MAX_EVENT_BYTES:
+        raise FormatError("event", f"at most {MAX_EVENT_BYTES} bytes", len(raw))
+    return _read_event(value, raw, "event")
+
+
+def _read_event(value: Json, raw: bytes, place: str) -> Event:
     if not isinstance(value, dict):
         raise FormatError(place, "an object", value)
     if len(value) > MAX_FIELDS:
@@ -174,11 +189,6 @@ def parse_event(raw: bytes, *, place: str = "event") -> Event:
         fields=value if known else {name: value[name] if name in COMMON else None for name in value},
         known=known is not None,
     )
-
-
-def encode_event(fields: Mapping[str, Json]) -> Event:
-    """Return the event with these fields, checked as a reader would. Raises FormatError."""
-    return parse_event(encode_canonical(dict(fields)))
 
 
 def first_slot(subject: Subject) -> bytes:

@@ -49,8 +49,7 @@ def encode_time(at: datetime) -> str:
     """Return an aware datetime as `YYYY-MM-DDThh:mm:ss.sssZ`, cut (not rounded) to the millisecond."""
     if at.tzinfo is None:
         raise FormatError("time", "an aware datetime", at)
-    at = at.astimezone(UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z".rjust(24, "0")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str, *, place: str) -> datetime:

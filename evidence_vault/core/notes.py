@@ -196,10 +196,15 @@ def verify_note(note: Note, *, trusted: Sequence[VerifierKey]) -> Verified | Unv
     return verify_signatures(note.text, note.signatures, trusted=trusted)
 
 
-def sign_note(text: str, *, name: str, private_key: Ed25519PrivateKey) -> NoteSignature:
-    """Sign a text as `name` (type 0x01). Raises FormatError for what can't stand in a note."""
+def sign_note(
+    text: str, *, name: str, private_key: Ed25519PrivateKey, key: VerifierKey | None = None
+) -> NoteSignature:
+    """Sign a text as `name` (type 0x01). Raises FormatError for what can't stand in a note.
+
+    key: its `verifier_key`, for whoever signs so often that it is worth keeping.
+    """
     _require_text(text)
-    key = verifier_key(name, SignatureType.ED25519, private_key)
+    key = key or verifier_key(name, SignatureType.ED25519, private_key)
     return NoteSignature(name=name, key_id=key.key_id, signature=private_key.sign(text.encode()))
 
 

@@ -5,8 +5,10 @@ transaction, durable after it returns.
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.access.decisions import ALL_SCOPES, Requester
@@ -85,6 +87,17 @@ def authenticate(database: Database, token: str, *, now: datetime) -> Requester 
             return None
         actor, row = found
         return Requester(actor_id=actor.id, role=actor.role, scopes=frozenset(row.scopes.split()))
+
+
+def find_requesters(
+    session: Session, token_sha256s: Collection[bytes], *, now: datetime
+) -> Mapping[bytes, Requester]:
+    """Return whom these tokens speak for at `now`, in this transaction, without those that are not good."""
+    found = actors.find_actors_by_tokens(session, token_sha256s, now=now)
+    return {
+        token: Requester(actor_id=actor_id, role=role, scopes=frozenset(scopes.split()))
+        for token, (actor_id, role, scopes) in found.items()
+    }
 
 
 def list_tokens(database: Database) -> Sequence[TokenFacts]:

@@ -10,18 +10,17 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from evidence_vault.errors import IntegrityError, UnavailableError
+from evidence_vault.pipeline.commit import too_many_pending
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish, check_wish
-from evidence_vault.store.queries import events, idempotency
+from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.store.queries import idempotency
 
 
 class Claim:
     """The idempotency key of a deposit, if it has one, while the deposit runs."""
 
     def __init__(self, vault: Vault, wish: Wish) -> None:
-        """Check the wish, see that there is room in the log, and claim the key."""
-        vault.gate.require_open()
-        check_wish(wish, vault.settings)
+        """See that there is room in the log, and claim the key."""
         self._vault = vault
         self._scope: idempotency.Scope | None = None
         self._holder = vault.random(16).hex()
@@ -44,6 +43,11 @@ class Claim:
                 lease_until=self._lease_until,
             )
 
+    @property
+    def holder(self) -> str:
+        """Who holds the key, for the transaction that binds it."""
+        return self._holder
+
     def keep(self) -> None:
         """Renew the lease when half of it is over: uploads may take hours."""
         if self._scope is None or self.completed is not None or self._vault.clock() < self._renew_at:
@@ -51,13 +55,6 @@ class Claim:
         self._set_lease()
         with self._vault.database.write() as session:
             idempotency.renew(session, self._scope, holder=self._holder, lease_until=self._lease_until)
-
-    def complete(self, session: Session, *, bound_sha256: bytes, item_id: str) -> None:
-        """Bind the key to what was done, in the item's transaction. Raises Conflict if it was lost."""
-        if self._scope is not None:
-            idempotency.complete(
-                session, self._scope, holder=self._holder, request_sha256=bound_sha256, item_id=item_id
-            )
 
     def release(self) -> None:
         """Free the key: nothing came of the deposit. If this fails too, the lease ends by itself."""
@@ -75,5 +72,5 @@ class Claim:
 
 def _require_short_queue(vault: Vault, session: Session) -> None:
     """A promise to log within an hour is only made while the queue is short enough to keep it."""
-    if events.count_pending(session) >= vault.settings.max_pending_events:
-        raise UnavailableError("log", "too many events wait for it", retry_after_s=5.0)
+    if not vault.backlog.room(session, wanted=1, limit=vault.settings.max_pending_events):
+        raise too_many_pending()

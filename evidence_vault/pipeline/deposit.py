@@ -1,14 +1,15 @@
 """Deposit: bytes and event on the disk, then one commit, then the receipt.
 
-    (1) claim the idempotency key      a transaction of its own, only if there is a key
-    (2) stream the content             hashed and written as it comes, refused as soon as it is too much
-    (3) flush content and journal      under their final names: bytes and event survive a power cut
-    (4) commit                         event, item, jobs, idempotency result: one transaction
-    (5) return the receipt
+    small, in memory    check ─► hash ─► compose, sign ────────────────────┐
+    large, as it comes  claim the key ─► hash, write ─► compose, flush ────┴─► commit in a group ─► receipt
+
+A small content and its journal go to a pack with those of the whole group; a large one has files of its own, with
+its journal beside it, and holds its idempotency key under a lease while it comes in. The rest is the same for both
+and stands in `commit`.
 
 Durable after return: the content, the event, the receipt and the work that follows from them.
-A crash before the commit means: nobody was told anything. After (2) a file in `incoming` is swept; after (3)
-an upload without a record is reported and quarantined. The key is free again when its lease ends.
+A crash before the commit means: nobody was told anything. Of a large content a file in `incoming` is swept; once it
+has its name it is an upload without a record, reported and quarantined; its key is free again when its lease ends.
 A crash after it means: the depositor asks again with the same key and gets the same receipt.
 """
 
@@ -18,44 +19,81 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, assert_never
 
-from anchors.values import value
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
-from evidence_vault.errors import Conflict, IntegrityError, VerificationError
+from evidence_vault.errors import IntegrityError, VerificationError
 from evidence_vault.pipeline.claims import Claim
-from evidence_vault.pipeline.deposited import Deposited, Known, encode_journal
-from evidence_vault.pipeline.record import Composed, Draft, compose_event, insert_composed
+from evidence_vault.pipeline.commit import DepositTicket, Ready, deposited_before, enqueue, replayed
+from evidence_vault.pipeline.deposited import Deposited, Known
+from evidence_vault.pipeline.groups import Tell
+from evidence_vault.pipeline.record import Draft, compose_event
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.pipeline.wishes import Wish, check_wish
 from evidence_vault.store.blobs import BlobWriter, ContentDigest, Sealed
-from evidence_vault.store.queries import idempotency, items, jobs
+from evidence_vault.store.queries import idempotency
+from evidence_vault.store.segments import encode_blob
 
 
 def begin_deposit(vault: Vault, wish: Wish) -> "Deposit":
     """Begin a deposit of content; use it in a `with`, `write` chunks as they come, then `commit`.
 
     Raises ReadOnly, FormatError (names), TooLarge (declared), InProgress (the same key elsewhere),
-    UnavailableError (too many events wait for the log), StorageFull.
+    Overloaded (too many events wait for the log), StorageFull.
     """
     return Deposit(vault, wish)
 
 
-def deposit_digests(vault: Vault, wish: Wish, *, digests: Mapping[str, str], size: int | None) -> Deposited:
-    """Deposit digests of content that stays with its owner: hex by algorithm, `sha256` among them.
+def require_acceptable(vault: Vault, wish: Wish) -> None:
+    """Raise at once what can be known before the content: ReadOnly, FormatError (names), TooLarge (declared)."""
+    vault.gate.require_open()
+    check_wish(wish, vault.settings)
+    if wish.declared_size is not None:
+        ContentDigest(max_bytes=vault.settings.max_upload_bytes).require_room(wish.declared_size)
 
-    Raises as `begin_deposit` and `Deposit.commit`; FormatError for digests that an event can't hold.
+
+def submit_content(
+    vault: Vault, wish: Wish, content: bytes, *, tell: Tell[Deposited] | None = None
+) -> DepositTicket:
+    """Hand in a whole content of at most `max_packed_bytes`; waits for nothing. See `Ticket` for the result.
+
+    Raises as `require_acceptable`; VerificationError if it is not what was declared; Overloaded. The ticket
+    raises Conflict, InProgress, CredentialEnded, StorageFull, Overloaded, UnavailableError.
     """
-    claim, outcome = Claim(vault, wish), _Outcome()
-    with ExitStack() as undo:
-        undo.callback(claim.release)
-        ready = _compose(vault, wish, Known(mode="hash", digests=dict(digests), size=size, crc32=None))
-        if claim.completed is not None:
-            return _replayed(vault, wish, ready.known, claim.completed)
-        vault.blobs.place_journal(ready.item_id, ready.journal())
-        undo.callback(lambda: None if outcome.unknown else vault.blobs.remove(ready.item_id))
-        _commit(vault, wish, ready, claim, outcome)
-        undo.pop_all()
-    return ready.deposited()
+    require_acceptable(vault, wish)
+    digest = ContentDigest(
+        max_bytes=vault.settings.max_upload_bytes, extra_digests=vault.settings.extra_digests
+    )
+    digest.update(content)
+    known = _known_content(digest.sealed(), wish)
+    blob = encode_blob(content, digest.crc32)
+    return enqueue(vault, _compose(vault, wish, known, blob=blob), tell)
+
+
+def deposit_content(vault: Vault, wish: Wish, content: bytes) -> Deposited:
+    """Deposit a whole small content. Raises as `submit_content` and its ticket."""
+    return submit_content(vault, wish, content).result()
+
+
+def submit_digests(
+    vault: Vault,
+    wish: Wish,
+    *,
+    digests: Mapping[str, str],
+    size: int | None,
+    tell: Tell[Deposited] | None = None,
+) -> DepositTicket:
+    """Hand in digests of content that stays with its owner: hex by algorithm, `sha256` among them.
+
+    Raises as `submit_content`, and so does its ticket; FormatError for digests that an event can't hold.
+    """
+    require_acceptable(vault, wish)
+    known = Known(mode="hash", digests=dict(digests), size=size, crc32=None)
+    return enqueue(vault, _compose(vault, wish, known, blob=b""), tell)
+
+
+def deposit_digests(vault: Vault, wish: Wish, *, digests: Mapping[str, str], size: int | None) -> Deposited:
+    """Deposit digests. Raises as `submit_digests` and its ticket."""
+    return submit_digests(vault, wish, digests=digests, size=size).result()
 
 
 def deposit_stored(
@@ -72,7 +110,8 @@ def deposit_stored(
     journal under their names. What is placed stays, whatever comes: the same key again finds it. Raises as
     `begin_deposit` and `Deposit.commit`.
     """
-    claim, outcome = Claim(vault, wish), _Outcome()
+    require_acceptable(vault, wish)
+    claim = Claim(vault, wish)
     if claim.completed is not None:
         return _required(vault, claim.completed)
     with ExitStack() as undo:
@@ -81,11 +120,11 @@ def deposit_stored(
             max_bytes=vault.settings.max_upload_bytes, extra_digests=vault.settings.extra_digests
         )
         known = _known_content(read_again(content, claim.keep), wish)
-        ready = _compose(vault, wish, known, item_id=item_id)
+        ready = _compose(vault, wish, known, blob=None, item_id=item_id, holder=claim.holder)
         place(ready.journal())
-        _commit(vault, wish, ready, claim, outcome)
+        done = enqueue(vault, ready).result()
         undo.pop_all()
-    return ready.deposited()
+    return done
 
 
 class Deposit:
@@ -93,17 +132,15 @@ class Deposit:
 
     def __init__(self, vault: Vault, wish: Wish) -> None:
         """See `begin_deposit`."""
+        require_acceptable(vault, wish)
         self._vault, self._wish = vault, wish
-        limit = vault.settings.max_upload_bytes
-        if wish.declared_size is not None and wish.declared_size > limit:
-            ContentDigest(max_bytes=limit).require_room(wish.declared_size)
+        limit, extra = vault.settings.max_upload_bytes, vault.settings.extra_digests
         self._claim = Claim(vault, wish)
         self._finished = False
-        self._outcome = _Outcome()
+        self._ticket: DepositTicket | None = None
         self._writer: BlobWriter | None = None
         self._repeated: ContentDigest | None = None
         self._item_id = encode_id("it", vault.random(16))
-        extra = vault.settings.extra_digests
         if self._claim.completed is not None:  # done before: only see whether the bytes are the same
             self._repeated = ContentDigest(max_bytes=limit, extra_digests=extra)
             return
@@ -122,7 +159,7 @@ class Deposit:
         """Remove everything and free the key, unless it was committed; bytes that may be known stay."""
         if self._finished:
             return
-        if self._writer is not None and not self._outcome.unknown:
+        if self._writer is not None and not (self._ticket is not None and self._ticket.is_unknown):
             self._writer.discard()
         self._claim.release()  # frees the key only if no item is bound to it
 
@@ -145,75 +182,25 @@ class Deposit:
             return _replayed(self._vault, self._wish, known, self._claim.completed)
         assert self._writer is not None
         known = _known_content(self._writer.seal(), self._wish)
-        ready = _compose(self._vault, self._wish, known, item_id=self._item_id)
+        ready = _compose(
+            self._vault, self._wish, known, blob=None, item_id=self._item_id, holder=self._claim.holder
+        )
         self._writer.place(ready.journal())
-        _commit(self._vault, self._wish, ready, self._claim, self._outcome)
+        self._ticket = enqueue(self._vault, ready)
+        done = self._ticket.result()
         self._finished = True
-        return ready.deposited()
+        return done
 
 
-@value
-class _Ready:
-    """All that goes to the disk before the commit: ITEM_RECEIVED and its signed receipt."""
-
-    item_id: str
-    known: Known
-    composed: Composed
-    receipt: bytes
-
-    def journal(self) -> bytes:
-        """Return the journal of this deposit."""
-        return encode_journal(self.receipt, self.composed, crc32=self.known.crc32)
-
-    def deposited(self) -> Deposited:
-        """Return the result once this is committed."""
-        return Deposited(
-            item_id=self.item_id,
-            receipt=self.receipt,
-            sha256=self.known.sha256,
-            size=self.known.size,
-            replayed=False,
-        )
-
-
-class _Outcome:
-    """Whether COMMIT was reached: from then on only the database knows, and nothing may be removed."""
-
-    unknown = False
-
-
-def _commit(vault: Vault, wish: Wish, ready: _Ready, claim: Claim, outcome: _Outcome) -> None:
-    """(4) Everything that makes the deposit real, in one transaction."""
-    vault.gate.require_open()  # it may have been shut while the content came in
-    known, composed = ready.known, ready.composed
-    with vault.database.write() as session:
-        recorded = insert_composed(session, composed)
-        items.insert_item(
-            session,
-            item_id=ready.item_id,
-            owner_id=wish.actor.on_behalf_of or wish.actor.id,
-            event_id=recorded.event_id,
-            mode=known.mode,
-            secret=wish.secret,
-            sha256=known.sha256,
-            size=known.size,
-            crc32=known.crc32,
-            receipt=ready.receipt,
-            at=composed.event.at,
-        )
-        jobs.add_jobs(
-            session,
-            "timestamp",
-            composed.event.subject,
-            _authorities(vault, wish, known),
-            at=composed.event.at,
-        )
-        bound = wish.bound_sha256(mode=known.mode, digests=known.digests, size=known.size)
-        claim.complete(session, bound_sha256=bound, item_id=ready.item_id)
-        outcome.unknown = True  # an error from here on is the commit's own: it may have happened
-
-
-def _compose(vault: Vault, wish: Wish, known: Known, *, item_id: str | None = None) -> _Ready:
+def _compose(
+    vault: Vault,
+    wish: Wish,
+    known: Known,
+    *,
+    blob: bytes | None,
+    item_id: str | None = None,
+    holder: str | None = None,
+) -> Ready:
     """Compose ITEM_RECEIVED and sign its receipt."""
     item_id = item_id or encode_id("it", vault.random(16))
     composed = compose_event(
@@ -232,8 +219,27 @@ def _compose(vault: Vault, wish: Wish, known: Known, *, item_id: str | None = No
         ),
     )
     log_by = composed.event.at + timedelta(seconds=vault.settings.max_merge_delay_s)
-    receipt = vault.receipt_signer.sign(composed.event, log_by=log_by)
-    return _Ready(item_id=item_id, known=known, composed=composed, receipt=receipt)
+    return Ready(
+        wish=wish,
+        known=known,
+        composed=composed,
+        receipt=vault.receipt_signer.sign(composed.event, log_by=log_by),
+        log_by=log_by,
+        blob=blob,
+        binding=_binding(wish, known, item_id),
+        targets=tuple(_authorities(vault, wish, known)),
+        holder=holder,
+    )
+
+
+def _binding(wish: Wish, known: Known, item_id: str) -> idempotency.Binding | None:
+    if wish.idempotency_key is None:
+        return None
+    return idempotency.Binding(
+        scope=idempotency.Scope(actor_id=wish.actor.id, endpoint=wish.endpoint, key=wish.idempotency_key),
+        request_sha256=wish.bound_sha256(mode=known.mode, digests=known.digests, size=known.size),
+        item_id=item_id,
+    )
 
 
 def _known_content(sealed: Sealed, wish: Wish) -> Known:
@@ -252,9 +258,10 @@ def _known_content(sealed: Sealed, wish: Wish) -> Known:
 
 def _replayed(vault: Vault, wish: Wish, known: Known, before: idempotency.Completed) -> Deposited:
     """Return the receipt of the same deposit before. Raises Conflict if it was another."""
-    if wish.bound_sha256(mode=known.mode, digests=known.digests, size=known.size) != before.request_sha256:
-        raise Conflict("idempotency key", "it was used for other content or metadata")
-    return _required(vault, before)
+    binding = _binding(wish, known, before.item_id)
+    assert binding is not None
+    with vault.database.read() as session:
+        return replayed(session, binding, before)
 
 
 def _required(vault: Vault, before: idempotency.Completed) -> Deposited:
@@ -267,10 +274,7 @@ def _required(vault: Vault, before: idempotency.Completed) -> Deposited:
 def find_deposited(vault: Vault, item_id: str) -> Deposited | None:
     """Return what a deposit that is committed has left, or None if there is no such item."""
     with vault.database.read() as session:
-        item = items.get_item(session, item_id)
-    if item is None or item.sha256 is None:
-        return None
-    return Deposited(item_id=item.id, receipt=item.receipt, sha256=item.sha256, size=item.size, replayed=True)
+        return deposited_before(session, item_id)
 
 
 def _authorities(vault: Vault, wish: Wish, known: Known) -> list[str]:

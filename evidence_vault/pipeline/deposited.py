@@ -1,19 +1,25 @@
 """What a deposit leaves: its result, and the journal beside the content from which it can be replayed.
 
-    {"crc32":907060870,"disclosures":{"file_name":"WyJ…"},"receipt":"<the receipt's text>","v":1}
+    {"crc32":907060870,"disclosures":{"file_name":"WyJ…"},"receipt":"<the receipt's text>",
+     "request":{"actor":"ac_…","endpoint":"POST /v1/items","key":"5f0c…","sha256":"9f86d081…"},"v":1}
 
 The journal is canonical JSON. The receipt in it holds the event; erasing a disclosure rewrites the journal.
+`request` is the idempotency key and the digest of what was asked for under it, null without one: who asks again
+after a restore gets the same receipt, and a deposit that was asked for twice is not replayed twice.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
 
 from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES
+from evidence_vault.core.names import ACTOR_ID, SHA256
 from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from evidence_vault.core.shapes import Integer, MapOf, Nullable, OneOf, Record, Text
 from evidence_vault.pipeline.record import Composed
+from evidence_vault.store.queries.idempotency import Binding, Scope
 
 MAX_JOURNAL_BYTES = 2 * MAX_RECEIPT_BYTES + 2 * MAX_EVENT_BYTES
 
@@ -23,6 +29,16 @@ _JOURNAL = Record(
         "crc32": Nullable(Integer(0, 2**32 - 1)),
         "disclosures": MapOf(r"[a-z][a-z0-9_]*", Text(max_chars=MAX_EVENT_BYTES), max_items=64),
         "receipt": Text(max_chars=MAX_RECEIPT_BYTES),
+        "request": Nullable(
+            Record(
+                {
+                    "actor": ACTOR_ID,
+                    "endpoint": Text(max_chars=60),
+                    "key": Text(r"[\x21-\x7e]{1,200}", 200),
+                    "sha256": SHA256,
+                }
+            )
+        ),
     }
 )
 
@@ -50,6 +66,7 @@ class Deposited:
     receipt: bytes
     sha256: bytes
     size: int | None
+    log_by: datetime
     replayed: bool
 
 
@@ -61,9 +78,12 @@ class Journal:
     receipt: Receipt
     disclosures: Mapping[str, str]
     crc32: int | None
+    binding: Binding | None
 
 
-def encode_journal(receipt: bytes, composed: Composed, *, crc32: int | None) -> bytes:
+def encode_journal(
+    receipt: bytes, composed: Composed, *, crc32: int | None, binding: Binding | None = None
+) -> bytes:
     """Return the journal of a deposit."""
     return encode_canonical(
         {
@@ -71,6 +91,14 @@ def encode_journal(receipt: bytes, composed: Composed, *, crc32: int | None) -> 
             "crc32": crc32,
             "disclosures": dict(composed.disclosures),
             "receipt": receipt.decode("utf-8"),
+            "request": None
+            if binding is None
+            else {
+                "actor": binding.scope.actor_id,
+                "endpoint": binding.scope.endpoint,
+                "key": binding.scope.key,
+                "sha256": binding.request_sha256.hex(),
+            },
         }
     )
 
@@ -82,10 +110,22 @@ def parse_journal(raw: bytes, *, place: str) -> Journal:
     assert isinstance(value, dict)
     disclosures, crc32 = value["disclosures"], value["crc32"]
     assert isinstance(disclosures, dict)
-    receipt = str(value["receipt"]).encode()
+    raw_receipt = str(value["receipt"]).encode()
+    receipt, request = parse_receipt(raw_receipt), value["request"]
     return Journal(
-        receipt_bytes=receipt,
-        receipt=parse_receipt(receipt),
+        receipt_bytes=raw_receipt,
+        receipt=receipt,
         disclosures={name: str(text) for name, text in disclosures.items()},
         crc32=crc32 if isinstance(crc32, int) else None,
+        binding=_parse_request(request, receipt) if isinstance(request, dict) else None,
+    )
+
+
+def _parse_request(request: dict[str, Json], receipt: Receipt) -> Binding:
+    return Binding(
+        scope=Scope(
+            actor_id=str(request["actor"]), endpoint=str(request["endpoint"]), key=str(request["key"])
+        ),
+        request_sha256=bytes.fromhex(str(request["sha256"])),
+        item_id=receipt.event.subject.id,
     )

@@ -18,7 +18,8 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError, IntegrityError
 from evidence_vault.pipeline.recover_sources import FoundDeposit, FoundEvent
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import actors, events, items, jobs
+from evidence_vault.store.queries import actors, events, idempotency, items, jobs
+from evidence_vault.store.queries.deposits import add_packed
 
 UNKNOWN_NAME = "unknown: came back by recover"
 """The name of an actor whose row is gone: events hold ids, never names."""
@@ -87,6 +88,10 @@ def _add_item(vault: Vault, session: Session, event_id: int, deposit: FoundDepos
         receipt=journal.receipt_bytes,
         at=event.at,
     )
+    if deposit.location is not None:
+        add_packed(session, deposit.item_id, deposit.location)
+    if journal.binding and actors.get_actor(session, journal.binding.scope.actor_id) is not None:
+        idempotency.bind_new(session, [journal.binding], holder="recover", now=vault.clock())
     if "sha256" in digests and not (mode == "hash" and secret):
         names = [authority.name for authority in vault.settings.authorities if authority.stamps_items]
         jobs.add_jobs(session, "timestamp", event.subject, names, at=event.at)

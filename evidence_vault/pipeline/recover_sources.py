@@ -6,7 +6,9 @@ published is its digest.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from anchors.values import value
 from evidence_vault.core.events import Event, parse_event, parse_leaf_entry
@@ -15,16 +17,20 @@ from evidence_vault.errors import EvidenceError, FormatError
 from evidence_vault.pipeline.deposited import Journal, parse_journal
 from evidence_vault.pipeline.log_keys import named_keys
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.packs import Location
 from evidence_vault.store.queries import items
+
+T = TypeVar("T")
 
 
 @value
 class FoundDeposit:
-    """A deposit that the database doesn't know. is_aside: it lies in quarantine."""
+    """A deposit that the database doesn't know. is_aside: it lies in quarantine. location: it lies in a pack."""
 
     item_id: str
     journal: Journal
     is_aside: bool
+    location: Location | None = None
 
     @property
     def event(self) -> Event:
@@ -55,7 +61,7 @@ def find_deposits(vault: Vault) -> Deposits:
     refused = []
     with vault.database.read() as session:
         trusted = [*named_keys(session, "receipt"), vault.receipt_signer.verifier_key]
-    for item_id, raw, is_aside in _unknown_journals(vault):
+    for item_id, raw, is_aside, location in _unknown_journals(vault):
         try:
             if raw is None:
                 raise FormatError(item_id, "a journal beside the content", "none")
@@ -69,7 +75,9 @@ def find_deposits(vault: Vault) -> Deposits:
         except EvidenceError as error:
             refused.append(str(error))
             continue
-        found[event.sha256] = FoundDeposit(item_id=item_id, journal=journal, is_aside=is_aside)
+        found[event.sha256] = FoundDeposit(
+            item_id=item_id, journal=journal, is_aside=is_aside, location=location
+        )
     return Deposits(found=found, refused=tuple(refused))
 
 
@@ -89,8 +97,8 @@ def find_events(
     return found
 
 
-def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool]]:
-    """Yield item id, journal and whether it lies in quarantine, of each item without a row."""
+def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
+    """Yield item id, journal, whether it lies in quarantine, and its place in a pack, of each item without a row."""
     everywhere = [
         (sorted(set(vault.blobs.item_ids(older_than_s=float("-inf"), now_s=0.0))), False),
         (sorted(set(vault.blobs.quarantined())), True),
@@ -101,4 +109,17 @@ def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool]]:
         for item_id in item_ids:
             if item_id not in known:
                 read = vault.blobs.quarantined_journal if is_aside else vault.blobs.journal
-                yield item_id, read(item_id), is_aside
+                yield item_id, read(item_id), is_aside, None
+    for records in _batched(vault.blobs.packed(), 500):
+        with vault.database.read() as session:
+            known = items.known_item_ids(session, [record.item_id for _, record in records])
+        for location, record in records:
+            if record.item_id not in known:
+                yield record.item_id, record.journal, False, location
+
+
+def _batched(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the things in lists of at most `size`."""
+    rest = iter(things)
+    while batch := list(islice(rest, size)):
+        yield batch

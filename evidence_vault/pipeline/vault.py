@@ -3,18 +3,23 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
+from typing import Any
 
 from anchors.base import Submitter
 from anchors.values import field, value
 from evidence_vault.errors import ReadOnly
+from evidence_vault.pipeline.backlog import Backlog
+from evidence_vault.pipeline.groups import Groups
 from evidence_vault.settings import Settings
 from evidence_vault.signer.keys import load_ed25519
 from evidence_vault.signer.log_signer import LogSigner
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.store.blobs import BlobStore
 from evidence_vault.store.log_journal import LogJournal
+from evidence_vault.store.packs import Location
 from evidence_vault.store.partial import PartialStore
 from evidence_vault.store.public_log import PublicLog
+from evidence_vault.store.queries import deposits
 from evidence_vault.store.session import Database
 
 Clock = Callable[[], datetime]
@@ -64,6 +69,8 @@ class Vault:
     random: Random
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
+    groups: Groups[Any] = field(default_factory=Groups)
+    backlog: Backlog = field(default_factory=Backlog)
 
     def backoff(self, tries: int) -> timedelta:
         """Return how long to wait after this many failures: doubling, capped, ± 50 %."""
@@ -87,10 +94,16 @@ def build_vault(
     """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
     keys = settings.home / "keys"
     receipt_key = load_ed25519(keys / "receipt.key")  # first: a folder that is no vault stays as it is
-    blobs = BlobStore(settings.home)
+    database = Database(settings.database_dsn())
+
+    def locate(item_id: str) -> Location | None:
+        with database.read() as session:
+            return deposits.find_packed(session, item_id)
+
+    blobs = BlobStore(settings.home, locate=locate)
     return Vault(
         settings=settings,
-        database=Database(settings.database_dsn()),
+        database=database,
         blobs=blobs,
         partial=PartialStore(settings.home, blobs),
         public=PublicLog(settings.home / "public"),

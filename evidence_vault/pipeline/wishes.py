@@ -26,7 +26,8 @@ class Wish:
     """A deposit as it was asked for.
 
     declared_sha256 (32 bytes), declared_size: what the depositor says the content is; it must agree.
-    idempotency_key: the same key, actor and endpoint again is the same deposit.
+    idempotency_key: the same key, actor and endpoint again is the same deposit. token_sha256: the bearer token
+    that let the actor in, if one did; it must still be good when the deposit is committed.
     """
 
     actor: EventActor
@@ -37,6 +38,7 @@ class Wish:
     declared_sha256: bytes | None = None
     declared_size: int | None = None
     idempotency_key: str | None = None
+    token_sha256: bytes | None = None
     endpoint: str = "POST /v1/items"
 
     def disclosures(self) -> Mapping[str, str]:

@@ -16,14 +16,15 @@ class ReceiptSigner:
         """Use this key for this origin."""
         self._name = receipt_key_name(origin)
         self._private_key = private_key
+        self._key = verifier_key(self._name, SignatureType.ED25519, private_key)
 
     @property
     def verifier_key(self) -> VerifierKey:
         """The public key that others trust for receipts of this log."""
-        return verifier_key(self._name, SignatureType.ED25519, self._private_key)
+        return self._key
 
     def sign(self, event: Event, *, log_by: datetime) -> bytes:
         """Return the receipt that promises this ITEM_RECEIVED in the log by `log_by`."""
         text = encode_receipt_text(event, log_by=log_by)
-        line = sign_note(text, name=self._name, private_key=self._private_key)
+        line = sign_note(text, name=self._name, private_key=self._private_key, key=self._key)
         return encode_receipt(event, text=text, signature=line)

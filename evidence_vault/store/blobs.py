@@ -1,19 +1,25 @@
-"""The blob store: content as files, one for each item, with the journal of its first event beside it.
+"""The blob store: content, with the journal of its first event beside it; large in files, small in packs.
 
     blobs/<xx>/<item id>           the content (see `segments`); xx = the id's first two characters
     blobs/<xx>/<item id>.event     the journal: what `recover` needs to replay the deposit
+    packs/<name>.evp               small contents with their journals, many in a file (see `packs`)
     incoming/<item id>             being written; nothing here was ever acknowledged
     quarantine/<item id>[.event]   found without a record; kept, never deleted in silence
 
 By item id, never by digest: one file for two depositors would tell each that the other holds it too.
 
-Contract of a write: after `BlobWriter.place` returns, content, journal and both names are on the disk.
-Before it, a crash leaves a file in `incoming` that nobody was told about. Nothing here is ever overwritten.
+Reading is the same for both: who reads never knows where content lies.
+
+Contract of a write: after `BlobStore.pack` returns, its records are on the disk; after `BlobWriter.place` returns,
+content, journal and both names are. Before it, a crash leaves a file in `incoming` that nobody was told about.
+Nothing here is ever overwritten.
 """
 
 import hashlib
+import io
+import threading
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +27,15 @@ from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.durable import flush_folder, storage_errors, write_flushed
 from evidence_vault.errors import IntegrityError, TooLarge
+from evidence_vault.store.packs import (
+    SUFFIX,
+    Damage,
+    Location,
+    PackRecord,
+    PackWriter,
+    read_record,
+    scan,
+)
 from evidence_vault.store.segment_writer import SegmentWriter
 from evidence_vault.store.segments import (
     SEGMENT_BYTES,
@@ -82,12 +97,19 @@ class ContentDigest:
         return Sealed(size=self.size, crc32=self.crc32, digests=digests)
 
 
+Locate = Callable[[str], Location | None]
+
+
 class BlobStore:
     """The files of one vault."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `folder`, making what is missing in it."""
+    def __init__(self, folder: Path, *, locate: Locate = lambda _item_id: None) -> None:
+        """Use `folder`, making what is missing in it. locate: where the database says an item is packed."""
+        self._locate = locate
         self._blobs = folder / "blobs"
+        self._packs = folder / "packs"
+        self._packs.mkdir(parents=True, exist_ok=True)
+        self._packer, self._packing = PackWriter(self._packs), threading.Lock()
         self._incoming = folder / "incoming"
         self._quarantine = folder / "quarantine"
         if not (self._blobs / _FOLDERS[-1]).is_dir():
@@ -106,18 +128,10 @@ class BlobStore:
             content=ContentDigest(max_bytes=max_bytes, extra_digests=extra_digests),
         )
 
-    def place_journal(self, item_id: str, journal: bytes) -> None:
-        """Keep the journal of an item that has no content here. Durable after return."""
-        path = self._path(item_id)
-        with storage_errors(item_id):
-            write_flushed(_beside(path), journal)
-            flush_folder(path.parent)
-
-    def remove(self, item_id: str) -> None:
-        """Remove what `place` wrote, for a deposit whose transaction is known to have come to nothing."""
-        path = self._path(item_id)
-        path.unlink(missing_ok=True)
-        _beside(path).unlink(missing_ok=True)
+    def pack(self, records: Sequence[PackRecord]) -> list[Location]:
+        """Keep these small deposits; return where each lies. Durable after return. Raises StorageFull."""
+        with self._packing:
+            return self._packer.append(records)
 
     def path_of(self, item_id: str) -> Path:
         """Return where the content of this item is, or will be."""
@@ -125,7 +139,10 @@ class BlobStore:
 
     def exists(self, item_id: str) -> bool:
         """Whether there is content under this id."""
-        return self._path(item_id).is_file()
+        if self._path(item_id).is_file():
+            return True
+        record = self._packed(item_id)
+        return record is not None and record.blob != b""
 
     def chunks(self, item_id: str, *, start: int = 0) -> Iterator[bytes]:
         """Yield the content from byte `start`, up to 1 MiB at a time.
@@ -157,7 +174,17 @@ class BlobStore:
     def journal(self, item_id: str) -> bytes | None:
         """Return the journal beside the content, if it is there."""
         path = _beside(self._path(item_id))
-        return path.read_bytes() if path.is_file() else None
+        if path.is_file():
+            return path.read_bytes()
+        record = self._packed(item_id)
+        return None if record is None else record.journal
+
+    def packed(self) -> Iterator[tuple[Location, PackRecord]]:
+        """Yield every record of every pack, passing over what a crash tore."""
+        for path in sorted(self._packs.glob(f"*{SUFFIX}")):
+            for found in scan(path):
+                if not isinstance(found, Damage):
+                    yield Location(pack=path.stem, position=found[0]), found[1]
 
     def item_ids(self, *, older_than_s: float, now_s: float) -> Iterator[str]:
         """Yield the ids whose content or journal has lain here untouched for so long."""
@@ -216,7 +243,14 @@ class BlobStore:
         try:
             return self._path(item_id).open("rb")
         except FileNotFoundError:
-            raise IntegrityError(item_id, "its content", "no such file") from None
+            record = self._packed(item_id)
+        if record is None or not record.blob:
+            raise IntegrityError(item_id, "its content", "no such file")
+        return io.BytesIO(record.blob)
+
+    def _packed(self, item_id: str) -> PackRecord | None:
+        location = self._locate(item_id)
+        return None if location is None else read_record(self._packs, location, item_id=item_id)
 
 
 class BlobWriter:

@@ -82,6 +82,9 @@ def _sqlite(url: URL) -> Engine:
         pool_timeout=POOL_WAIT_S,
         connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_MS / 1000},
     )
+    # Many rows are one statement here as they are on PostgreSQL: between two statements a thread loses its turn,
+    # and gets it back milliseconds later.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

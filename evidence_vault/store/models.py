@@ -156,6 +156,15 @@ class Item(Base):
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class PackedDeposit(Base):
+    """Where a small deposit lies: content and journal in a pack of the blob store (`store.packs`)."""
+
+    __tablename__ = "packed_deposits"
+    item_id: Mapped[str] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    pack: Mapped[str] = mapped_column(String(32))
+    position: Mapped[int] = mapped_column(BigInteger)
+
+
 class PendingEvent(Base):
     """An event that has no leaf yet: written with the event, deleted with its leaf, in one transaction each.
 
@@ -307,7 +316,9 @@ class IdempotencyKey(Base):
     holder: Mapped[str] = mapped_column(String(32))
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    item_id: Mapped[str | None] = mapped_column(ForeignKey("items.id"))
+    item_id: Mapped[str | None] = mapped_column(
+        ForeignKey("items.id", deferrable=True, initially="DEFERRED")  # bound before the item is inserted
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

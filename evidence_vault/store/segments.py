@@ -40,6 +40,12 @@ def stored_size(size: int) -> int:
     return len(HEADER) + size + (segments + 1) * _FRAME.size
 
 
+def encode_blob(content: bytes, crc32: int) -> bytes:
+    """Return content of at most one segment in its stored form."""
+    data = (encode_frame(len(content), crc32), content) if content else ()
+    return b"".join((HEADER, *data, encode_frame(0, crc32)))
+
+
 def encode_frame(length: int, crc32: int) -> bytes:
     """Return the 8 bytes before a segment's content."""
     return _FRAME.pack(length, crc32)

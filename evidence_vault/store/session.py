@@ -88,6 +88,13 @@ class Database:
             yield
 
 
+@contextmanager
+def part_of(session: Session) -> Iterator[None]:
+    """A part of a transaction that fails by itself: what it raises undoes the part, and the rest goes on."""
+    with _translated(), session.begin_nested():
+        yield
+
+
 def serialize(session: Session | Connection, name: str) -> None:
     """Wait until no other transaction works under this name, and keep others out until this one ends.
 

@@ -323,6 +323,14 @@ def _create_tables() -> None:
     )
     op.create_index("ix_exports_actor_id", "exports", ["actor_id"], unique=False)
     op.create_table(
+        "packed_deposits",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("pack", sa.String(length=32), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_packed_deposits_item_id"),
+        sa.PrimaryKeyConstraint("item_id", name="pk_packed_deposits"),
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("actor_id", sa.String(length=29), nullable=False),
         sa.Column("endpoint", sa.String(length=60), nullable=False),
@@ -336,7 +344,13 @@ def _create_tables() -> None:
             "(item_id IS NULL) = (request_sha256 IS NULL)", name=op.f("ck_idempotency_keys_bound_when_done")
         ),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_idempotency_keys_actor_id"),
-        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_idempotency_keys_item_id"),
+        sa.ForeignKeyConstraint(
+            ["item_id"],
+            ["items.id"],
+            name="fk_idempotency_keys_item_id",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.PrimaryKeyConstraint("actor_id", "endpoint", "key", name="pk_idempotency_keys"),
     )
     op.create_table(

@@ -12,10 +12,12 @@ from evidence_vault.api.fields import (
     encode_ext_value,
     encode_repr_digest,
 )
+from evidence_vault.api.schemas import DepositedView
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
+from evidence_vault.identity.actors import list_tokens, revoke_token
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store import segment_writer
+from evidence_vault.store import packs, segment_writer
 from tests.api.conftest import Bearer
 
 pytestmark = pytest.mark.socket
@@ -170,15 +172,26 @@ def test_deposit_refused_then_right_with_the_same_key_accepted(
     assert client.post("/v1/items", content=b"x", headers=right).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("content", "owner_and_name"),
+    [(bytes(100_000), (segment_writer, "_write_at")), (b"x", (packs, "_write_all"))],
+    ids=["streamed", "small"],
+)
 def test_deposit_full_disk_507_nothing_kept(
-    client: TestClient, vault: Vault, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    vault: Vault,
+    owner: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    content: bytes,
+    owner_and_name: tuple[object, str],
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(segment_writer, "_write_at", full)
-        answer = client.post("/v1/items", content=b"x", headers={**owner, "Idempotency-Key": "k"})
+        patched.setattr(*owner_and_name, full)
+        answer = client.post("/v1/items", content=content, headers={**owner, "Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["type"]) == (507, "/v1/problems/storage-full")
     assert_nothing_kept(vault)
     assert (
@@ -313,3 +326,49 @@ def test_deposit_digests_loosely_typed_refused(
     )
     assert (answer.status_code, answer.json()["place"]) == (400, f"hash deposit.{next(iter(value))}")
     assert_nothing_kept(vault)
+
+
+def test_deposit_token_revoked_meanwhile_keeps_nothing(
+    client: TestClient, vault: Vault, owner: dict[str, str]
+) -> None:
+    assert client.post("/v1/items", content=b"1", headers=owner).status_code == 201
+    [token] = [fact for fact in list_tokens(vault.database) if fact.revoked_at is None]
+    revoke_token(vault.database, token.id, now=vault.clock())  # as another process does
+    for _ in range(2):  # at the commit, and then at the door
+        for content in (b"2", bytes(100_000)):
+            answer = client.post("/v1/items", content=content, headers={**owner, "Idempotency-Key": "k"})
+            assert (answer.status_code, answer.json()["type"]) == (401, "/v1/problems/unauthorized")
+            assert "invalid_token" in answer.headers["www-authenticate"]
+    with vault.database.read() as session:
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM items").scalar() == 1
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar() == 0
+
+
+def test_deposit_beyond_the_backlog_429_retry_after(
+    client: TestClient, vault: Vault, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault.backlog, "room", lambda *_, **__: 0)
+    for content in (b"x", bytes(100_000)):
+        answer = client.post("/v1/items", content=content, headers={**owner, "Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["type"]) == (429, "/v1/problems/too-many-requests")
+        assert int(answer.headers["retry-after"]) >= 1
+    monkeypatch.undo()
+    assert_nothing_kept(vault)
+    again = client.post("/v1/items", content=b"x", headers={**owner, "Idempotency-Key": "k"})
+    assert again.status_code == 201
+
+
+def test_deposit_answer_is_the_view_that_the_schema_promises(
+    client: TestClient, owner: dict[str, str]
+) -> None:
+    for answer in (
+        client.post("/v1/items", content=b"x", headers=owner),
+        client.post(
+            "/v1/items",
+            json={"digests": {"sha256": EMPTY_SHA256}},
+            headers={**owner, "Content-Type": HASH_MEDIA_TYPE},
+        ),
+    ):
+        view = DepositedView.model_validate_json(answer.content)
+        assert view.model_dump(mode="json") == answer.json()
+        assert answer.headers["content-type"] == "application/json"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,15 +19,25 @@ from sqlalchemy.orm.session import SessionTransaction
 
 from evidence_vault.core.receipt import parse_receipt
 from evidence_vault.errors import InProgress, StorageFull, UnavailableError
+from evidence_vault.pipeline import commit
 from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.start import check_start, set_orphans_aside
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.store import blobs, segment_writer
-from evidence_vault.store.queries import events, items, jobs
+from evidence_vault.store import blobs, packs, segment_writer
+from evidence_vault.store.queries import events, idempotency, items
 from evidence_vault.workers.runner import run_once, timestamp_work
 from tests.pipeline.test_deposit import files
-from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault, reopened, settings_for
+from tests.pipeline.vaults import (
+    DOORS,
+    OWNER,
+    SetClock,
+    deposit,
+    deposit_small,
+    new_vault,
+    reopened,
+    settings_for,
+)
 
 
 @pytest.fixture
@@ -39,27 +50,30 @@ def item_count(vault: Vault) -> int:
         return len(items.list_items(session, owner_id=OWNER.id, limit=100))
 
 
-#   where the crash is    (owner, name)                          is the deposit committed, if it persisted?
-WRITES: dict[str, tuple[Any, str, bool]] = {
-    "open incoming": (blobs.BlobWriter, "__init__", False),
-    "write a segment": (segment_writer.SegmentWriter, "_write_rest", False),
-    "flush the content": (blobs.BlobWriter, "seal", False),
-    "write the journal": (blobs, "write_flushed", False),
-    "rename, flush folder": (blobs.BlobWriter, "place", False),
-    "insert the event": (events, "insert_event", False),
-    "insert the item": (items, "insert_item", False),
-    "insert the jobs": (jobs, "add_jobs", False),
-    "commit": (SessionTransaction, "commit", True),
+#   door, where the crash is      (owner, name)          is the deposit committed, if it persisted?
+WRITES: dict[tuple[str, str], tuple[Any, str, bool]] = {
+    ("streamed", "open incoming"): (blobs.BlobWriter, "__init__", False),
+    ("streamed", "write a segment"): (segment_writer.SegmentWriter, "_write_rest", False),
+    ("streamed", "flush the content"): (blobs.BlobWriter, "seal", False),
+    ("streamed", "write the journal"): (blobs, "write_flushed", False),
+    ("streamed", "rename, flush folder"): (blobs.BlobWriter, "place", False),
+    ("streamed", "insert the rows"): (commit, "insert_deposits", False),
+    ("streamed", "commit"): (SessionTransaction, "commit", True),
+    ("small", "take the key"): (idempotency, "bind_new", False),
+    ("small", "begin a pack"): (packs.PackWriter, "_begin", False),
+    ("small", "write and flush the pack"): (packs.PackWriter, "append", False),
+    ("small", "insert the rows"): (commit, "insert_deposits", False),
+    ("small", "commit"): (SessionTransaction, "commit", True),
 }
 
 
 @pytest.mark.db
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("write", WRITES, ids="-".join)
 def test_deposit_repeated_after_a_crash_at_any_write_is_one_item(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str, persisted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: tuple[str, str], persisted: bool
 ) -> None:
-    clock = SetClock()
+    clock, give = SetClock(), DOORS[write[0]]
     vault = new_vault(tmp_path, clock=clock)
     _crash_once(monkeypatch, vault, write, persisted)
     committed = persisted and WRITES[write][2]
@@ -67,8 +81,8 @@ def test_deposit_repeated_after_a_crash_at_any_write_is_one_item(
     assert check_start(again).problems == ()
     assert item_count(again) == int(committed)
     clock.advance(31)  # the dead upload's key is free again
-    first = deposit(again, b"content", idempotency_key="k")
-    second = deposit(again, b"content", idempotency_key="k")
+    first = give(again, b"content", idempotency_key="k")
+    second = give(again, b"content", idempotency_key="k")
     assert (first.replayed, second.replayed) == (committed, True)
     assert (first.item_id, first.receipt) == (second.item_id, second.receipt)
     assert item_count(again) == 1
@@ -77,7 +91,9 @@ def test_deposit_repeated_after_a_crash_at_any_write_is_one_item(
         assert events.count_pending(session) == 3  # LOG_OPENED, PLATFORM_STATED and one ITEM_RECEIVED
 
 
-def _crash_once(monkeypatch: pytest.MonkeyPatch, vault: Vault, write: str, persisted: bool) -> None:
+def _crash_once(
+    monkeypatch: pytest.MonkeyPatch, vault: Vault, write: tuple[str, str], persisted: bool
+) -> None:
     """Die at this write as `kill -9` does: nobody cleans up behind."""
     owner, name, _ = WRITES[write]
     real = getattr(owner, name)
@@ -88,38 +104,50 @@ def _crash_once(monkeypatch: pytest.MonkeyPatch, vault: Vault, write: str, persi
     def crash(*args: Any, **kwargs: Any) -> None:
         if persisted:
             real(*args, **kwargs)
-        if isinstance(args[0], blobs.BlobWriter) and hasattr(args[0], "_file"):
+        if args and isinstance(args[0], blobs.BlobWriter) and hasattr(args[0], "_file"):
             args[0]._file.close()  # the system closes the files of the dead
         raise Killed
 
     with monkeypatch.context() as patched:
         patched.setattr(blobs.BlobWriter, "discard", lambda self: self._file.close())
+        patched.setattr(packs.PackWriter, "_abandon", lambda self: self.close())
         patched.setattr(Claim, "release", lambda self: None)
         with pytest.raises(Killed):
-            _deposit_then(patched, owner, name, crash, vault)
+            _deposit_then(patched, owner, name, crash, vault, give=DOORS[write[0]])
 
 
-def _deposit_then(patched: pytest.MonkeyPatch, owner: Any, name: str, crash: Any, vault: Vault) -> None:
-    if owner is SessionTransaction:  # the claim commits first: crash only at the deposit's own commit
-        real_init = events.insert_event
+def _deposit_then(
+    patched: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    crash: Any,
+    vault: Vault,
+    *,
+    give: Callable[..., Deposited] = deposit,
+) -> None:
+    if (
+        owner is SessionTransaction
+    ):  # claims and savepoints commit too: crash only at the deposit's own commit
+        real = commit._Group.inserted
 
-        def arm(*args: Any, **kwargs: Any) -> int:
-            event_id = real_init(*args, **kwargs)
+        def arm(*args: Any, **kwargs: Any) -> Any:
+            inserted = real(*args, **kwargs)
             patched.setattr(owner, name, crash)
-            return event_id
+            return inserted
 
-        patched.setattr(events, "insert_event", arm)
+        patched.setattr(commit._Group, "inserted", arm)
     else:
         patched.setattr(owner, name, crash)
-    deposit(vault, b"content", idempotency_key="k")
+    give(vault, b"content", idempotency_key="k")
 
 
 @pytest.mark.db
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed-but-persisted"])
+@pytest.mark.parametrize("door", DOORS)
 def test_deposit_whose_commit_answers_with_an_error_keeps_the_bytes_until_it_is_known(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch, persisted: bool
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, persisted: bool, door: str
 ) -> None:
-    real = SessionTransaction.commit
+    real, give = SessionTransaction.commit, DOORS[door]
 
     def commit(self: SessionTransaction, *args: Any, **kwargs: Any) -> None:
         monkeypatch.setattr(SessionTransaction, "commit", real)  # only this once
@@ -128,13 +156,36 @@ def test_deposit_whose_commit_answers_with_an_error_keeps_the_bytes_until_it_is_
         raise OperationalError("COMMIT", None, Exception("connection lost"))
 
     with pytest.raises(UnavailableError, match="connection lost"):
-        _deposit_then(monkeypatch, SessionTransaction, "commit", commit, vault)
+        _deposit_then(monkeypatch, SessionTransaction, "commit", commit, vault, give=give)
     monkeypatch.undo()
-    assert len([name for name in files(vault) if name.startswith("blobs")]) == 2
-    again = deposit(vault, b"content", idempotency_key="k")
+    if door == "streamed":
+        assert len([name for name in files(vault) if name.startswith("blobs")]) == 2
+    again = give(vault, b"content", idempotency_key="k")
     assert again.replayed == persisted
     assert b"".join(vault.blobs.chunks(again.item_id)) == b"content"
     assert item_count(vault) == 1
+
+
+def test_small_deposits_on_a_full_disk_are_refused_and_the_next_ones_are_kept(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = deposit_small(vault, b"before")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for place in ("fdatasync", "pwrite"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, place, full)
+            with pytest.raises(StorageFull):
+                deposit_small(vault, b"x", idempotency_key="k")
+    assert item_count(vault) == 1
+    after = deposit_small(vault, b"x", idempotency_key="k")
+    assert not after.replayed
+    for item_id, content in ((kept.item_id, b"before"), (after.item_id, b"x")):
+        assert b"".join(vault.blobs.chunks(item_id)) == content
+    for pack in (vault.settings.home / "packs").iterdir():
+        assert not [found for found in packs.scan(pack) if isinstance(found, packs.Damage)]
 
 
 @pytest.mark.parametrize("write", ["write a segment", "flush the content", "write the journal"])
@@ -162,21 +213,21 @@ def test_deposit_on_a_full_disk_is_refused_and_leaves_nothing(
     assert not deposit(vault, b"x", idempotency_key="k").replayed
 
 
-def test_deposit_by_many_threads_with_one_key_is_one_item(vault: Vault) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_deposit_by_many_threads_with_one_key_is_one_item(vault: Vault, door: str) -> None:
     barrier = threading.Barrier(8)
 
     def client(_: int) -> Deposited:
         barrier.wait()
         while True:
             with contextlib.suppress(InProgress):
-                return deposit(vault, b"content", idempotency_key="k")
+                return DOORS[door](vault, b"content", idempotency_key="k")
 
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(client, range(8)))
     assert len({one.receipt for one in done}) == 1
     assert sum(not one.replayed for one in done) == 1
     assert item_count(vault) == 1
-    assert len(files(vault)) == 2
 
 
 @pytest.mark.db
@@ -196,8 +247,8 @@ def test_deposits_by_many_threads_are_all_there(vault: Vault) -> None:
 def test_orphans_are_set_aside_and_never_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = new_vault(tmp_path)
     kept = deposit(vault, b"acknowledged")
-    _crash_once(monkeypatch, vault, "insert the event", persisted=False)
-    _crash_once(monkeypatch, new_vault_in(vault), "flush the content", persisted=True)
+    _crash_once(monkeypatch, vault, ("streamed", "insert the rows"), persisted=False)
+    _crash_once(monkeypatch, new_vault_in(vault), ("streamed", "flush the content"), persisted=True)
     again = reopened(vault)
     now = vault.clock() + timedelta(days=400)  # the files' times are the machine's
     assert set_orphans_aside(again, now=now - timedelta(days=800)) == []  # too young

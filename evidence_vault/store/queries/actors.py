@@ -1,6 +1,6 @@
 """Who may ask: actors, their bearer tokens, and the vault's own row."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -62,6 +62,23 @@ def find_actor_by_token(
         )
     ).first()
     return None if found is None else (found[0], found[1])
+
+
+def find_actors_by_tokens(
+    session: Session, token_sha256s: Collection[bytes], *, now: datetime
+) -> Mapping[bytes, tuple[str, str, str]]:
+    """Return (actor id, role, scopes) for each of these tokens that is good at `now`, by token."""
+    rows = session.execute(
+        select(ApiToken.token_sha256, Actor.id, Actor.role, ApiToken.scopes)
+        .join(Actor, ApiToken.actor_id == Actor.id)
+        .where(
+            ApiToken.token_sha256.in_(token_sha256s),
+            ApiToken.revoked_at.is_(None),
+            (ApiToken.expires_at.is_(None)) | (ApiToken.expires_at > now),
+            Actor.disabled_at.is_(None),
+        )
+    )
+    return {token: (actor_id, role, scopes) for token, actor_id, role, scopes in rows}
 
 
 def list_tokens(session: Session) -> Sequence[tuple[ApiToken, Actor]]:

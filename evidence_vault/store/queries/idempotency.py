@@ -5,9 +5,11 @@ no row ──claim──► held until lease_until ──complete──► done:
          └─────────────────┘
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from anchors.values import value
@@ -23,6 +25,15 @@ class Scope:
     actor_id: str
     endpoint: str
     key: str
+
+
+@value
+class Binding:
+    """A key and what was done under it. request_sha256: over digest, size and metadata."""
+
+    scope: Scope
+    request_sha256: bytes
+    item_id: str
 
 
 @value
@@ -63,14 +74,76 @@ def claim(
     return None
 
 
+_NEW = {
+    name: dialect.insert(table(IdempotencyKey))
+    .on_conflict_do_nothing()
+    .returning(IdempotencyKey.actor_id, IdempotencyKey.endpoint, IdempotencyKey.key)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_HELD = table(IdempotencyKey).c
+_BIND = (
+    update(table(IdempotencyKey))
+    .where(
+        _HELD.actor_id == bindparam("of_actor"),
+        _HELD.endpoint == bindparam("of_endpoint"),
+        _HELD.key == bindparam("of_key"),
+    )
+    .values(request_sha256=bindparam("done_sha256"), item_id=bindparam("done_item"))
+)
+
+
+def bind_new(session: Session, bindings: Sequence[Binding], *, holder: str, now: datetime) -> set[Scope]:
+    """Bind those of these keys that nobody ever used, in one statement; return them. Each is named once.
+
+    Their items must be there when the transaction is committed. Where another transaction is just taking one of
+    the keys, this waits for it: sorted, so that two such groups don't wait for each other.
+    """
+    ordered = sorted(bindings, key=lambda one: (one.scope.actor_id, one.scope.endpoint, one.scope.key))
+    taken = session.connection().execute(
+        _NEW[session.get_bind().dialect.name],
+        [
+            {
+                "actor_id": one.scope.actor_id,
+                "endpoint": one.scope.endpoint,
+                "key": one.scope.key,
+                "holder": holder,
+                "lease_until": now,
+                "request_sha256": one.request_sha256,
+                "item_id": one.item_id,
+                "created_at": now,
+            }
+            for one in ordered
+        ],
+    )
+    return {Scope(actor_id=actor_id, endpoint=endpoint, key=key) for actor_id, endpoint, key in taken}
+
+
+def bind(session: Session, binding: Binding) -> None:
+    """Bind a key that its holder has in this transaction to what is done under it."""
+    session.connection().execute(
+        _BIND,
+        {
+            "of_actor": binding.scope.actor_id,
+            "of_endpoint": binding.scope.endpoint,
+            "of_key": binding.scope.key,
+            "done_sha256": binding.request_sha256,
+            "done_item": binding.item_id,
+        },
+    )
+
+
+def unbind(session: Session, binding: Binding) -> None:
+    """Free a key that was bound in this transaction to what came to nothing."""
+    session.execute(
+        delete(IdempotencyKey)
+        .where(*_is(binding.scope), IdempotencyKey.item_id == binding.item_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def renew(session: Session, scope: Scope, *, holder: str, lease_until: datetime) -> None:
     """Keep the key while a long upload runs. Raises Conflict if it was lost."""
     _update_held(session, scope, holder, {"lease_until": lease_until})
-
-
-def complete(session: Session, scope: Scope, *, holder: str, request_sha256: bytes, item_id: str) -> None:
-    """Bind the key to its request and item, in the item's own transaction. Raises Conflict if it was lost."""
-    _update_held(session, scope, holder, {"request_sha256": request_sha256, "item_id": item_id})
 
 
 def forget(session: Session, scope: Scope, *, holder: str) -> None:

@@ -1,0 +1,84 @@
+"""Wait for a group of deposits without a thread: the event loop is told once when the whole group is committed."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+from evidence_vault.pipeline.groups import Groups, Tell, Ticket
+
+T = TypeVar("T")
+
+
+class Submit(Protocol[T]):
+    """Hands something in; whom `tell` names is told when its ticket is settled."""
+
+    def __call__(self, *, tell: Tell[T]) -> Ticket[T]:
+        """Return the ticket."""
+        ...
+
+
+CALM_TURNS = 3
+"""Turns of the loop in which nothing was handed in: a request takes so many from the socket to its ticket."""
+
+
+async def answer_to(groups: Groups[T], submit: "Submit[T]") -> T:
+    """Hand in, and return what came of it or raise its error. Whoever leaves meanwhile changes nothing."""
+    loop = asyncio.get_running_loop()
+    bell = _BELLS.get(loop)
+    if bell is None:
+        bell = _BELLS[loop] = _Bell(loop, groups)
+    ticket = submit(tell=bell.ring)
+    bell.watch()
+    await bell.rung(ticket)
+    return ticket.result()
+
+
+class _Bell(Generic[T]):
+    """One for each event loop: rung by the thread that commits, which it tells when a rush is over."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, groups: Groups[T]) -> None:
+        self._loop, self._groups = ref(loop), groups
+        self._waiting: dict[Ticket[T], asyncio.Future[None]] = {}
+        self._calm_turns, self._is_watching = 0, False
+
+    def watch(self) -> None:
+        """Something was handed in: see whether more comes, and tell when not."""
+        self._calm_turns = 0
+        if not self._is_watching:
+            self._is_watching = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._calm_turns += 1
+        if self._calm_turns > CALM_TURNS:
+            self._is_watching = False
+            self._groups.all_came()
+        else:
+            asyncio.get_running_loop().call_soon(self._look)
+
+    async def rung(self, ticket: Ticket[T]) -> None:
+        """Wait for this ticket. It can't be missed: what rings runs in the loop, after this began to wait."""
+        self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting[ticket]
+        finally:
+            del self._waiting[ticket]
+
+    def ring(self, tickets: Sequence[Ticket[T]]) -> None:
+        """Wake all who wait for these. From any thread."""
+        loop = self._loop()
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._wake, tickets)
+
+    def _wake(self, tickets: Sequence[Ticket[T]]) -> None:
+        for ticket in tickets:
+            future = self._waiting.get(ticket)
+            if future is not None and not future.done():
+                future.set_result(None)
+        self.watch()
+
+
+_BELLS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell[Any]] = WeakKeyDictionary()
