@@ -81,13 +81,14 @@ def test_deposit_shorter_than_announced_nothing_kept(vault: Vault, port: int, ow
 
 
 def test_deposit_after_one_that_stopped_gets_the_key(vault: Vault, port: int, owner: dict[str, str]) -> None:
-    connection = begin(port, {**owner, "Idempotency-Key": "k"}, 10)
-    connection.sendall(b"12345")
+    content = bytes(200_000)  # more than is held in memory: it claims its key while it comes in
+    connection = begin(port, {**owner, "Idempotency-Key": "k"}, len(content))
+    connection.sendall(content[:100_000])
     until(lambda: bool(list((vault.settings.home / "incoming").iterdir())))
     connection.close()
     until(lambda: not list((vault.settings.home / "incoming").iterdir()))
     again = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    until(lambda: _post(again, {**owner, "Idempotency-Key": "k"}, b"1234567890") == 201)
+    until(lambda: _post(again, {**owner, "Idempotency-Key": "k"}, content) == 201)
     again.close()
 
 
