@@ -98,7 +98,7 @@ def find_events(
 
 
 def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
-    """Yield item id, journal, whether it lies in quarantine, and its place in a pack, of each item without a row."""
+    """Yield of each item without a row: id, journal, whether it lies in quarantine, its place in a pack."""
     everywhere = [
         (sorted(set(vault.blobs.item_ids(older_than_s=float("-inf"), now_s=0.0))), False),
         (sorted(set(vault.blobs.quarantined())), True),

@@ -21,7 +21,7 @@ from evidence_vault.pipeline.start import check_start, set_orphans_aside
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, items, jobs, log
 from evidence_vault.workers.runner import run_once, timestamp_work
-from tests.pipeline.vaults import SetClock, deposit, new_vault, reopened, take_backup
+from tests.pipeline.vaults import SetClock, deposit, deposit_small, new_vault, reopened, take_backup
 
 pytestmark = pytest.mark.db
 
@@ -345,3 +345,21 @@ def test_adopt_refuses_a_database_that_is_behind_or_another(restored: Restored) 
     with pytest.raises(IntegrityError):
         vault.log_signer.adopt(TreeHead(size=1, root_hash=bytes(32)))
     assert guard.read_bytes() == kept
+
+
+def test_recover_brings_small_deposits_back_from_their_packs_with_their_keys(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    advance(vault)
+    restore = take_backup(vault)
+    vault = reopened(vault)
+    published = deposit_small(vault, b"published", idempotency_key="p")
+    advance(vault, 2)
+    waiting = deposit_small(vault, b"waiting", idempotency_key="w")
+    restore()
+    vault = reopened(vault)
+    recover(vault, plan_recovery(vault))
+    again = reopened(vault)
+    for done, content, key in ((published, b"published", "p"), (waiting, b"waiting", "w")):
+        assert b"".join(again.blobs.chunks(done.item_id)) == content
+        repeated = deposit_small(again, content, idempotency_key=key)
+        assert (repeated.item_id, repeated.receipt, repeated.replayed) == (done.item_id, done.receipt, True)
