@@ -12,8 +12,8 @@
     {"digests": {"sha256": "9f86d081…"}, "size": 1234, "secret": false}
 
 One endpoint and one media type of its own, so that a JSON file can be deposited like any other file. What can't
-be meant is refused: a form (its envelope would become the evidence) and a content encoding (so would the
-compressed bytes).
+be meant is refused, such as a content encoding: the compressed bytes would become the evidence. A browser's form
+(multipart/form-data) is taken for its one file; see `forms`.
 """
 
 from functools import partial
@@ -34,6 +34,7 @@ from evidence_vault.api.fields import (
     parse_ext_value,
     parse_repr_digest,
 )
+from evidence_vault.api.forms import FIELDS, FormDeposit
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import DepositedView, HashDeposit, ReceiptView
 from evidence_vault.core.names import encode_time
@@ -91,6 +92,16 @@ router = APIRouter(tags=["items"])
             "required": True,
             "content": {
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {
+                            "file": {"type": "string", "format": "binary"},
+                            **{name: {"type": "string"} for name in FIELDS},
+                        },
+                    }
+                },
                 HASH_MEDIA_TYPE: {"schema": HashDeposit.model_json_schema()},
             },
         },
@@ -101,13 +112,21 @@ async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) 
     decide_on_deposit(caller.requester)
     _require_single(request.headers)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type.startswith("multipart/") or media_type == "application/x-www-form-urlencoded":
+    is_form = media_type == "multipart/form-data"
+    if media_type == "application/x-www-form-urlencoded" or (
+        media_type.startswith("multipart/") and not is_form
+    ):
         raise ProblemError(
             "unsupported-media-type", f"send the file itself as the body, not a form ({media_type})"
         )
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
-    take_in = _deposit_digests if media_type == HASH_MEDIA_TYPE else _deposit_content
+    if is_form:
+        take_in = _deposit_form
+    elif media_type == HASH_MEDIA_TYPE:
+        take_in = _deposit_digests
+    else:
+        take_in = _deposit_content
     try:
         return _answer(await take_in(request, vault, caller))
     except CredentialEnded:
@@ -131,6 +150,24 @@ async def _deposit_content(request: Request, vault: Vault, caller: Depositor) ->
         return await in_thread(running.commit)
     finally:
         await in_thread(running.__exit__, None, None, None)
+
+
+async def _deposit_form(request: Request, vault: Vault, caller: Depositor) -> Deposited:
+    """Stream a browser's form in; its one file is the content."""
+    for name in ("Content-Disposition", "Repr-Digest", "Evidence-Note", "Evidence-Secret"):
+        if name in request.headers:
+            raise FormatError(name, "a field of the form in its place", "a header field of the envelope")
+    wish = Wish(
+        actor=event_actor(caller.requester),
+        idempotency_key=request.headers.get("idempotency-key"),
+        token_sha256=caller.token_sha256,
+    )
+    form = FormDeposit(vault, wish, request.headers["content-type"])
+    try:
+        await pour(request.stream(), form.write)
+        return await in_thread(form.commit)
+    finally:
+        await in_thread(form.abandon)
 
 
 async def _deposit_digests(request: Request, vault: Vault, caller: Depositor) -> Deposited:

@@ -6,11 +6,11 @@ import sys
 class Meter:
     """Shows `label  43 %` on stderr while bytes pass, if stderr is a terminal."""
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, *, quiet: bool = False) -> None:
         self._label = label
         self._total = total
         self._shown = -1
-        self._watched = sys.stderr.isatty()
+        self._watched = not quiet and sys.stderr.isatty()
 
     def __call__(self, done: int) -> None:
         """Note that `done` bytes have passed."""

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -83,6 +84,7 @@ class Remote:
         self.url = url.rstrip("/")
         self._parts = parts
         self._token = token
+        self._kept = threading.local()
 
     def get(self, path: str) -> Answer:
         """GET a small document."""
@@ -91,6 +93,17 @@ class Remote:
     def post(self, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
         """POST a small document."""
         return self._small("POST", path, body, headers or {})
+
+    def head(self, path: str, *, headers: Mapping[str, str]) -> Answer | None:
+        """HEAD; None if there is no such thing, or no more."""
+        try:
+            return self._small("HEAD", path, b"", headers)
+        except (Refused, Conflict):
+            return None
+
+    def patch(self, path: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
+        """PATCH with a piece of a body."""
+        return self._small("PATCH", path, body, headers)
 
     def upload(
         self, path: str, file: BinaryIO, *, size: int, headers: Mapping[str, str], progress: Progress
@@ -122,6 +135,26 @@ class Remote:
     def _small(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         with self._connection() as connection:
             return _read_small(self._send(connection, method, path, body, headers))
+
+    def repeatable(self, path: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
+        """POST over this thread's own connection, which stays open; the request must be one that may come twice."""
+        for reused in (True, False):
+            connection = getattr(self._kept, "connection", None) if reused else None
+            if reused and connection is None:
+                continue
+            connection = connection or self._connection()
+            self._kept.connection = None
+            try:
+                answer = _read_small(self._send(connection, "POST", path, body, headers))
+            except UnavailableError:
+                connection.__exit__()
+                if not reused:
+                    raise
+            else:
+                if answer.headers.get("connection", "").lower() != "close":
+                    self._kept.connection = connection
+                return answer
+        raise AssertionError("the second round returns or raises")
 
     def _send(
         self,
@@ -198,7 +231,8 @@ def _read_small(response: http.client.HTTPResponse) -> Answer:
 
 def _raise_problem(answer: Answer) -> None:
     """Turn a problem document into the error that it tells (RFC 9457)."""
-    document = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    has_document = answer.body and "json" in answer.headers.get("content-type", "")
+    document = answer.json() if has_document else {}
     detail = str(document.get("detail", f"it answered {answer.status}"))
     title = str(document.get("title", "The vault refused"))
     retry = answer.headers.get("retry-after", "")
@@ -210,7 +244,7 @@ def _raise_problem(answer: Answer) -> None:
             raise Refused(title)
         case 400 | 411 | 413 | 415 | 416 | 422:
             raise FormatError(str(document.get("place", "request")), text)
-        case 409 | 410:
+        case 409 | 410 if not retry.isdigit():  # else it is the same work, still under way
             raise Conflict("request", text)
         case _:
             raise UnavailableError("vault", text, float(retry) if retry.isdigit() else None)

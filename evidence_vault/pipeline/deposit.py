@@ -171,6 +171,12 @@ class Deposit:
             self._repeated.update(data)
         self._claim.keep()
 
+    def amend(self, wish: Wish) -> None:
+        """Say the rest about a deposit whose content came first: all but its key. Raises FormatError."""
+        check_wish(wish, self._vault.settings)
+        assert wish.idempotency_key == self._wish.idempotency_key
+        self._wish = wish
+
     def commit(self) -> Deposited:
         """End the content and commit; return the receipt of this deposit, or of the same one before.
 

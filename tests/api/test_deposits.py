@@ -215,7 +215,7 @@ def test_deposit_read_only_503_with_the_reason(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("Content-Type", "multipart/form-data; boundary=x"),
+        ("Content-Type", "multipart/mixed; boundary=x"),
         ("Content-Type", "application/x-www-form-urlencoded"),
         ("Content-Encoding", "gzip"),
     ],
