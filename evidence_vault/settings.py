@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from evidence_vault.core.names import LogClass, is_origin
-from evidence_vault.core.notes import SignatureType, parse_vkey
+from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 
 FILE_NAME = "vault.toml"
@@ -129,8 +129,8 @@ class Witness(Part):
             key = parse_vkey(self.vkey)
         except FormatError as error:
             raise ValueError(f"vkey: {error}") from None
-        if key.type is SignatureType.ED25519:
-            raise ValueError("vkey: a witness's key has the type 0x04 or 0x06, not a log's 0x01")
+        if key.type not in COSIGNER_TYPES:
+            raise ValueError(f"vkey: a witness's key has the type 0x04 or 0x06, not {key.type:#04x}")
         return self
 
 

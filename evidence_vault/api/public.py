@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.static import static_reply
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import parse_tile_path
 from evidence_vault.errors import AccessRefused, FormatError
 from evidence_vault.pipeline.log_keys import named_keys

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.pipeline.rotation import rotate_key
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import build_vault

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
-from evidence_vault.core.notes import encode_vkey, parse_vkey
+from evidence_vault.core.note_keys import encode_vkey, parse_vkey
 from evidence_vault.errors import FormatError, UnavailableError, VerificationError
 from evidence_vault.mirror.evidence import LogMisbehaved
 from evidence_vault.mirror.folder import MirrorFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
 from evidence_vault.core.names import encode_time
-from evidence_vault.core.notes import VerifierKey
+from evidence_vault.core.note_keys import VerifierKey
 from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt, verify_receipt
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.mirror.promise import Promise, check_promise

@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from evidence_vault.cli.logs import source_of
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError
 from evidence_vault.witness.folder import open_witness, watched_logs
 from evidence_vault.witness.server import witness_app

@@ -20,14 +20,8 @@ from collections.abc import Sequence
 from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.merkle import EMPTY_ROOT
-from evidence_vault.core.notes import (
-    Note,
-    Unverified,
-    Verified,
-    VerifierKey,
-    parse_note,
-    verify_note,
-)
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.notes import Note, Unverified, Verified, parse_note, verify_note
 from evidence_vault.core.textfields import encode_base64, parse_base64, parse_decimal
 from evidence_vault.errors import FormatError, VerificationError
 

@@ -24,15 +24,8 @@ from anchors.values import value
 from evidence_vault.core.canonical import as_object, as_text, encode_canonical, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES, Event, first_slot, parse_event
 from evidence_vault.core.names import encode_time, parse_time
-from evidence_vault.core.notes import (
-    Note,
-    NoteSignature,
-    Verified,
-    VerifierKey,
-    encode_note,
-    parse_note,
-    verify_note,
-)
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.notes import Note, NoteSignature, Verified, encode_note, parse_note, verify_note
 from evidence_vault.core.shapes import OneOf, Record, Text
 from evidence_vault.errors import FormatError, VerificationError
 

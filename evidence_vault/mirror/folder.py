@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from evidence_vault.core.notes import MAX_NOTE_BYTES, VerifierKey, encode_vkey, parse_vkey
+from evidence_vault.core.note_keys import VerifierKey, encode_vkey, parse_vkey
+from evidence_vault.core.notes import MAX_NOTE_BYTES
 from evidence_vault.core.tiles import WIDTH, Tile, tiles_at_edge
 from evidence_vault.durable import flush_folder, save_file, storage_errors
 from evidence_vault.errors import ConfigError

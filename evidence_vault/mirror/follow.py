@@ -22,7 +22,8 @@ from evidence_vault.core.authentic import AuthenticTiles
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.events import parse_leaf_entry
 from evidence_vault.core.merkle import EMPTY_ROOT, root_hash
-from evidence_vault.core.notes import Verified, VerifierKey
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.notes import Verified
 from evidence_vault.core.tiles import HEIGHT, WIDTH, Tile, encode_entries
 from evidence_vault.errors import ConfigError, VerificationError
 from evidence_vault.mirror.evidence import LogMisbehaved, fork_evidence, repeat_evidence

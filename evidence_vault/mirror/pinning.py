@@ -6,7 +6,7 @@ keys in the file `vkey`, one a line; compare it with one that came another way.
 
 from collections.abc import Sequence
 
-from evidence_vault.core.notes import VerifierKey, encode_vkey, parse_vkey
+from evidence_vault.core.note_keys import VerifierKey, encode_vkey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.mirror.folder import MAX_VKEYS_BYTES, MirrorFolder
 from evidence_vault.mirror.source import Source

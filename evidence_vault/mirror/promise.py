@@ -15,7 +15,7 @@ from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.authentic import AuthenticTiles
 from evidence_vault.core.events import encode_leaf_entry, first_slot
-from evidence_vault.core.notes import VerifierKey
+from evidence_vault.core.note_keys import VerifierKey
 from evidence_vault.core.receipt import Receipt
 from evidence_vault.core.tiles import WIDTH, Tile, width_at
 from evidence_vault.mirror.follow import AHEAD_BUNDLES, open_head

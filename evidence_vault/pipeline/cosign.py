@@ -22,13 +22,12 @@ from anchors.base import HttpReply, TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import parse_checkpoint
 from evidence_vault.core.merkle import prove_consistency
+from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.core.notes import (
     Verified,
     VerifiedSignature,
-    VerifierKey,
     parse_note,
     parse_signatures,
-    parse_vkey,
     verify_note,
     verify_signatures,
 )

@@ -12,7 +12,8 @@ from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.layout import Part as PartKind
 from evidence_vault.core.merkle import prove_consistency, prove_inclusion
-from evidence_vault.core.notes import encode_signatures, parse_vkey
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import encode_signatures
 from evidence_vault.core.textfields import encode_base64
 from evidence_vault.core.tiles import TileNodeReader
 from evidence_vault.core.tlog_proof import TlogProof, encode_tlog_proof

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from anchors.values import value
 from evidence_vault.core.canonical import as_text
 from evidence_vault.core.events import Event, Subject, parse_event
-from evidence_vault.core.notes import VerifierKey, parse_vkey
+from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.errors import IntegrityError
 from evidence_vault.store.queries import cosignatures, events, log
 

@@ -7,7 +7,7 @@ origin and the class of the log are fixed for ever.
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.record import Draft, EventActor, append_event
 from evidence_vault.pipeline.vault import Vault

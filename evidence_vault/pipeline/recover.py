@@ -25,7 +25,8 @@ from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.events import parse_leaf_entry
 from evidence_vault.core.merkle import Frontier, leaf_hash, root_hash
-from evidence_vault.core.notes import Unverified, parse_note, parse_signatures, parse_vkey, verify_signatures
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import Unverified, parse_note, parse_signatures, verify_signatures
 from evidence_vault.core.tiles import WIDTH, Tile, TileNodeReader, parse_entries, width_at
 from evidence_vault.errors import EvidenceError, FormatError, IntegrityError, ReadOnly
 from evidence_vault.pipeline.audit import write_audit_line

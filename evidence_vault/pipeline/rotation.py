@@ -18,7 +18,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from anchors.values import value
-from evidence_vault.core.notes import SignatureType, VerifierKey, encode_vkey, verifier_key
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, verifier_key
 from evidence_vault.core.receipt import receipt_key_name
 from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys

@@ -11,7 +11,8 @@ from typing import Literal
 from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import open_checkpoint
-from evidence_vault.core.notes import Verified, VerifierKey, parse_signatures
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.notes import Verified, parse_signatures
 from evidence_vault.errors import EvidenceError, IntegrityError
 from evidence_vault.pipeline.log_keys import log_keys, named_keys
 from evidence_vault.pipeline.publish import published_head

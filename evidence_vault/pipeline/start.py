@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
 from anchors.values import value
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
 from evidence_vault.pipeline.log_keys import signing_keys
 from evidence_vault.pipeline.sequence import stored_frontier

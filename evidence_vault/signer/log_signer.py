@@ -28,16 +28,8 @@ from evidence_vault.core.canonical import encode_canonical, parse_canonical
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.merkle import EMPTY_ROOT
 from evidence_vault.core.names import ORIGIN, SHA256
-from evidence_vault.core.notes import (
-    Note,
-    NoteSignature,
-    SignatureType,
-    VerifierKey,
-    encode_note,
-    encode_vkey,
-    sign_note,
-    verifier_key,
-)
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, verifier_key
+from evidence_vault.core.notes import Note, NoteSignature, encode_note, sign_note
 from evidence_vault.core.shapes import Integer, OneOf, Record
 from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError, FormatError, IntegrityError, ReadOnly

@@ -5,7 +5,8 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence_vault.core.events import Event
-from evidence_vault.core.notes import SignatureType, VerifierKey, sign_note, verifier_key
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, verifier_key
+from evidence_vault.core.notes import sign_note
 from evidence_vault.core.receipt import encode_receipt, encode_receipt_text, receipt_key_name
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
-from evidence_vault.core.notes import SignatureType, VerifierKey
+from evidence_vault.core.note_keys import COSIGNER_TYPES, SignatureType, VerifierKey
 from evidence_vault.errors import FormatError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _check_witnesses(witnesses: Mapping[str, VerifierKey], log_keys: Iterable[Ve
     taken = {key.public_key for key in log_keys}
     for number, (name, key) in enumerate(witnesses.items()):
         place = f"witness[{number}]"
-        if key.type is SignatureType.ED25519:
+        if key.type not in COSIGNER_TYPES:
             raise FormatError(f"{place}.vkey", "a key of the type 0x04 or 0x06", f"{key.type:#04x}")
         if key.public_key in taken:
             raise FormatError(place, "a name and a key that stand nowhere else", name)

@@ -43,7 +43,7 @@ from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
 from anchors.values import field, value
 from evidence_vault.core.canonical import Json, as_list
-from evidence_vault.core.notes import VerifierKey, parse_vkey
+from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.conflicts import refuse_conflicts
 from evidence_vault.verify.parts import parse_pem_chain

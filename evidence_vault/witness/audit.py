@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anchors.base import TreeHead
-from evidence_vault.core.notes import VerifierKey
+from evidence_vault.core.note_keys import VerifierKey
 from evidence_vault.errors import FormatError, UnavailableError, VerificationError
 from evidence_vault.mirror.evidence import LogMisbehaved
 from evidence_vault.mirror.folder import MirrorFolder

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_bytes
 
-from evidence_vault.core.notes import SignatureType, VerifierKey, encode_vkey, parse_vkey, verifier_key
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, parse_vkey, verifier_key
 from evidence_vault.core.tlog_witness import origin_name
 from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError, FormatError

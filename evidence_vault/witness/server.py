@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tlog_witness import MAX_REQUEST_BYTES, PATH
 from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.witness.witness import TEXT, Witness

@@ -29,16 +29,14 @@ from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import Checkpoint, parse_checkpoint
 from evidence_vault.core.merkle import EMPTY_ROOT, verify_consistency
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, verifier_key
 from evidence_vault.core.notes import (
     Note,
     NoteSignature,
-    SignatureType,
     Verified,
-    VerifierKey,
     cosign,
     encode_note,
     encode_signatures,
-    verifier_key,
     verify_note,
 )
 from evidence_vault.core.tlog_witness import (

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.merkle import root_hash
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import Tile, TileNodeReader
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.verify.trust import parse_policy

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.cli.main import main
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.workers.runner import advance_log
 from tests.pipeline.vaults import new_vault, reopened
 

@@ -14,7 +14,8 @@ from evidence_vault.core.checkpoint import (
     parse_checkpoint,
 )
 from evidence_vault.core.merkle import EMPTY_ROOT
-from evidence_vault.core.notes import Note, Unverified, Verified, encode_note, parse_vkey
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import Note, Unverified, Verified, encode_note
 from evidence_vault.errors import FormatError, VerificationError
 
 ROOT = "Wqx3HImawpLnS/Gv4ubjAvi1WIOy0b8Ze0amvqbavKk="

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.events import Event, encode_event, first_slot
-from evidence_vault.core.notes import SignatureType, VerifierKey, sign_note, verifier_key
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, verifier_key
+from evidence_vault.core.notes import sign_note
 from evidence_vault.core.receipt import (
     Receipt,
     encode_receipt,

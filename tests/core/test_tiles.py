@@ -16,7 +16,8 @@ from evidence_vault.core.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from evidence_vault.core.notes import Verified, parse_vkey
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import Verified
 from evidence_vault.core.tiles import (
     Tile,
     TileNodeReader,

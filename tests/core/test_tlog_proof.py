@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from evidence_vault.core import tlog_proof as module
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.merkle import leaf_hash, verify_inclusion
-from evidence_vault.core.notes import Verified, parse_vkey
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import Verified
 from evidence_vault.core.tlog_proof import (
     HEADER,
     MAX_PROOF_BYTES,

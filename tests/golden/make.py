@@ -12,16 +12,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from evidence_vault.core.notes import (
-    NoteSignature,
-    SignatureType,
-    cosign,
-    encode_signatures,
-    encode_vkey,
-    parse_note,
-    sign_note,
-    verifier_key,
-)
+from evidence_vault.core.note_keys import SignatureType, encode_vkey, verifier_key
+from evidence_vault.core.notes import NoteSignature, cosign, encode_signatures, parse_note, sign_note
 from tests.verify.asking import write_policy
 from tests.verify.handmade import LOG, Keys, Vault, good_vault
 from tests.verify.outside import derive

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier, leaf_hash
-from evidence_vault.core.notes import Note, SignatureType, encode_note, sign_note, verifier_key
+from evidence_vault.core.note_keys import SignatureType, verifier_key
+from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.core.tiles import Tile, build_entry_bundles, build_tiles
 from evidence_vault.mirror.folder import MirrorFolder
 

@@ -7,7 +7,7 @@ import pytest
 
 from evidence_vault.cli.main import main
 from evidence_vault.core.events import encode_leaf_entry, first_slot
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.receipt import Receipt, parse_receipt
 from evidence_vault.errors import VerificationError
 from evidence_vault.mirror.promise import Promise, check_promise

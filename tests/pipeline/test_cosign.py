@@ -12,14 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from anchors.base import HttpReply
 from evidence_vault.core.checkpoint import open_checkpoint
-from evidence_vault.core.notes import (
-    Verified,
-    VerifierKey,
-    cosign,
-    encode_signatures,
-    encode_vkey,
-    parse_note,
-)
+from evidence_vault.core.note_keys import VerifierKey, encode_vkey
+from evidence_vault.core.notes import Verified, cosign, encode_signatures, parse_note
 from evidence_vault.core.tlog_witness import parse_request
 from evidence_vault.errors import EvidenceError, ReadOnly, UnavailableError, VerificationError
 from evidence_vault.pipeline.cosign import ask_witness, compare_with_witness, witness_states

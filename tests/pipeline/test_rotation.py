@@ -8,7 +8,8 @@ import pytest
 
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.events import Subject
-from evidence_vault.core.notes import Verified, VerifierKey, encode_vkey, verify_signatures
+from evidence_vault.core.note_keys import VerifierKey, encode_vkey
+from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
 from evidence_vault.errors import ConfigError, ReadOnly
 from evidence_vault.pipeline import rotation

@@ -42,7 +42,8 @@ from evidence_vault.core.events import (
 )
 from evidence_vault.core.merkle import leaf_hash, node_hash, prove_consistency, prove_inclusion, root_hash
 from evidence_vault.core.names import Prefix, encode_id, encode_time
-from evidence_vault.core.notes import Note, SignatureType, encode_note, encode_vkey, sign_note, verifier_key
+from evidence_vault.core.note_keys import SignatureType, encode_vkey, verifier_key
+from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.core.textfields import encode_base64
 from evidence_vault.core.tlog_proof import TlogProof, encode_tlog_proof
 from evidence_vault.core.zipform import ZipMember, write_zip

@@ -11,15 +11,8 @@ from anchors.ethereum.headers import HeadersFile, HeaderSource, SourcedBlock
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.events import Subject
-from evidence_vault.core.notes import (
-    SignatureType,
-    cosign,
-    encode_signatures,
-    encode_vkey,
-    parse_note,
-    sign_note,
-    verifier_key,
-)
+from evidence_vault.core.note_keys import SignatureType, encode_vkey, verifier_key
+from evidence_vault.core.notes import cosign, encode_signatures, parse_note, sign_note
 from evidence_vault.errors import ConfigError
 from evidence_vault.verify.report import Verdict
 from tests.verify.asking import ask, flaws, outcome, policy_of

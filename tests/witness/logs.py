@@ -8,14 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from anchors.base import TreeHead
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
-from evidence_vault.core.notes import (
-    Note,
-    SignatureType,
-    VerifierKey,
-    encode_note,
-    sign_note,
-    verifier_key,
-)
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, verifier_key
+from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.core.tlog_witness import encode_request
 from evidence_vault.witness.folder import open_witness
 from evidence_vault.witness.witness import Audit, WatchedLog, Witness

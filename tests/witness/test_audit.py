@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.core.merkle import prove_consistency
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import TileNodeReader
 from evidence_vault.core.tlog_witness import encode_request
 from evidence_vault.errors import ConfigError, UnavailableError

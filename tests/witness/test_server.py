@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from evidence_vault.core.notes import encode_vkey
+from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tlog_witness import MAX_REQUEST_BYTES, origin_name
 from evidence_vault.errors import IntegrityError, StorageFull
 from evidence_vault.witness import server

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from evidence_vault.core.checkpoint import open_checkpoint
-from evidence_vault.core.notes import Verified, parse_vkey
+from evidence_vault.core.note_keys import parse_vkey
+from evidence_vault.core.notes import Verified
 from evidence_vault.core.tlog_witness import origin_name
 from tests.service.driving import EVIDENCE_VAULT, answers, command, free_port, served, wait_for
 

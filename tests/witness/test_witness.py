@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchors.base import TreeHead
-from evidence_vault.core.notes import (
-    Verified,
-    encode_vkey,
-    parse_note,
-    parse_signatures,
-    verify_note,
-    verify_signatures,
-)
+from evidence_vault.core.note_keys import encode_vkey
+from evidence_vault.core.notes import Verified, parse_note, parse_signatures, verify_note, verify_signatures
 from evidence_vault.core.tlog_witness import SIZE_TYPE, encode_request, origin_name
 from evidence_vault.errors import ConfigError, IntegrityError, UnavailableError, VerificationError
 from evidence_vault.witness.guard import Cosigned, Guard

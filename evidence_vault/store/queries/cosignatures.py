@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from evidence_vault.core.notes import NoteSignature, VerifiedSignature, VerifierKey
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.notes import NoteSignature, VerifiedSignature
 from evidence_vault.store.columns import table
 from evidence_vault.store.cosignatures import Cosignature
 from evidence_vault.store.models import Checkpoint

@@ -17,14 +17,8 @@ from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_text
 from evidence_vault.core.events import Event, Subject
-from evidence_vault.core.notes import (
-    SignatureType,
-    Verified,
-    VerifierKey,
-    encode_vkey,
-    parse_vkey,
-    verify_signatures,
-)
+from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, parse_vkey
+from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import Position
