@@ -1,0 +1,57 @@
+"""A group of deposits: each gets the answer that it would get alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from anchors.values import replace
+from evidence_vault.errors import Conflict, IntegrityError
+from evidence_vault.pipeline.commit import DepositTicket, commit_group
+from evidence_vault.pipeline.deposit import submit_content
+from evidence_vault.pipeline.groups import Ticket
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.wishes import Wish
+from tests.pipeline.vaults import OWNER, new_vault
+
+
+def gathered(vault: Vault, *wishes: tuple[bytes, str | None]) -> list[DepositTicket]:
+    """Hand these in as one group, not committed yet."""
+    vault.groups._is_running = True  # nothing begins by itself
+    made = [
+        submit_content(vault, Wish(actor=OWNER, idempotency_key=key), content, tell=lambda _: None)
+        for content, key in wishes
+    ]
+    vault.groups._waiting.clear()
+    return made
+
+
+def committed(vault: Vault, tickets: Sequence[Ticket[object]]) -> None:
+    while tickets:
+        tickets = commit_group(vault, tickets)  # type: ignore[arg-type, assignment]
+
+
+def test_group_of_new_repeated_and_contradicting_deposits_answers_each_as_if_alone(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    a, a_again, a_other, b, without = gathered(
+        vault, (b"a", "k"), (b"a", "k"), (b"other", "k"), (b"b", "l"), (b"a", None)
+    )
+    committed(vault, [a, a_again, a_other, b, without])
+    assert not a.result().replayed
+    assert (a_again.result().item_id, a_again.result().replayed) == (a.result().item_id, True)
+    with pytest.raises(Conflict):
+        a_other.result()
+    assert len({a.result().item_id, b.result().item_id, without.result().item_id}) == 3
+
+
+def test_group_with_one_that_the_database_refuses_keeps_all_others(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    [first] = gathered(vault, (b"1", "x"))
+    committed(vault, [first])
+    fresh, again = gathered(vault, (b"4", "n"), (b"5", "m"))
+    again.ready = replace(first.ready, binding=None)  # the same item, event and slot once more
+    committed(vault, [fresh, again])
+    assert not fresh.result().replayed
+    with pytest.raises(IntegrityError):
+        again.result()
+    assert b"".join(vault.blobs.chunks(fresh.result().item_id)) == b"4"
