@@ -9,6 +9,7 @@ from anchors.values import replace
 from evidence_vault.errors import Conflict, IntegrityError
 from evidence_vault.pipeline.commit import DepositTicket, commit_group
 from evidence_vault.pipeline.deposit import submit_content
+from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.groups import Ticket
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
@@ -26,9 +27,9 @@ def gathered(vault: Vault, *wishes: tuple[bytes, str | None]) -> list[DepositTic
     return made
 
 
-def committed(vault: Vault, tickets: Sequence[Ticket[object]]) -> None:
+def committed(vault: Vault, tickets: Sequence[Ticket[Deposited]]) -> None:
     while tickets:
-        tickets = commit_group(vault, tickets)  # type: ignore[arg-type, assignment]
+        tickets = commit_group(vault, tickets)
 
 
 def test_group_of_new_repeated_and_contradicting_deposits_answers_each_as_if_alone(tmp_path: Path) -> None:
