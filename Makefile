@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format requirements clean
+.PHONY: demo test check bench soak format requirements clean
 demo: $(READY)          ## run the main job on real input, in .demo/
 	$(BIN)/evidence-vault demo .demo
 
@@ -13,6 +13,9 @@ test: check             ## the checks, then all tests
 
 bench: $(READY)         ## measure, beside floors and peers; writes bench/results/latest.json
 	$(BIN)/python -m bench
+
+soak: $(READY)          ## deposit while the vault is killed 200 times; nothing may be lost (SOAK=--postgres)
+	$(BIN)/python -m tests.soak $(SOAK)
 
 check: $(READY)         ## style, types, import contracts, the rules of the house
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
