@@ -219,6 +219,8 @@ def _read_small(response: http.client.HTTPResponse) -> Answer:
     body = response.read(MAX_JSON_BYTES + 1)
     if len(body) > MAX_JSON_BYTES:
         raise UnavailableError("vault", "its answer is too long")
+    if response.length:  # http.client gives what there is, and says nothing
+        raise UnavailableError("vault", "its answer broke off")
     answer = Answer(
         status=response.status,
         headers={name.lower(): value for name, value in response.getheaders()},
