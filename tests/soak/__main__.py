@@ -58,7 +58,7 @@ def soak(folder: Path, *, kills: int, clients: int, seed: int) -> int:
         for number in range(1, kills + 1):
             if chance.random() < 0.9:  # else killed while it starts
                 server.wait_until_it_listens()
-            time.sleep(chance.uniform(0.0, 1.5))
+            time.sleep(chance.uniform(0.0, 1.0))
             server.kill()
             server.start()
             if number % 20 == 0:
