@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.rows import Row, save_rows, table
 
 PARTS: Mapping[str, str] = {
+    "upload": "bench.upload",
     "sequence": "bench.sequencing",
     "verify": "bench.verifying",
     "proofs": "bench.proofs",

@@ -31,9 +31,10 @@ HERE = Path(__file__).parent
 
 @value
 class ServedVault:
-    """A vault that listens, and a token that may deposit."""
+    """A vault that listens, the process it does so in, and a token that may deposit."""
 
     port: int
+    pid: int
     token: str
     home: Path
 
@@ -74,8 +75,8 @@ def served_vault(
         port=port,
         environment=environment,
         slow_fsync_us=slow_fsync_us,
-    ):
-        yield ServedVault(port=port, token=token, home=home)
+    ) as process:
+        yield ServedVault(port=port, pid=process.pid, token=token, home=home)
 
 
 @contextlib.contextmanager
@@ -108,7 +109,7 @@ def _running(
     port: int,
     environment: Mapping[str, str] | None = None,
     slow_fsync_us: int = 0,
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     given = {**os.environ, **(environment or {})}
     with contextlib.ExitStack() as stack:
         if slow_fsync_us:
@@ -124,7 +125,7 @@ def _running(
         stack.callback(process.wait, 40)
         stack.callback(process.terminate)
         _wait_until_listening(port, process)
-        yield
+        yield process
 
 
 def _wait_until_listening(port: int, process: subprocess.Popen[bytes], within_s: float = 60.0) -> None:

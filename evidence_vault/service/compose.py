@@ -5,6 +5,8 @@
 At start the store is compared with everything that was ever shown to others; where it disagrees, the vault
 still answers, read-only, and says why. The same code runs every class of vault: what a development vault has
 beside it (an authority and a chain of its own) is reached over HTTP like anybody else's.
+
+What speaks Ethereum takes 40 MB to load: only a vault that has a network, or a chain of its own, loads it.
 """
 
 import logging
@@ -16,10 +18,6 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from anchors.base import HttpClient, Submitter
-from anchors.ethereum.network import GWEI, Network, connect
-from anchors.ethereum.onchain import AnchorContract
-from anchors.ethereum.signer import KeySigner
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace
 from evidence_vault.api.app import create_app
@@ -30,13 +28,9 @@ from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
-from evidence_vault.service.development import development_routes, open_development
 from evidence_vault.settings import Network as NetworkSettings
 from evidence_vault.settings import Settings, TimestampAuthority
-from evidence_vault.signer.keys import load_key
 from evidence_vault.store.home_lock import serving
-from evidence_vault.store.nonces import DatabaseNonceLedger
-from evidence_vault.store.queries import log
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
 from evidence_vault.workers.runner import Runner, Work, timestamp_work
@@ -46,9 +40,6 @@ LOG = logging.getLogger("evidence_vault.service")
 COMPARE_WITHIN_S = 30.0
 """How long the log waits at start for networks to answer: far less than receipts promise, and enough for a
 node that is there."""
-
-BLOCK_TIME_S = 12.0
-"""Between two blocks; a fee is raised after so many of them as the settings' seconds make."""
 
 
 def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
@@ -60,8 +51,7 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     require_current(vault.database)
     http = GuardedClient(permitted=settings.private_endpoints)
     timestamp = {a.name: _authority(settings, a, http, clock) for a in settings.authorities}
-    anchor = {n.name: _network(vault, n, http) for n in settings.networks}
-    return replace(vault, submitters={"timestamp": timestamp, "anchor": anchor})
+    return replace(vault, submitters={"timestamp": timestamp, "anchor": _networks(vault, http)})
 
 
 def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
@@ -76,6 +66,11 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     extra: Sequence[APIRouter] = ()
     close: Callable[[], None] = vault.database.dispose
     if settings.log_class == "development":
+        from evidence_vault.service.development import (  # noqa: PLC0415 - see above: what it loads
+            development_routes,
+            open_development,
+        )
+
         parts = open_development(settings.home, clock)
         extra = (development_routes(parts, clock),)
 
@@ -183,28 +178,6 @@ def check_chain(vault: Vault, network: NetworkSettings) -> bool:
     return True
 
 
-def _compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
-    http = GuardedClient(permitted=vault.settings.private_endpoints)
-    node = connect(_config(network).network, http)
-    size, root_prefix = AnchorContract(
-        node, bytes.fromhex(network.contract), sender_of(vault.settings, network).address
-    ).last_anchor("latest")
-    if size == 0:
-        return None
-    with vault.database.read() as session:
-        ours = log.tree_head_at(session, size)
-    if ours is None:
-        return f"{network.name} holds our anchor of {size} leaves, where this log has not been"
-    if not ours.root_hash.startswith(root_prefix):
-        return f"{network.name} holds our anchor of {size} leaves with another root: two histories"
-    return None
-
-
-def sender_of(settings: Settings, network: NetworkSettings) -> KeySigner:
-    """Return the account that writes this log's anchors on a network. Raises ConfigError."""
-    return KeySigner(load_key(settings.home / "keys" / f"anchor-{network.name}.key"))
-
-
 def _authority(
     settings: Settings, authority: TimestampAuthority, http: HttpClient, clock: Clock
 ) -> Submitter:
@@ -230,26 +203,15 @@ def _roots(settings: Settings, authority: TimestampAuthority) -> tuple[bytes, ..
         raise ConfigError(f"authorities.{authority.name}.roots", str(error)) from None
 
 
-def _network(vault: Vault, network: NetworkSettings, http: HttpClient) -> Submitter:
-    return EthereumSubmitter(
-        _config(network),
-        signer=sender_of(vault.settings, network),
-        nonces=DatabaseNonceLedger(vault.database),
-        http=http,
-    )
+def _networks(vault: Vault, http: HttpClient) -> Mapping[str, Submitter]:
+    if not vault.settings.networks:
+        return {}
+    from evidence_vault.service.networks import submitter_to  # noqa: PLC0415 - see above: what it loads
+
+    return {network.name: submitter_to(vault, network, http) for network in vault.settings.networks}
 
 
-def _config(network: NetworkSettings) -> EthereumConfig:
-    return EthereumConfig(
-        network=Network(
-            chain_id=network.chain_id,
-            genesis_hash=bytes.fromhex(network.genesis),
-            rpc_urls=tuple(url.get_secret_value() for url in network.rpc_urls),
-            max_fee_per_gas_wei=int(network.max_fee_gwei * GWEI),
-            bump_after_blocks=max(1, round(network.raise_fee_after_s / BLOCK_TIME_S)),
-            poll_s=network.poll_s,
-            timeout_s=network.timeout_s,
-        ),
-        contract=bytes.fromhex(network.contract),
-        first_block=network.first_block,
-    )
+def _compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
+    from evidence_vault.service.networks import compare_with_chain  # noqa: PLC0415 - see above: what it loads
+
+    return compare_with_chain(vault, network)

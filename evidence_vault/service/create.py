@@ -18,8 +18,8 @@ from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.opening import open_log
 from evidence_vault.pipeline.vault import Clock, build_vault, system_clock
-from evidence_vault.service.compose import sender_of
 from evidence_vault.service.development import create_development, sender_key_file
+from evidence_vault.service.networks import sender_of
 from evidence_vault.settings import FILE_NAME, Settings, load_settings
 from evidence_vault.signer.keys import create_key
 from evidence_vault.store.queries import actors

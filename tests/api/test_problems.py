@@ -148,6 +148,7 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/exports/{export_id}/bundle", "get"),
         ("/v1/log/checkpoint", "get"),
         ("/v1/log/tile/{path}", "get"),
+        ("/v1/log/vkey", "get"),
         ("/v1/trust.toml", "get"),
         ("/v1/uploads", "options"),
         ("/v1/uploads", "post"),

@@ -1,0 +1,69 @@
+"""The Ethereum networks of a vault: who writes to them, and what they remember of this log."""
+
+from anchors.base import HttpClient, Submitter
+from anchors.ethereum.network import GWEI, Network, connect
+from anchors.ethereum.onchain import AnchorContract
+from anchors.ethereum.signer import KeySigner
+from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.settings import Network as NetworkSettings
+from evidence_vault.settings import Settings
+from evidence_vault.signer.keys import load_key
+from evidence_vault.store.nonces import DatabaseNonceLedger
+from evidence_vault.store.queries import log
+
+BLOCK_TIME_S = 12.0
+"""Between two blocks; a fee is raised after so many of them as the settings' seconds make."""
+
+
+def submitter_to(vault: Vault, network: NetworkSettings, http: HttpClient) -> Submitter:
+    """Return what brings this log's heads to the network. Raises ConfigError."""
+    return EthereumSubmitter(
+        _config(network),
+        signer=sender_of(vault.settings, network),
+        nonces=DatabaseNonceLedger(vault.database),
+        http=http,
+    )
+
+
+def compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
+    """Return why the database is too old or of another history, by the network's last anchor of ours; None if not.
+
+    Raises UnavailableError, ConfigError.
+    """
+    http = GuardedClient(permitted=vault.settings.private_endpoints)
+    node = connect(_config(network).network, http)
+    size, root_prefix = AnchorContract(
+        node, bytes.fromhex(network.contract), sender_of(vault.settings, network).address
+    ).last_anchor("latest")
+    if size == 0:
+        return None
+    with vault.database.read() as session:
+        ours = log.tree_head_at(session, size)
+    if ours is None:
+        return f"{network.name} holds our anchor of {size} leaves, where this log has not been"
+    if not ours.root_hash.startswith(root_prefix):
+        return f"{network.name} holds our anchor of {size} leaves with another root: two histories"
+    return None
+
+
+def sender_of(settings: Settings, network: NetworkSettings) -> KeySigner:
+    """Return the account that writes this log's anchors on a network. Raises ConfigError."""
+    return KeySigner(load_key(settings.home / "keys" / f"anchor-{network.name}.key"))
+
+
+def _config(network: NetworkSettings) -> EthereumConfig:
+    return EthereumConfig(
+        network=Network(
+            chain_id=network.chain_id,
+            genesis_hash=bytes.fromhex(network.genesis),
+            rpc_urls=tuple(url.get_secret_value() for url in network.rpc_urls),
+            max_fee_per_gas_wei=int(network.max_fee_gwei * GWEI),
+            bump_after_blocks=max(1, round(network.raise_fee_after_s / BLOCK_TIME_S)),
+            poll_s=network.poll_s,
+            timeout_s=network.timeout_s,
+        ),
+        contract=bytes.fromhex(network.contract),
+        first_block=network.first_block,
+    )
