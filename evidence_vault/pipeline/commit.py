@@ -8,8 +8,8 @@
     (6) commit            then each is told
 
 Durable after return: everything of each deposit that has its receipt. A crash before the commit means: nobody was
-told anything; after (4) a pack holds records that the database doesn't know, which `unrecorded` finds and nothing
-reads as items. A crash after it means: whoever asks again with the same key gets the same receipt. An error of the
+told anything; after (4) a pack holds records that the database doesn't know and nothing reads as items before
+`recover` has. A crash after it means: whoever asks again with the same key gets the same receipt. An error of the
 commit itself means: nobody knows, each depositor is told so, and nothing that may be theirs is removed.
 """
 

@@ -90,8 +90,11 @@ class Database:
 
 @contextmanager
 def part_of(session: Session) -> Iterator[None]:
-    """A part of a transaction that fails by itself: what it raises undoes the part, and the rest goes on."""
-    with _translated(), session.begin_nested():
+    """A part of a transaction that fails by itself: what it raises undoes the part, and the rest goes on.
+
+    The part is statements; it loads and changes no objects.
+    """
+    with _translated(), session.connection().begin_nested():
         yield
 
 

@@ -8,14 +8,14 @@ no row ──claim──► held until lease_until ──complete──► done:
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Select, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.errors import Conflict, InProgress
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import IdempotencyKey
+from evidence_vault.store.rows import Rows
 
 
 @value
@@ -51,20 +51,12 @@ def claim(
 
     Raises InProgress while another holder's lease runs.
     """
-    row = session.scalar(_select(scope).with_for_update())
-    if row is None:
-        session.execute(
-            insert(table(IdempotencyKey)),
-            {
-                "actor_id": scope.actor_id,
-                "endpoint": scope.endpoint,
-                "key": scope.key,
-                "holder": holder,
-                "lease_until": lease_until,
-                "created_at": now,
-            },
-        )
+    new = (*_place(scope), holder, lease_until, None, None, now)
+    if _NEW.insert(session.connection(), [new]):
         return None
+    row = session.scalar(_select(scope).with_for_update())
+    if row is None:  # it was freed since: whoever held it came to nothing
+        raise InProgress("idempotency key", 1.0)
     if row.item_id is not None and row.request_sha256 is not None:
         return Completed(request_sha256=row.request_sha256, item_id=row.item_id)
     if row.lease_until > now:
@@ -74,12 +66,14 @@ def claim(
     return None
 
 
-_NEW = {
-    name: dialect.insert(table(IdempotencyKey))
-    .on_conflict_do_nothing()
-    .returning(IdempotencyKey.actor_id, IdempotencyKey.endpoint, IdempotencyKey.key)
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+_NEW = Rows(
+    IdempotencyKey,
+    *("actor_id", "endpoint", "key", "holder", "lease_until", "request_sha256", "item_id", "created_at"),
+    returning=("actor_id", "endpoint", "key"),
+    skip_known=True,
+)
+"""Takes keys that nobody ever used; where another transaction is just taking one, it waits for that."""
+
 _HELD = table(IdempotencyKey).c
 _BIND = (
     update(table(IdempotencyKey))
@@ -98,22 +92,10 @@ def bind_new(session: Session, bindings: Sequence[Binding], *, holder: str, now:
     Their items must be there when the transaction is committed. Where another transaction is just taking one of
     the keys, this waits for it: sorted, so that two such groups don't wait for each other.
     """
-    ordered = sorted(bindings, key=lambda one: (one.scope.actor_id, one.scope.endpoint, one.scope.key))
-    taken = session.connection().execute(
-        _NEW[session.get_bind().dialect.name],
-        [
-            {
-                "actor_id": one.scope.actor_id,
-                "endpoint": one.scope.endpoint,
-                "key": one.scope.key,
-                "holder": holder,
-                "lease_until": now,
-                "request_sha256": one.request_sha256,
-                "item_id": one.item_id,
-                "created_at": now,
-            }
-            for one in ordered
-        ],
+    ordered = sorted(bindings, key=lambda one: _place(one.scope))
+    taken = _NEW.insert(
+        session.connection(),
+        [(*_place(one.scope), holder, now, one.request_sha256, one.item_id, now) for one in ordered],
     )
     return {Scope(actor_id=actor_id, endpoint=endpoint, key=key) for actor_id, endpoint, key in taken}
 
@@ -165,6 +147,10 @@ def _update_held(session: Session, scope: Scope, holder: str, values: dict[str, 
     )
     if done.first() is None:
         raise Conflict("idempotency key", "its lease ran out and another request took it")
+
+
+def _place(scope: Scope) -> tuple[str, str, str]:
+    return scope.actor_id, scope.endpoint, scope.key
 
 
 def _select(scope: Scope) -> Select[IdempotencyKey]:
