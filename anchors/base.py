@@ -37,18 +37,6 @@ class Statement:
 
 
 @value
-class AnchorProof:
-    """What an anchor gave us and a bundle carries: named parts, as raw bytes.
-
-    rfc3161: request.tsq, response.tsr, chain.pem, revocation/<n>.crl, revocation/<n>.ocsp.
-    ethereum: proof.json.
-    """
-
-    kind: str
-    parts: Mapping[str, bytes]
-
-
-@value
 class Progress:
     """Where a submission stands: persisted before anything is sent, and enough to go on after a crash.
 
@@ -74,6 +62,20 @@ class Attested:
     accuracy: timedelta
     source: str
     assumptions: tuple[str, ...] = ()
+
+
+@value
+class AnchorProof:
+    """What an anchor gave us and a bundle carries: named parts, as raw bytes.
+
+    rfc3161: request.tsq, response.tsr, chain.pem, revocation/<n>.crl, revocation/<n>.ocsp.
+    ethereum: proof.json. attested: what the submitter's own verification concluded when the proof came, if
+    the kind verifies at once; a verifier never reads it.
+    """
+
+    kind: str
+    parts: Mapping[str, bytes]
+    attested: Attested | None = None
 
 
 @value

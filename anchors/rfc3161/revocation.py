@@ -61,8 +61,8 @@ class RevocationFinding:
 
 
 @value
-class _Status:
-    """What one piece of evidence says about one certificate."""
+class Status:
+    """What one piece of evidence says about one certificate, by its issuer's word."""
 
     revoked_at: datetime | None
     this_update: datetime
@@ -84,7 +84,9 @@ def judge_revocation(
     earliest: tuple[datetime, str] | None = None
     covered = 0
     for certificate, issuer in pairwise(path):
-        statuses = [status for der in evidence if (status := _status(der, certificate, issuer)) is not None]
+        statuses = [
+            status for der in evidence if (status := read_status(der, certificate, issuer)) is not None
+        ]
         for status in statuses:
             if status.revoked_at is not None and (earliest is None or status.revoked_at < earliest[0]):
                 earliest = (status.revoked_at, certificate.subject_text)
@@ -96,7 +98,11 @@ def judge_revocation(
     )
 
 
-def _status(der: bytes, certificate: Certificate, issuer: Certificate) -> _Status | None:
+def read_status(der: bytes, certificate: Certificate, issuer: Certificate) -> Status | None:
+    """What a CRL or an OCSP response says about a certificate; None if nothing that counts. Raises FormatError.
+
+    issuer: the certificate's, on a path that is trusted.
+    """
     if len(der) > MAX_EVIDENCE_BYTES:
         raise FormatError("revocation", f"at most {MAX_EVIDENCE_BYTES} bytes", len(der))
     inside = parse_whole(der, SEQUENCE, "revocation")
@@ -141,7 +147,7 @@ def _load_crl(der: bytes) -> _Crl:
     return _Crl(parsed=parsed, tbs=tbs.encoded, issuer=issuer, algorithm=algorithm, signature=signature)
 
 
-def _crl_status(crl: _Crl, certificate: Certificate, issuer: Certificate) -> _Status | None:
+def _crl_status(crl: _Crl, certificate: Certificate, issuer: Certificate) -> Status | None:
     key_usage = extension_of(issuer, x509.KeyUsage)
     if crl.issuer != certificate.issuer or (key_usage is not None and not key_usage.value.crl_sign):
         return None
@@ -154,7 +160,7 @@ def _crl_status(crl: _Crl, certificate: Certificate, issuer: Certificate) -> _St
             revoked_at = _entry_time(entry)
     except X509_ERRORS as error:
         raise FormatError("CRL.revokedCertificates", "entries (RFC 5280 §5.3)", str(error)) from error
-    return _Status(
+    return Status(
         revoked_at=revoked_at,
         this_update=crl.parsed.last_update_utc,
         next_update=crl.parsed.next_update_utc,
@@ -197,7 +203,7 @@ def _entry_time(entry: x509.RevokedCertificate) -> datetime:
     return min(invalid, entry.revocation_date_utc)
 
 
-def _ocsp_status(der: bytes, inside: Reader, certificate: Certificate, issuer: Certificate) -> _Status | None:
+def _ocsp_status(der: bytes, inside: Reader, certificate: Certificate, issuer: Certificate) -> Status | None:
     response = ocsp.load_der_ocsp_response(der)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return None
@@ -215,7 +221,7 @@ def _ocsp_status(der: bytes, inside: Reader, certificate: Certificate, issuer: C
         if _is_about(single, certificate, issuer):
             if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
                 return None
-            return _Status(
+            return Status(
                 revoked_at=single.revocation_time_utc,
                 this_update=single.this_update_utc,
                 next_update=single.next_update_utc,

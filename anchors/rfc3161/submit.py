@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 
 import rfc3161ng
 
-from anchors.base import AnchorProof, HttpClient, HttpReply, Indeterminate, Progress, Statement
+from anchors.base import AnchorProof, Attested, HttpClient, HttpReply, Indeterminate, Progress, Statement
 from anchors.errors import ConfigError, EvidenceError, FormatError, UnavailableError, VerificationError
 from anchors.rfc3161.certificate import encode_chain, load_certificate
 from anchors.rfc3161.der import encode_oid
@@ -154,6 +154,7 @@ class Rfc3161Submitter:
                 "response.tsr": reply.body,
                 "chain.pem": encode_chain(token.path),
             },
+            attested=Attested(time=token.gen_time, accuracy=token.accuracy, source=token.authority),
         )
 
     def _check_reply(self, reply: HttpReply) -> None:

@@ -73,7 +73,21 @@ EXPORT: Steps = {
 }
 """A bundle being made."""
 
-STEPS: Mapping[str, Steps] = {"timestamp": TIMESTAMP, "anchor": ANCHOR, "export": EXPORT}
+REVOCATION: Steps = {
+    S.READY: frozenset(
+        {S.READY, S.DONE, S.FAILED}
+    ),  # READY again: none yet, or a later list is still to come
+    S.DONE: frozenset({S.READY}),  # READY: another token by this chain
+    S.FAILED: frozenset({S.READY}),  # none was to be had for a long time; the tokens stand without it
+}
+"""Evidence that no certificate of an authority's chain was revoked, for all tokens made under it so far."""
+
+STEPS: Mapping[str, Steps] = {
+    "timestamp": TIMESTAMP,
+    "anchor": ANCHOR,
+    "export": EXPORT,
+    "revocation": REVOCATION,
+}
 """The steps of each kind of job."""
 
 

@@ -20,6 +20,7 @@ from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_readme import Stamp, write_readme
 from evidence_vault.pipeline.log_keys import LOG
+from evidence_vault.pipeline.revocation import evidence_parts
 from evidence_vault.store.models import Event, Item
 from evidence_vault.store.queries import bundles, events, log
 
@@ -148,7 +149,8 @@ def _add_events(
         if row.type in TOKEN_EVENTS:
             folder = layout.timestamp_folder(subject, row.seq)
             proof = events.proof_parts_of(session, row.id)
-            for name, body in proof.items():
+            evidence = evidence_parts(session, proof["chain.pem"])
+            for name, body in {**proof, **evidence}.items():
                 parts[f"{folder}/{name}"] = _part(body)
             if stamped is not None:
                 stamps.append(Stamp(folder=folder, over=stamped, response=proof["response.tsr"]))

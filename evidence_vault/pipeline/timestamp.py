@@ -26,6 +26,7 @@ from evidence_vault.errors import (
     UnavailableError,
 )
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
+from evidence_vault.pipeline.revocation import want_evidence
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, items, jobs, log
 from evidence_vault.store.queries.jobs import Claimed
@@ -107,6 +108,8 @@ def _record_token(
         ),
     )
     events.add_proof_parts(session, recorded.event_id, proof.parts)
+    if proof.attested is not None:
+        want_evidence(session, proof.parts["chain.pem"], proof.attested.time, now=vault.clock())
     jobs.record(session, job, JobState.DONE, now=vault.clock(), run_at=None)
 
 

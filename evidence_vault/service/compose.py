@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
@@ -26,6 +27,7 @@ from evidence_vault.errors import ConfigError, EvidenceError, FormatError
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
+from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
 from evidence_vault.settings import Network as NetworkSettings
@@ -98,8 +100,10 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
 
 def all_work(vault: Vault) -> Mapping[str, Work]:
     """Return the work of a whole vault, by kind of job."""
+    http = GuardedClient(permitted=vault.settings.private_endpoints)
     return {
         **timestamp_work(vault),
+        "revocation": Work(stage=partial(advance_revocation, http=http)),
         "anchor": Work(stage=advance_anchor),
         "export": Work(stage=advance_export),
     }

@@ -6,7 +6,7 @@
              ├─ pending_events              events that the log doesn't hold yet
              └─ leaves ─ tree_heads ─ checkpoints ─ cosignatures
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
-    jobs  paces  exports ─ export_items ─ export_parts    work in the background
+    jobs  paces  revocation_wants  revocation_evidence  exports ─ export_items, export_parts   work in background
     idempotency_keys  uploads  resumable_uploads    requests that may come twice, or stop midway
 
 Generic types and constraints only: SQLite and PostgreSQL hold the same. Queries are in `queries` alone.
@@ -30,9 +30,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
 from evidence_vault.store.cosignatures import Cosignature
+from evidence_vault.store.pace_models import Pace  # noqa: F401 - a part of the schema
+from evidence_vault.store.revocation_models import RevocationEvidence
 from evidence_vault.store.upload_models import ResumableUpload  # noqa: F401 - a part of the schema
 
-APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", Cosignature.__tablename__)
+APPEND_ONLY = (
+    "events",
+    "leaves",
+    "tree_heads",
+    "proof_parts",
+    Cosignature.__tablename__,
+    RevocationEvidence.__tablename__,
+)
 """Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
 the one from unpublished to published."""
 
@@ -252,14 +261,6 @@ class Job(Base):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class Pace(Base):
-    """When a target may next be asked, over all workers: public authorities block whoever is hasty."""
-
-    __tablename__ = "paces"
-    target: Mapped[str] = mapped_column(String(64), primary_key=True)
-    free_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Export(Base):

@@ -150,6 +150,14 @@ FINDING: Mapping[str, Text] = {
         "{authority}于{time}见证了检查点（{group}，{tsa_class}）",
         "{authority} stamped the checkpoint at {time} ({group}, {tsa_class})",
     ),
+    "token.not-revoked": Text(
+        "所附吊销证据显示：在{time}，{authority}的证书未被吊销",
+        "The revocation evidence carried shows no certificate of {authority} revoked at {time}",
+    ),
+    "token.revocation-unknown": Text(
+        "未附覆盖{authority}在{time}的全部证书的吊销证据",
+        "No revocation evidence carried covers all certificates of {authority} at {time}",
+    ),
     "token.open": Text("时间戳不能确认：{reason}（{sub}）", "The token can't be confirmed: {reason} ({sub})"),
     "token.missing": Text("缺少记录过的时间戳", "A recorded token is missing"),
     "token.unrecorded": Text("没有事件记录过此时间戳", "No event recorded this token"),

@@ -13,7 +13,7 @@ depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", "cosignatures")
+APPEND_ONLY = ("events", "leaves", "tree_heads", "proof_parts", "cosignatures", "revocation_evidence")
 
 CHECKPOINT_MAY_CHANGE = (
     "OLD.published_at IS NULL AND NEW.published_at IS NOT NULL AND NEW.size = OLD.size "
@@ -126,9 +126,38 @@ def _create_tables() -> None:
     op.create_index("ix_jobs_kind_checkpoint_size", "jobs", ["kind", "checkpoint_size"], unique=False)
     op.create_index("ix_jobs_kind_run_at", "jobs", ["kind", "run_at"], unique=False)
     op.create_table(
+        "revocation_wants",
+        sa.Column("chain_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("wanted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(chain_sha256) = 32", name=op.f("ck_revocation_wants_chain_sha256_length")),
+        sa.PrimaryKeyConstraint("chain_sha256", name="pk_revocation_wants"),
+    )
+    op.create_table(
+        "revocation_evidence",
+        sa.Column("certificate_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=4), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_update", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(certificate_sha256) = 32", name=op.f("ck_revocation_evidence_certificate_sha256_length")
+        ),
+        sa.CheckConstraint("length(sha256) = 32", name=op.f("ck_revocation_evidence_sha256_length")),
+        sa.CheckConstraint("kind IN ('crl', 'ocsp')", name=op.f("ck_revocation_evidence_kind")),
+        sa.PrimaryKeyConstraint("certificate_sha256", "sha256", name="pk_revocation_evidence"),
+    )
+    op.create_table(
         "paces",
         sa.Column("target", sa.String(length=64), nullable=False),
         sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("clock_offset_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_paces_failures_from_zero")),
         sa.PrimaryKeyConstraint("target", name="pk_paces"),
     )
     op.create_table(

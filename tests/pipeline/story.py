@@ -6,6 +6,7 @@ The stages are driven by hand with a clock that the test moves, so every run tel
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,18 @@ class Story:
         return spool_path(self.vault, bundle_id)
 
 
-def begin_story(home: Path, *, log_class: str = "development") -> Story:
+MakeTsa = Callable[[Path, datetime], DevelopmentTsa]
+
+
+def begin_story(
+    home: Path, *, log_class: str = "development", make_tsa: MakeTsa = DevelopmentTsa.create
+) -> Story:
     """Open a vault with two authorities of two groups, and a contract on a chain of its own."""
     clock, wires = SetClock(), Wires()
-    authorities = [_authority(home, name, clock, wires, log_class) for name in ("one", "two")]
+    authorities = [
+        _authority(home, name, clock, wires, log_class=log_class, make_tsa=make_tsa)
+        for name in ("one", "two")
+    ]
     chain = DevelopmentChain.open(home / "chain", clock)
     wires.answer[CHAIN_URL] = chain.handle
     network, sender, submitter = _network(home, clock, wires, log_class)
@@ -143,11 +152,11 @@ def begin_story(home: Path, *, log_class: str = "development") -> Story:
 
 
 def _authority(
-    home: Path, name: str, clock: SetClock, wires: Wires, log_class: str
+    home: Path, name: str, clock: SetClock, wires: Wires, *, log_class: str, make_tsa: MakeTsa
 ) -> tuple[TimestampAuthority, Rfc3161Submitter]:
     folder = home / f"tsa-{name}"
     folder.mkdir(parents=True)
-    tsa = DevelopmentTsa.create(folder, clock())
+    tsa = make_tsa(folder, clock())
     url = f"http://{name}.example/tsr"
     wires.answer[url] = lambda request: tsa.respond(request, clock())
     roots = parse_pem_chain(tsa.root_pem.encode(), place=name)

@@ -1,6 +1,7 @@
 """Export: from deposits to a bundle that our verifier, and other people's tools, accept."""
 
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from evidence_vault.verify.report import Report, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from evidence_vault.workers.runner import advance_one
+from tests.conftest import absent
 from tests.pipeline.story import OWNER_ACCESS, Story, begin_story
 from tests.pipeline.vaults import OWNER, deposit, new_vault
 
@@ -113,14 +115,41 @@ def test_bundle_is_accepted_by_bagit_sha256sum_and_openssl(
     )
     for listing in ("manifest-sha256.txt", "tagmanifest-sha256.txt", "proof/parts.txt"):
         subprocess.run(["sha256sum", "-c", "--quiet", listing], cwd=folder, check=True, capture_output=True)
-    # The README's own lines, run as they stand there.
-    readme = (folder / "README.txt").read_text("utf-8").replace("\\\n", " ")
-    lines = [line.strip() for line in readme.splitlines() if line.strip().startswith("openssl ts")]
+    lines = openssl_lines(folder)
     assert len(lines) == len(list(folder.glob("proof/timestamps/*/*/response.tsr")))
     for line in lines:
         done = subprocess.run(line, shell=True, cwd=folder, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "Verification: OK" in done.stdout + done.stderr
+
+
+def openssl_lines(folder: Path) -> list[str]:
+    """The README's own lines, to be run as they stand there."""
+    readme = (folder / "README.txt").read_text("utf-8").replace("\\\n", " ")
+    return [line.strip() for line in readme.splitlines() if line.strip().startswith("openssl ts")]
+
+
+def test_readme_lines_verify_tokens_with_the_clock_forty_years_ahead(
+    told: tuple[Story, list[str], str], tmp_path: Path
+) -> None:
+    if shutil.which("faketime") is None:
+        absent("no faketime on this machine (apt-get install faketime)")
+    story, _, bundle = told
+    with zipfile.ZipFile(story.bundle(bundle)) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / f"ev-{bundle}"
+    line = openssl_lines(folder)[0]
+    for said, expected in ((line, 0), (re.sub(r"-attime \d+", "", line), 1)):
+        done = subprocess.run(
+            ["faketime", "+40 years", "sh", "-c", said],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        # Without its -attime the same line fails: the clock is really ahead, and the certificates have ended.
+        assert done.returncode == expected, done.stdout + done.stderr
+        assert ("has expired" in done.stdout + done.stderr) == bool(expected)
 
 
 @pytest.mark.db

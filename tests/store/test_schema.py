@@ -19,6 +19,8 @@ from evidence_vault.pipeline.sequence import sequence
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import models
 from evidence_vault.store.columns import Base
+from evidence_vault.store.pace_models import Pace
+from evidence_vault.store.queries.revocation import add_evidence
 from evidence_vault.store.schema import require_current, upgrade
 from evidence_vault.store.session import Database
 from evidence_vault.workers.runner import run_once, timestamp_work
@@ -35,6 +37,18 @@ def vault(tmp_path: Path) -> Vault:
     deposit(vault)
     rotate_key(vault, "log")
     run_once(vault, timestamp_work(vault))
+    with vault.database.write() as session:
+        now, digest = vault.clock(), bytes(32)
+        add_evidence(
+            session,
+            digest,
+            sha256=digest,
+            kind="crl",
+            body=b"0",
+            this_update=now,
+            next_update=None,
+            fetched_at=now,
+        )
     return vault
 
 
@@ -136,7 +150,12 @@ def test_require_current_names_the_command_that_helps(database: Database) -> Non
 
 @pytest.mark.parametrize("table", models.APPEND_ONLY)
 def test_append_only_tables_refuse_update_delete_and_truncate(vault: Vault, engine: str, table: str) -> None:
-    column = {"events": "type", "leaves": "event_id", "tree_heads": "epoch"}.get(table, "name")
+    column = {
+        "events": "type",
+        "leaves": "event_id",
+        "tree_heads": "epoch",
+        "revocation_evidence": "kind",
+    }.get(table, "name")
     statements = [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"]
     if engine == "postgresql":
         replica = "SET LOCAL session_replication_role = replica; "
@@ -206,7 +225,7 @@ def test_naive_times_are_refused_and_aware_ones_come_back_aware(vault: Vault) ->
         assert event.at.tzinfo is UTC
     naive = datetime(2026, 1, 1)  # noqa: DTZ001 - on purpose
     with pytest.raises(StatementError), vault.database.write() as session:
-        session.add(models.Pace(target="x", free_at=naive))
+        session.add(Pace(target="x", free_at=naive))
 
 
 def _write(database: Database, *statements: str) -> None:

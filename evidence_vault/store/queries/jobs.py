@@ -12,7 +12,8 @@ from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState, check_step
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Job, Pace
+from evidence_vault.store.models import Job
+from evidence_vault.store.pace_models import Pace
 
 MAX_ERROR_CHARS = 2000
 """What of an error's text is kept with the job."""
@@ -170,11 +171,31 @@ def release_leases(session: Session, owner_prefix: str) -> None:
     )
 
 
+def wake(session: Session, kind: str, subject: Subject, target: str, *, at: datetime) -> None:
+    """Have a job done again that may have ended, or for the first time. One that is under way stays as it is."""
+    job = session.scalar(
+        select(Job)
+        .where(
+            Job.kind == kind,
+            Job.subject_kind == subject.kind,
+            Job.subject_id == subject.id,
+            Job.target == target,
+        )
+        .execution_options(populate_existing=True)
+    )
+    if job is None:
+        add_jobs(session, kind, subject, [target], at=at)
+    elif job.run_at is None:
+        check_step(kind, JobState(job.state), JobState.READY)
+        job.state, job.run_at, job.done_at, job.tries = JobState.READY.value, at, None, 0
+        session.flush()
+
+
 def take_turn(session: Session, target: str, *, now: datetime, interval: timedelta) -> datetime | None:
     """Return None and book the next turn if the target may be asked now; else when it will be free."""
     pace = session.get(Pace, target, with_for_update=True)
     if pace is None:
-        session.execute(insert(table(Pace)), {"target": target, "free_at": now + interval})
+        session.execute(insert(table(Pace)), {"target": target, "free_at": now + interval, "failures": 0})
         return None
     if pace.free_at > now:
         return pace.free_at

@@ -154,6 +154,14 @@ def _good(
             tsa_class=fact.token.tsa_class,
             time=encode_time(fact.token.gen_time),
         )
+        findings.remark(
+            ROW,
+            "token.not-revoked" if fact.token.revocation_checked else "token.revocation-unknown",
+            layout.timestamp_folder(*fact.position),
+            item=_item(fact.position[0]),
+            authority=fact.token.authority,
+            time=encode_time(fact.token.gen_time),
+        )
     for fact in waiting:
         why = fact.token.why_not_good(at)
         findings.open(
