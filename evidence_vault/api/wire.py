@@ -1,49 +1,85 @@
-"""The way of a long body from the socket to its request: around the HTTP parser, not through it.
+"""The way from the socket to the request: llhttp reads heads and framing, a body is handed on as it came.
 
-h11 reads heads, framing and the ends of bodies, strictly. But a body of known length has no framing inside, and
-h11 and uvicorn copy every byte of it four times, on the one thread that serves everybody: 2 s for each GiB where
-the hash takes 0.7 s. So a piece that surely lies inside such a body, its last byte not included, goes to the
-request as it came, and h11 only learns that it has passed.
+uvicorn's protocol around llhttp trusts a proxy with three things that here are seen to:
 
-That asks h11 for two things it doesn't promise: where it keeps the count, and the bytes it hasn't read yet. Where
-they are not found, all goes through h11, which is slower and as right (a test sees that they are found).
+    limits    a head, trailers, or anything else that is held back for its end is bounded
+    Host      exactly one in HTTP/1.1 (RFC 9112 §3.2)
+    trailers  never become header fields: what was decided by the head stays decided (RFC 9110 §6.5.1)
+
+llhttp refuses by itself what two readers may read differently: Content-Length beside Transfer-Encoding or twice, a
+space before a colon, a bare LF, folded lines (the tests say so). Every refusal is a 400, and the connection ends.
 """
 
 import ctypes
-from typing import Any
 
-import h11
-from h11._readers import ContentLengthReader
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of address and fields of one request, its trailers included. A file name of 1 kB takes 3 kB; the rest is room
+for proxies' fields."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 HEAP_BLOCK_BYTES = 32 << 20
 """Blocks up to this size come from the heap."""
 
 
-class LongBodyProtocol(H11Protocol):
-    """HTTP/1.1 as h11 reads it, with a short way for the inside of long bodies."""
+class StrictProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with limits."""
+
+    _seen = 0
+    """Bytes of head and trailers that the parser has told of, of this request."""
+    _silent = 0
+    """Bytes since it last told anything: what it may be holding back."""
+    _has_head = False
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket gave."""
-        if not self._passes(data):
-            super().data_received(data)
+        self._silent += len(data)
+        super().data_received(data)
+        if self._silent - len(data) > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Too long a head.")
 
-    def _passes(self, data: bytes) -> bool:
-        """Hand `data` to the request if it lies inside a body of known length; whether it did."""
-        connection: Any = self.conn
-        reader, unread = getattr(connection, "_reader", None), getattr(connection, "_receive_buffer", b"?")
-        if not isinstance(reader, ContentLengthReader) or len(data) >= reader._remaining or unread:
-            return False
-        reader._remaining -= len(data)
-        if self.conn.our_state is not h11.DONE:  # else it was answered already, and nobody reads this
-            request: Any = self.cycle
-            request.body = request.body + data if request.body else data
-            if len(request.body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()
-            request.message_event.set()
-        return True
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._seen, self._silent, self._has_head = 0, 0, False
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the address came."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field came, of the head or behind the body."""
+        self._count(len(name) + len(value) + 4)
+        if not self._has_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole. What is raised here, the parser takes for a bad request."""
+        self._has_head, self._silent = True, 0
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            raise ValueError("one Host")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body came: it goes to the request without being copied, if that has room for it."""
+        self._silent = 0
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = body if not cycle.body else cycle.body + body  # type: ignore[assignment]  # it takes bytes
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def _count(self, length: int) -> None:
+        self._silent = 0
+        self._seen += length
+        if self._seen > MAX_HEAD_BYTES:
+            raise ValueError("too long a head")
 
 
 def keep_read_buffers() -> None:

@@ -9,16 +9,13 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from evidence_vault.api.wire import LongBodyProtocol, keep_read_buffers
+from evidence_vault.api.wire import StrictProtocol, keep_read_buffers
 from evidence_vault.service.compose import serve_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
 
 GRACE_S = 20
 """A request under way gets so long to end; what it doesn't end was never acknowledged."""
-
-MAX_HEADER_BYTES = 64 * 1024
-"""A file name of 1 kB takes 3 kB; the rest is room for proxies' fields."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +53,6 @@ def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
         proxy_headers=False,
         lifespan="on",
         ws="none",
-        http=LongBodyProtocol,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http=StrictProtocol,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from evidence_vault.api.app import create_app
-from evidence_vault.api.wire import LongBodyProtocol
+from evidence_vault.api.wire import StrictProtocol
 from evidence_vault.pipeline.vault import Vault
 from tests.api.conftest import Bearer
 from tests.api.test_deposits import assert_nothing_kept
@@ -24,7 +24,7 @@ def port(vault: Vault) -> Iterator[int]:
     """A served vault."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            create_app(vault), log_config=None, access_log=False, http=LongBodyProtocol, ws="none"
+            create_app(vault), log_config=None, access_log=False, http=StrictProtocol, ws="none"
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
