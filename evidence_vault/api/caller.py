@@ -28,7 +28,7 @@ REMEMBERED_S = 60.0
 MAX_REMEMBERED = 10_000
 """Tokens remembered; when there are more, all are looked up once more."""
 
-_BEARER = HTTPBearer(auto_error=False, description="`ev_…`, made with `evidence-vault token create`")
+BEARER = HTTPBearer(auto_error=False, description="`ev_…`, made with `evidence-vault token create`")
 
 
 @value
@@ -71,7 +71,7 @@ async def vault_of(request: Request) -> Vault:
 async def authenticated(
     request: Request,
     vault: Annotated[Vault, Depends(vault_of)],
-    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Requester:
     """Return whom the bearer token speaks for. Raises ProblemError, before any of the body is read."""
     if sent is None:
@@ -86,7 +86,7 @@ async def authenticated(
 async def depositing(
     request: Request,
     vault: Annotated[Vault, Depends(vault_of)],
-    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Depositor:
     """Return who deposits. Raises ProblemError, before any of the body is read."""
     remembered = request.app.state.remembered

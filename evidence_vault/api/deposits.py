@@ -16,17 +16,28 @@ be meant is refused, such as a content encoding: the compressed bytes would beco
 (multipart/form-data) is taken for its one file; see `forms`.
 """
 
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
 from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.api.answers import answer_to
 from evidence_vault.api.body import in_thread, pour, read_all, read_first
-from evidence_vault.api.caller import DepositingCaller, Depositor, VaultHere, event_actor
+from evidence_vault.api.caller import (
+    BEARER,
+    DepositingCaller,
+    Depositor,
+    VaultHere,
+    depositing,
+    event_actor,
+    vault_of,
+)
 from evidence_vault.api.fields import (
     HASH_MEDIA_TYPE,
     parse_boolean,
@@ -63,7 +74,25 @@ SINGLE_FIELDS = (
 )
 """Header fields that say what a deposit is; each may come once."""
 
-router = APIRouter(tags=["items"])
+
+class DepositRoute(APIRoute):
+    """A route that finds out by itself what its endpoint depends on: generally that costs more than all of it.
+
+    What the endpoint declares is what the API's description says, and what is done here.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+
+        async def answer(request: Request) -> Response:
+            vault = await vault_of(request)
+            caller = await depositing(request, vault, await BEARER(request))
+            return await deposit(request, vault, caller)
+
+        return answer
+
+
+router = APIRouter(tags=["items"], route_class=DepositRoute)
 
 
 @router.post(

@@ -18,6 +18,10 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 MAX_DEPTH = 16
 """Levels of nesting; the deepest format of ours uses five. Keeps recursion bounded on hostile input."""
 
+_SIMPLE = (str, bool)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
+"""Made once. What goes round in circles is too deep, and refused before."""
+
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8785 §3.2.2.3)."""
 
@@ -44,9 +48,9 @@ def parse_canonical(data: bytes, *, place: str, max_bytes: int) -> Json:
 
 def encode_canonical(value: Json) -> bytes:
     """Return the canonical encoding of `value`. Raises FormatError for a value outside the bounds above."""
-    _check_value(value, depth=1)
+    _check_value(value, 1)
     try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError as error:
         raise FormatError("JSON string", "no lone surrogates", str(error)) from None
 
@@ -79,25 +83,25 @@ def as_integer(value: Json) -> int:
     raise FormatError("JSON value", "an integer", value)
 
 
-def _check_value(value: Json, *, depth: int) -> None:
+def _check_value(value: Json, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise FormatError("JSON value", f"at most {MAX_DEPTH} levels of nesting")
-    match value:
-        case None | bool() | str():
-            pass
-        case int():
-            if abs(value) > MAX_INTEGER:
-                raise FormatError("JSON number", "an integer below 2^53 in magnitude", value)
-        case list():
-            for member in value:
-                _check_value(member, depth=depth + 1)
-        case dict():
-            for key, member in value.items():
-                if not key.isascii():
-                    raise FormatError("JSON object", "ASCII keys", key)
-                _check_value(member, depth=depth + 1)
-        case _:
-            raise FormatError("JSON value", "null, boolean, integer, string, array or object", type(value))
+    if value is None or isinstance(value, _SIMPLE):
+        return
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise FormatError("JSON number", "an integer below 2^53 in magnitude", value)
+    elif isinstance(value, list):
+        for member in value:
+            _check_value(member, depth + 1)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if not key.isascii():
+                raise FormatError("JSON object", "ASCII keys", key)
+            if type(member) is not str or depth == MAX_DEPTH:  # most are, and a call for each would be dear
+                _check_value(member, depth + 1)
+    else:
+        raise FormatError("JSON value", "null, boolean, integer, string, array or object", type(value))
 
 
 def _no_float(text: str) -> NoReturn:

@@ -16,6 +16,7 @@ can't both be in it unseen.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 
 from anchors.values import value
 from evidence_vault.core.canonical import (
@@ -166,7 +167,7 @@ def _read_event(value: Json, raw: bytes, place: str) -> Event:
     known = EVENT_TYPES.get(str(value["type"]))
     if known:
         own = {name: member for name, member in value.items() if name not in COMMON}
-        Record({**known.fields, "where": NOTHING, "why": known.why}).check(own, place)
+        _own_fields(str(value["type"])).check(own, place)
         if subject.kind not in known.kinds:
             raise FormatError(f"{place}.subject.kind", " or ".join(known.kinds), subject.kind)
         if value["type"] == "ITEM_RECEIVED":
@@ -189,6 +190,13 @@ def _read_event(value: Json, raw: bytes, place: str) -> Event:
         fields=value if known else {name: value[name] if name in COMMON else None for name in value},
         known=known is not None,
     )
+
+
+@cache
+def _own_fields(event_type: str) -> Record:
+    """Return what a known type has beside the common fields."""
+    known = EVENT_TYPES[event_type]
+    return Record({**known.fields, "where": NOTHING, "why": known.why})
 
 
 def first_slot(subject: Subject) -> bytes:

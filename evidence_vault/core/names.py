@@ -16,6 +16,7 @@ Prefix = Literal["it", "cs", "gr", "ac", "bd", "up"]
 LogClass = Literal["production", "test", "development"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _ID_BODY = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
 _TIME = (
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -42,7 +43,7 @@ def encode_id(prefix: Prefix, random_16: bytes) -> str:
     if len(random_16) != 16:
         raise FormatError("id", "16 bytes", len(random_16))
     number = int.from_bytes(random_16)
-    return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return f"{prefix}_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def encode_time(at: datetime) -> str:

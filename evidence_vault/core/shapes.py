@@ -172,10 +172,11 @@ class Record:
         """Raise FormatError for a missing, unknown or ill-shaped field."""
         if not isinstance(value, dict):
             _refuse(place, "an object", value)
-        for name in self.fields.keys() - value.keys():
-            _refuse(place, f"the field {name}", "none")
-        for name in value.keys() - self.fields.keys():
-            _refuse(place, "no other field", name)
+        if value.keys() != self.fields.keys():
+            for name in self.fields.keys() - value.keys():
+                _refuse(place, f"the field {name}", "none")
+            for name in value.keys() - self.fields.keys():
+                _refuse(place, "no other field", name)
         for name, shape in self.fields.items():
             shape.check(value[name], f"{place}.{name}")
 

@@ -10,6 +10,8 @@ FIELDS = (
 )
 """What a line may carry beside its message; anything else is left out, so that no content slips in."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
 
 class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON."""
@@ -22,10 +24,11 @@ class JsonLines(logging.Formatter):
             "from": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        given = record.__dict__
+        line |= {name: given[name] for name in FIELDS if name in given}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 def log_to(stream: logging.Handler, *, level: int = logging.INFO) -> None:
