@@ -70,6 +70,15 @@ class TimestampAuthority(Part):
         default=None, description="The trusted roots, a PEM file relative to the home."
     )
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent along, such as a password.")
+    client_certificate_file: Path | None = Field(
+        default=None, description="TLS client certificate with its key, a PEM file relative to the home."
+    )
+    tls_roots_file: Path | None = Field(
+        default=None, description="Roots for its TLS, PEM, in place of the system's: a private CA's."
+    )
+    required: bool = Field(
+        default=True, description="False: nobody waits for it; what it answers counts all the same."
+    )
     timeout_s: float = Field(
         default=20.0, gt=0, le=300, description="The whole exchange: a slow drip must end too."
     )
@@ -251,7 +260,15 @@ class Settings(BaseSettings):
         default=600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise."
     )
     export_keep_hours: int = Field(default=24, ge=1, description="A bundle stays in the spool this long.")
-    timestamp_workers: int = Field(default=2, ge=1, le=64, description="Threads; authorities answer slowly.")
+    timestamp_workers: int = Field(
+        default=2, ge=1, le=64, description="Threads of each authority: one that is slow delays no other."
+    )
+    clock_limit_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="Authorities' time against ours, beyond accuracy and round trip; more is an incident.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -23,7 +23,13 @@ from anchors.base import AnchorProof, Attested, HttpClient, HttpReply, Indetermi
 from anchors.errors import ConfigError, EvidenceError, FormatError, UnavailableError, VerificationError
 from anchors.rfc3161.certificate import encode_chain, load_certificate
 from anchors.rfc3161.der import encode_oid
-from anchors.rfc3161.token import MAX_RESPONSE_BYTES, Response, parse_request, parse_response
+from anchors.rfc3161.token import (
+    MAX_RESPONSE_BYTES,
+    Response,
+    parse_request,
+    parse_response,
+    parse_token,
+)
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust
 from anchors.rfc3161.verify import verify_response
 from anchors.values import field, value
@@ -32,8 +38,9 @@ QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-r
 NONCE_BITS = 64
 # Words of PKIFailureInfo that another try can't cure: the same request would be refused again.
 PERMANENT_FAILURES = ("badAlg", "badRequest", "badDataFormat", "unacceptedPolicy", "unacceptedExtension")
-# An HTTP status that says the same of the exchange; 408, 425 and 429 ask for another try.
-PERMANENT_STATUSES = frozenset(range(400, 500)) - {408, 425, 429}
+# An HTTP status that says the same of this request. Others, such as 401, 403 or 404, speak of access and address,
+# which an operator can mend: what waits then must not have failed for good.
+PERMANENT_STATUSES = frozenset({400, 413, 415, 422})
 
 
 class RefusedError(EvidenceError):
@@ -43,6 +50,17 @@ class RefusedError(EvidenceError):
         self.service = service
         self.reason = reason
         super().__init__(f"{service}: {reason}")
+
+
+class ClockError(UnavailableError):
+    """A token that verifies, by an authority whose time and ours are too far apart. `offset`: its minus ours."""
+
+    def __init__(self, service: str, offset: timedelta, *, retry_after_s: float) -> None:
+        self.offset = offset
+        direction = "ahead of" if offset > timedelta(0) else "behind"
+        super().__init__(
+            service, f"its time is {abs(offset).total_seconds():g} s {direction} our clock", retry_after_s
+        )
 
 
 @value
@@ -123,9 +141,13 @@ class Rfc3161Submitter:
             max_bytes=config.max_bytes,
             timeout_s=config.timeout_s,
         )
+        answered_at = self._clock()
         self._check_reply(reply)
         try:
-            self._check_status(parse_response(reply.body))
+            parsed = parse_response(reply.body)
+            self._check_status(parsed)
+            # Judged by its own time, so that what is said below of the two clocks rests on a good signature.
+            claimed = parse_token(parsed.token).gen_time if parsed.token else answered_at
             token = verify_response(
                 response=reply.body,
                 request=request,
@@ -134,7 +156,7 @@ class Rfc3161Submitter:
                 trusted=Rfc3161Trust(
                     authorities=(config.trust,),
                     refused_algorithms=config.refused_algorithms,
-                    at=self._clock(),
+                    at=max(answered_at, claimed),
                     skew=config.clock_limit,
                 ),
             )
@@ -142,11 +164,11 @@ class Rfc3161Submitter:
             raise self._unavailable(f"its answer doesn't verify: {error}") from error
         if isinstance(token, Indeterminate):
             raise self._unavailable(f"its answer doesn't count: {token.sub_indication}, {token.reason}")
-        # The future is refused by verification; this is the past, where a stopped clock or a replay lies.
-        if token.gen_time < sent_at - config.clock_limit - token.accuracy:
-            raise self._unavailable(
-                f"its time is {token.gen_time.isoformat()}, our clock said {sent_at.isoformat()}"
-            )
+        # The past is where a stopped clock or a replay lies, the future a clock that runs ahead: theirs or ours.
+        limit = config.clock_limit + token.accuracy
+        if not sent_at - limit <= token.gen_time <= answered_at + limit:
+            offset = token.gen_time - (sent_at if token.gen_time < sent_at else answered_at)
+            raise ClockError(config.name, offset, retry_after_s=config.retry_after_s)
         return AnchorProof(
             kind=self.kind,
             parts={

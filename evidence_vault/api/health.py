@@ -5,6 +5,7 @@ import logging
 from fastapi import APIRouter, Response
 from sqlalchemy import text
 
+from evidence_vault.api.authorities import authority_views
 from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.problems import KINDS, PATH
 from evidence_vault.api.schemas import ProblemKind, Readiness, WitnessView
@@ -27,7 +28,7 @@ async def healthz() -> Response:
 @probes.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 def readyz(vault: VaultHere, response: Response) -> Readiness:
     """The vault takes deposits in; 503 and the reasons if it doesn't."""
-    reasons, witnesses = list(vault.gate.reasons), []
+    reasons, witnesses, authorities = list(vault.gate.reasons), [], []
     try:
         with vault.database.read() as session:
             session.execute(text("SELECT 1"))
@@ -40,12 +41,13 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
                 )
                 for state in witness_states(vault, session)
             ]
+            authorities = authority_views(session, vault.settings)
     except UnavailableError as error:
         LOG.warning("database unavailable", extra={"reason": error.reason})
         reasons.append("the database doesn't answer")
     if reasons:
         response.status_code = 503
-    return Readiness(ready=not reasons, reasons=reasons, witnesses=witnesses)
+    return Readiness(ready=not reasons, reasons=reasons, witnesses=witnesses, authorities=authorities)
 
 
 @router.get(PATH.removeprefix("/v1") + "/{name}")

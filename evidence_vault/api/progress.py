@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from anchors.values import value
+from evidence_vault.api.authorities import troubles
 from evidence_vault.api.schemas import Stage
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
@@ -33,7 +34,7 @@ def describe_standing(session: Session, settings: Settings, item: Item, progress
     """Return how far the item has come and what it waits for."""
     stages = (
         Stage(name="received", state="done", at=encode_time(item.received_at)),
-        _timestamped(session, item, progress),
+        _timestamped(session, settings, item, progress),
         _logged(session, settings, item, progress),
         _dated(session, settings, progress),
         *_anchored(session, settings, progress),
@@ -41,18 +42,20 @@ def describe_standing(session: Session, settings: Settings, item: Item, progress
     return Standing(stages=stages, next=_sentence(stages))
 
 
-def _timestamped(session: Session, item: Item, progress: ItemProgress) -> Stage:
+def _timestamped(session: Session, settings: Settings, item: Item, progress: ItemProgress) -> Stage:
     own = [job for job in jobs.jobs_of(session, Subject(kind="item", id=item.id)) if job.kind == "timestamp"]
     if not own:
         return Stage(name="timestamped", state="off")
+    required = {authority.name for authority in settings.authorities if authority.required}
     answered = [job.done_at for job in own if job.state == JobState.DONE and job.done_at]
     return Stage(
         name="timestamped",
-        state="done" if progress.tokens else "waiting",
+        state="done" if progress.tokens and not required & set(progress.awaited) else "waiting",
         at=encode_time(min(answered)) if answered else None,
         by=list(progress.tokens),
         awaited=list(progress.awaited),
         next_at=_soonest(job.run_at for job in own if job.state == JobState.READY),
+        trouble=troubles(session, settings, progress.awaited),
     )
 
 
@@ -82,6 +85,7 @@ def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stag
         name="dated",
         state="waiting",
         next_at=_after(jobs.newest_checkpoint_job(session, "timestamp"), settings.token_interval_s),
+        trouble=troubles(session, settings, [authority.name for authority in settings.authorities]),
     )
 
 

@@ -57,6 +57,15 @@ class UploadView(View):
     deposited: DepositedView | None = Field(default=None, description="Once it is whole, and an item.")
 
 
+class Trouble(View):
+    """An authority that failed since its last answer: why, and when it is asked again."""
+
+    authority: str
+    failures: int
+    reason: str
+    next_at: str
+
+
 class Stage(View):
     """One stage of an item's way; `next_at` is an expectation, not a promise."""
 
@@ -68,6 +77,7 @@ class Stage(View):
     leaf_index: int | None = None
     checkpoint: int | None = Field(default=None, description="The size of the checkpoint that did it.")
     next_at: str | None = None
+    trouble: list[Trouble] = Field(default_factory=list, description="Who is awaited and being retried.")
 
 
 class ItemView(View):
@@ -162,12 +172,24 @@ class WitnessView(View):
     behind: bool
 
 
+class AuthorityView(View):
+    """How an authority is doing. clock_offset_ms: its time minus ours, beyond its accuracy, in its last answer."""
+
+    name: str
+    required: bool
+    answering: bool
+    answered_at: str | None
+    next_at: str | None = Field(description="When it is asked again, while it rests after failures.")
+    clock_offset_ms: int | None
+
+
 class Readiness(View):
-    """Whether the vault takes deposits in; if not, why. A witness that is behind keeps nothing from being ready."""
+    """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready."""
 
     ready: bool
     reasons: list[str]
     witnesses: list[WitnessView] = []
+    authorities: list[AuthorityView] = []
 
 
 class ProblemKind(View):

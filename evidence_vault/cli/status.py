@@ -32,6 +32,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"  sha256 {item['sha256']}" + ("" if item["size"] is None else f", {item['size']} bytes"))
     for stage in item["stages"]:
         print(f"  {_MARKS[stage['state']]} {_WORDS[stage['name']]}{_facts(stage)}")
+        for one in stage.get("trouble", []):
+            again = f", again at {one['next_at']}" if one["next_at"] else ""
+            print(f"      {one['authority']}: {shown(one['reason'])} ({one['failures']} failures{again})")
     print(shown(item["next"]))
     return 0
 

@@ -25,10 +25,11 @@ from evidence_vault.errors import (
     IntegrityError,
     UnavailableError,
 )
+from evidence_vault.pipeline.authorities import note_answer, note_failure
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.revocation import want_evidence
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import events, items, jobs, log
+from evidence_vault.store.queries import events, items, jobs, log, paces
 from evidence_vault.store.queries.jobs import Claimed
 
 KIND = "timestamp"
@@ -54,6 +55,7 @@ def advance_timestamp(vault: Vault, job: Claimed) -> None:
         # (2) Nothing is locked while the authority thinks.
         if _wait_for_turn(vault, job):
             return
+        sent_at = vault.clock()
         outcome = submitter.advance(statement, _progress(job))
     except (UnavailableError, ConfigError) as error:
         _back_off(vault, job, error)
@@ -67,6 +69,7 @@ def advance_timestamp(vault: Vault, job: Claimed) -> None:
             _keep(vault, session, job, outcome, keep_lease=False)
         else:
             _record_token(vault, session, job, statement, outcome)
+            note_answer(vault, session, job.target, sent_at=sent_at, attested=outcome.attested)
 
 
 def _statement(vault: Vault, job: Claimed) -> Statement:
@@ -133,6 +136,7 @@ def _give_up(vault: Vault, job: Claimed, statement: Statement, error: RefusedErr
                 ),
             )
         jobs.record(session, job, JobState.FAILED, now=vault.clock(), run_at=None, error=str(error))
+        note_answer(vault, session, job.target, sent_at=vault.clock(), attested=None)
 
 
 def _back_off(vault: Vault, job: Claimed, error: UnavailableError | ConfigError) -> None:
@@ -143,6 +147,8 @@ def _back_off(vault: Vault, job: Claimed, error: UnavailableError | ConfigError)
     now = vault.clock()
     with vault.database.write() as session:
         jobs.record(session, job, JobState.READY, now=now, run_at=now + wait, error=str(error))
+        if isinstance(error, UnavailableError):
+            note_failure(vault, session, job.target, error)
 
 
 def _wait_for_turn(vault: Vault, job: Claimed) -> bool:
@@ -152,7 +158,7 @@ def _wait_for_turn(vault: Vault, job: Claimed) -> bool:
         return False
     now = vault.clock()
     with vault.database.write() as session:
-        free_at = jobs.take_turn(session, job.target, now=now, interval=timedelta(seconds=interval_s))
+        free_at = paces.take_turn(session, job.target, now=now, interval=timedelta(seconds=interval_s))
         if free_at is None:
             return False
         jobs.record(session, job, JobState.READY, now=now, run_at=free_at)

@@ -10,6 +10,7 @@ What speaks Ethereum takes 40 MB to load: only a vault that has a network, or a 
 """
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -195,7 +196,23 @@ def _authority(
         timeout_s=authority.timeout_s,
         headers={name: value.get_secret_value() for name, value in authority.headers.items()},
     )
-    return Rfc3161Submitter(config, http, clock)
+    tls = _tls(settings, authority)
+    own = http if tls is None else GuardedClient(permitted=settings.private_endpoints, tls=tls)
+    return Rfc3161Submitter(config, own, clock)
+
+
+def _tls(settings: Settings, authority: TimestampAuthority) -> ssl.SSLContext | None:
+    """TLS of an authority that has roots of its own, or wants to know who asks; None for the usual one."""
+    roots, own = authority.tls_roots_file, authority.client_certificate_file
+    if roots is None and own is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=None if roots is None else settings.home / roots)
+        if own is not None:
+            context.load_cert_chain(settings.home / own)
+    except OSError as error:
+        raise ConfigError(f"authorities.{authority.name}.tls", str(error)) from None
+    return context
 
 
 def _roots(settings: Settings, authority: TimestampAuthority) -> tuple[bytes, ...]:

@@ -35,12 +35,8 @@ from evidence_vault.store.revocation_models import RevocationEvidence
 from evidence_vault.store.upload_models import ResumableUpload  # noqa: F401 - a part of the schema
 
 APPEND_ONLY = (
-    "events",
-    "leaves",
-    "tree_heads",
-    "proof_parts",
-    Cosignature.__tablename__,
-    RevocationEvidence.__tablename__,
+    *("events", "leaves", "tree_heads", "proof_parts"),
+    *(Cosignature.__tablename__, RevocationEvidence.__tablename__),
 )
 """Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
 the one from unpublished to published."""
@@ -243,6 +239,7 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("subject_kind", "subject_id", "kind", "target"),
         Index("ix_jobs_kind_run_at", "kind", "run_at"),
+        Index("ix_jobs_kind_target_run_at", "kind", "target", "run_at"),
         Index("ix_jobs_kind_checkpoint_size", "kind", "checkpoint_size"),
         CheckConstraint("(subject_kind = 'checkpoint') = (checkpoint_size IS NOT NULL)", name="size_known"),
     )
@@ -339,7 +336,7 @@ class Upload(Base):
 class AnchorNonce(Base):
     """A nonce of an anchor sender and the checkpoint it belongs to: two workers never spend twice on one.
 
-    Nodes accept gaps and replacements in silence, so the ledger is here. sender: 20 bytes.
+    Nodes accept gaps and replacements in silence: the ledger is here. sender: 20 bytes.
     """
 
     __tablename__ = "anchor_nonces"

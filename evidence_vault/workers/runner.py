@@ -27,7 +27,7 @@ from evidence_vault.pipeline.start import ORPHAN_AFTER, set_orphans_aside
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import jobs
+from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
 
 LOGGER = logging.getLogger("evidence_vault.workers")
@@ -41,16 +41,40 @@ Stage = Callable[[Vault, Claimed], None]
 
 
 @value
+class Choice:
+    """Which jobs of a kind: one target's, or those of all but some."""
+
+    target: str | None = None
+    besides: tuple[str, ...] = ()
+
+
+@value
 class Work:
-    """A kind of job: the stage that advances it, and how many threads do."""
+    """A kind of job: the stage that advances it, and how many threads do.
+
+    targets: those that have threads of their own, so that one that is slow delays no other; jobs about others, and
+    all if there are none, share `threads`. While a target of its own rests (`Pace`), its jobs stay as they are.
+    """
 
     stage: Stage
     threads: int = 1
+    targets: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What each of the thread groups claims."""
+        own = (Choice(target=target) for target in self.targets)
+        return (*own, Choice(besides=self.targets))
+
+
+EVERY = Choice()
 
 
 def timestamp_work(vault: Vault) -> Mapping[str, Work]:
     """Return the work that every vault has; others are added by kind."""
-    return {"timestamp": Work(stage=advance_timestamp, threads=vault.settings.timestamp_workers)}
+    targets = tuple(authority.name for authority in vault.settings.authorities)
+    threads = vault.settings.timestamp_workers
+    return {"timestamp": Work(stage=advance_timestamp, threads=threads, targets=targets)}
 
 
 class Runner:
@@ -75,9 +99,11 @@ class Runner:
         self._spawn("keeper", ORPHAN_AFTER.total_seconds(), self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():
-            for number in range(work.threads):
-                owner = f"{self._name}-{kind}-{number}"
-                self._spawn(f"{kind}-{number}", settings.poll_interval_s, self._job_loop(kind, work, owner))
+            for group, choice in enumerate(work.choices):
+                for number in range(work.threads if choice.target or not work.targets else 1):
+                    owner = f"{self._name}-{kind}-{group}-{number}"
+                    loop = self._job_loop(kind, work, owner, choice)
+                    self._spawn(f"{kind}-{group}-{number}", settings.poll_interval_s, loop)
 
     def stop(self) -> None:
         """Let every thread finish its step, then give back what leases are left."""
@@ -91,9 +117,11 @@ class Runner:
         except UnavailableError as error:
             LOGGER.warning("leases not given back", extra={"error": str(error)})
 
-    def _job_loop(self, kind: str, work: Work, owner: str) -> Callable[[], object]:
+    def _job_loop(self, kind: str, work: Work, owner: str, choice: Choice) -> Callable[[], object]:
         def step() -> None:
-            while not self._stopping.is_set() and advance_one(self._vault, kind, work.stage, owner=owner):
+            while not self._stopping.is_set() and advance_one(
+                self._vault, kind, work.stage, owner=owner, choice=choice
+            ):
                 pass
 
         return step
@@ -146,15 +174,28 @@ def advance_log(vault: Vault) -> bool:
     return head is not None
 
 
-def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str) -> bool:
+def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Choice = EVERY) -> bool:
     """Claim one due job of this kind and advance it; whether there was one."""
+    target, besides = choice.target, choice.besides
     now = vault.clock()
     lease = timedelta(seconds=vault.settings.job_lease_s)
     with vault.database.read() as session:
-        if not jobs.any_due(session, kind, now=now):
+        if not jobs.any_due(session, kind, now=now, target=target, besides=besides):
             return False  # the usual case costs no write
+        free_at = paces.free_at(session, target) if target else None
+        if free_at is not None and free_at > now:
+            return False  # it rests, and its jobs with it
     with vault.database.write() as session:
-        claimed = jobs.claim_due(session, [kind], owner=owner, now=now, lease_until=now + lease, limit=1)
+        claimed = jobs.claim_due(
+            session,
+            [kind],
+            owner=owner,
+            now=now,
+            lease_until=now + lease,
+            limit=1,
+            target=target,
+            besides=besides,
+        )
     for job in claimed:
         _advance(vault, job, stage)
     return bool(claimed)
@@ -166,8 +207,9 @@ def run_once(vault: Vault, work: Mapping[str, Work]) -> None:
     while moved:
         moved = advance_log(vault)
         for kind, one in work.items():
-            while advance_one(vault, kind, one.stage, owner="run-once"):
-                moved = True
+            for choice in one.choices:
+                while advance_one(vault, kind, one.stage, owner="run-once", choice=choice):
+                    moved = True
 
 
 def _advance(vault: Vault, job: Claimed, stage: Stage) -> None:

@@ -124,6 +124,7 @@ def _create_tables() -> None:
         ),
     )
     op.create_index("ix_jobs_kind_checkpoint_size", "jobs", ["kind", "checkpoint_size"], unique=False)
+    op.create_index("ix_jobs_kind_target_run_at", "jobs", ["kind", "target", "run_at"], unique=False)
     op.create_index("ix_jobs_kind_run_at", "jobs", ["kind", "run_at"], unique=False)
     op.create_table(
         "revocation_wants",

@@ -202,7 +202,7 @@ def test_write_whose_body_fails_leaves_nothing(tmp_path: Path, engine: str) -> N
     with pytest.raises(IntegrityError):
         _write(
             vault.database,
-            "INSERT INTO paces VALUES ('x', '2026-01-01')",
+            "INSERT INTO paces (target, free_at, failures) VALUES ('x', '2026-01-01', 0)",
             "INSERT INTO leaves (leaf_index, event_id) VALUES (-1, 1)",
         )
     with vault.database.read() as session:

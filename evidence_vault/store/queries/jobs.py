@@ -1,10 +1,10 @@
 """Jobs: claimed under a lease, advanced by whoever holds it, never lost with the process that held it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from anchors.values import value
@@ -13,7 +13,6 @@ from evidence_vault.core.states import JobState, check_step
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Job
-from evidence_vault.store.pace_models import Pace
 
 MAX_ERROR_CHARS = 2000
 """What of an error's text is kept with the job."""
@@ -63,15 +62,27 @@ def add_jobs(
 
 
 def claim_due(
-    session: Session, kinds: Sequence[str], *, owner: str, now: datetime, lease_until: datetime, limit: int
+    session: Session,
+    kinds: Sequence[str],
+    *,
+    owner: str,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    target: str | None = None,
+    besides: Sequence[str] = (),
 ) -> Sequence[Claimed]:
-    """Claim up to `limit` due jobs of these kinds until `lease_until`, the longest waiting first."""
+    """Claim up to `limit` due jobs of these kinds until `lease_until`, the longest waiting first.
+
+    target: only its own. besides: those of all other targets.
+    """
     jobs = session.scalars(
         select(Job)
         .where(
             Job.kind.in_(kinds),
             Job.run_at <= now,
             or_(Job.lease_until.is_(None), Job.lease_until <= now),
+            *_of_target(target, besides),
         )
         .order_by(Job.run_at, Job.id)
         .limit(limit)
@@ -191,19 +202,6 @@ def wake(session: Session, kind: str, subject: Subject, target: str, *, at: date
         session.flush()
 
 
-def take_turn(session: Session, target: str, *, now: datetime, interval: timedelta) -> datetime | None:
-    """Return None and book the next turn if the target may be asked now; else when it will be free."""
-    pace = session.get(Pace, target, with_for_update=True)
-    if pace is None:
-        session.execute(insert(table(Pace)), {"target": target, "free_at": now + interval, "failures": 0})
-        return None
-    if pace.free_at > now:
-        return pace.free_at
-    pace.free_at = now + interval
-    session.flush()
-    return None
-
-
 def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:
     """Return all jobs about a subject."""
     return session.scalars(
@@ -220,11 +218,20 @@ def newest_checkpoint_job(session: Session, kind: str) -> Job | None:
     )
 
 
-def any_due(session: Session, kind: str, *, now: datetime) -> bool:
+def any_due(
+    session: Session, kind: str, *, now: datetime, target: str | None = None, besides: Sequence[str] = ()
+) -> bool:
     """Whether `claim_due` would find a job of this kind, or one that is just being claimed."""
     free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
-    found = session.scalar(select(Job.id).where(Job.kind == kind, Job.run_at <= now, free).limit(1))
+    chosen = _of_target(target, besides)
+    found = session.scalar(select(Job.id).where(Job.kind == kind, Job.run_at <= now, free, *chosen).limit(1))
     return found is not None
+
+
+def _of_target(target: str | None, besides: Sequence[str]) -> list[ColumnElement[bool]]:
+    if target is not None:
+        return [Job.target == target]
+    return [Job.target.not_in(besides)] if besides else []
 
 
 def settle(

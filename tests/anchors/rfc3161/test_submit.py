@@ -147,9 +147,11 @@ LIES: list[tuple[str, Callable[[World], Callable[[bytes], HttpReply]], str]] = [
     ("oversize", lambda _: lambda _: reply(bytes(70_000)), "more than 65536 bytes"),
     ("busy", lambda _: lambda _: reply(b"", status=503), "HTTP status 503"),
     ("rate-limit", lambda _: lambda _: reply(b"", status=429), "HTTP status 429"),
+    ("no-access", lambda _: lambda _: reply(b"", status=401), "HTTP status 401"),
+    ("moved", lambda _: lambda _: reply(b"", status=404), "HTTP status 404"),
     ("redirect", lambda _: lambda _: reply(b"", status=302), "HTTP status 302"),
-    ("slow-clock", lambda w: honest(w, NOW - timedelta(minutes=5)), "our clock said"),
-    ("fast-clock", lambda w: honest(w, NOW + timedelta(minutes=5)), "genTime"),
+    ("slow-clock", lambda w: honest(w, NOW - timedelta(minutes=5)), "300 s behind our clock"),
+    ("fast-clock", lambda w: honest(w, NOW + timedelta(minutes=5)), "300 s ahead of our clock"),
     ("waiting", lambda _: lambda _: reply(tlv(SEQUENCE, tlv(SEQUENCE, encode_integer(3)))), "status waiting"),
     ("no-clock", lambda _: lambda _: reply(encode_rejection(14, "no GPS")), "timeNotAvailable.*no GPS"),
 ]
@@ -186,8 +188,8 @@ def test_advance_refuses_an_authority_of_the_same_name_and_another_root(
     [
         (reply(encode_rejection(BAD_ALGORITHM, "no")), "badAlg: unrecognized or unsupported.*; no"),
         (reply(encode_rejection(15, "no")), "unacceptedPolicy"),
-        (reply(b"", status=401), "HTTP status 401"),
-        (reply(b"", status=404), "HTTP status 404"),
+        (reply(b"", status=400), "HTTP status 400"),
+        (reply(b"", status=413), "HTTP status 413"),
     ],
 )
 def test_advance_tells_a_refusal_that_no_retry_cures(world: World, answer: HttpReply, reason: str) -> None:

@@ -1,0 +1,137 @@
+"""How the authorities are doing: rest for those that fail, and their clocks against ours.
+
+The circuit breaker is a row for each authority, shared by all workers: after REST_AFTER failures in a row nobody
+asks it before its rest is over, each rest longer than the last; the first answer ends it. Its jobs stay due and
+are not touched meanwhile. A server's own Retry-After counts for all its jobs at once.
+
+Every verified gen_time is compared with our clock, beyond the stated accuracy and the round trip. One authority
+that disagrees may be wrong itself: then a line in the log and /readyz say so. When authorities of two groups (or
+of the only one) put our clock off by more than `clock_limit_s` in one direction, ours is wrong: that is an
+incident, recorded as INCIDENT_NOTED, and again with its end.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from anchors.base import Attested
+from anchors.rfc3161.submit import ClockError
+from evidence_vault.core.events import Event, Subject, parse_event
+from evidence_vault.core.names import encode_time
+from evidence_vault.errors import UnavailableError
+from evidence_vault.pipeline.record import Draft, append_event, system_actor
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import events, paces
+
+LOG = logging.getLogger("evidence_vault.pipeline")
+PLATFORM = Subject(kind="platform", id="platform")
+
+REST_AFTER = 3
+"""Failures in a row that are no accident any more."""
+
+NOTED_EVERY = timedelta(seconds=10)
+"""A healthy authority's row is written this often, not with every token."""
+
+
+def note_failure(vault: Vault, session: Session, name: str, error: UnavailableError) -> None:
+    """Count a failure; from the third in a row on, nobody asks before the rest is over."""
+    now = vault.clock()
+    pace = paces.lock_pace(session, name, now=now)
+    pace.failures += 1
+    pace.last_error = str(error)[: paces.MAX_ERROR_CHARS]
+    rest = vault.backoff(pace.failures) if pace.failures >= REST_AFTER else timedelta(0)
+    if error.retry_after_s is not None and pace.failures >= REST_AFTER:
+        rest = max(rest, timedelta(seconds=min(error.retry_after_s, vault.settings.retry_most_s)))
+    pace.free_at = max(pace.free_at, now + rest)
+    if isinstance(error, ClockError):
+        _compare(vault, session, name, error.offset, now=now)
+    session.flush()
+
+
+def note_answer(
+    vault: Vault, session: Session, name: str, *, sent_at: datetime, attested: Attested | None
+) -> None:
+    """End an authority's rest, and compare its time, if a token came, with our clock between question and now."""
+    now = vault.clock()
+    known = paces.paces_of(session, [name]).get(name)
+    offset = _offset(attested, sent_at, now)
+    beyond = abs(offset).total_seconds() > vault.settings.clock_limit_s
+    fresh = known is not None and known.answered_at is not None and now - known.answered_at < NOTED_EVERY
+    if fresh and known is not None and not known.failures and not beyond:
+        return
+    pace = paces.lock_pace(session, name, now=now)
+    pace.failures, pace.last_error, pace.answered_at = 0, None, now
+    if attested is not None:
+        _compare(vault, session, name, offset, now=now)
+    session.flush()
+
+
+def _offset(attested: Attested | None, sent_at: datetime, now: datetime) -> timedelta:
+    """How far its time is outside of what our clock said, give or take its accuracy; zero within."""
+    if attested is None:
+        return timedelta(0)
+    if attested.time < sent_at - attested.accuracy:
+        return attested.time - sent_at + attested.accuracy
+    return max(timedelta(0), attested.time - now - attested.accuracy)
+
+
+def _compare(vault: Vault, session: Session, name: str, offset: timedelta, *, now: datetime) -> None:
+    settings = vault.settings
+    paces.lock_pace(session, name, now=now).clock_offset_ms = round(offset.total_seconds() * 1000)
+    session.flush()
+    if abs(offset).total_seconds() > settings.clock_limit_s:
+        LOG.warning("clocks disagree", extra={"target": name, "wait_s": offset.total_seconds()})
+    groups = {authority.name: authority.group for authority in settings.authorities}
+    offsets = {
+        known: pace.clock_offset_ms / 1000
+        for known, pace in paces.paces_of(session, groups).items()
+        if pace.clock_offset_ms is not None
+    }
+    ahead = {groups[one] for one, found in offsets.items() if found > settings.clock_limit_s}
+    behind = {groups[one] for one, found in offsets.items() if found < -settings.clock_limit_s}
+    wrong = max(len(ahead), len(behind)) >= min(2, len(set(groups.values())))
+    # Serialized with whoever compares at the same moment: no incident is opened twice.
+    events.lock_subject_head(session, PLATFORM)
+    opened = _open_incident(session)
+    if wrong and opened is None:
+        worst = max(offsets.values(), key=abs)
+        summary = f"The vault's clock and the authorities' are {abs(worst):.1f} s apart."
+        LOG.critical("the vault's clock is wrong", extra={"error": summary})
+        _note(vault, session, f"clock-{int(now.timestamp())}", began_at=encode_time(now), summary=summary)
+    elif opened is not None and not wrong:
+        fields = opened.fields
+        _note(
+            vault,
+            session,
+            str(fields["incident"]),
+            began_at=str(fields["began_at"]),
+            ended_at=encode_time(now),
+            summary=str(fields["summary"]),
+        )
+
+
+def _open_incident(session: Session) -> Event | None:
+    found = [
+        parse_event(row.raw) for row in events.events_of(session, PLATFORM) if row.type == "INCIDENT_NOTED"
+    ]
+    clock = [event for event in found if event.fields["kind"] == "clock"]
+    return clock[-1] if clock and clock[-1].fields["ended_at"] is None else None
+
+
+def _note(
+    vault: Vault, session: Session, incident: str, *, began_at: str, summary: str, ended_at: str | None = None
+) -> None:
+    draft = Draft(
+        subject=PLATFORM,
+        type="INCIDENT_NOTED",
+        actor=system_actor(session),
+        fields={
+            "incident": incident,
+            "kind": "clock",
+            "began_at": began_at,
+            "ended_at": ended_at,
+            "summary": summary,
+        },
+    )
+    append_event(vault, session, draft)
