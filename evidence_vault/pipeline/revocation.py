@@ -7,7 +7,7 @@
 A piece that is current at the token's time is fetched at once; when its successor is due, that one is fetched
 too, because a theft is listed only after it is noticed. A chain's certificates are few and their lists serve
 all its tokens: the work grows with time, not with the number of tokens. Certificates that name no address
-want nothing. No event records evidence: it is signed by its issuer, and sealed with each bundle (ADR 0018).
+want nothing. No event records evidence: it is signed by its issuer, and sealed with each bundle (ADR 0019).
 
 Durable after return: the pieces, and where the job stands.
 A crash before the commit means: the lease ends, and what was fetched is fetched again.

@@ -21,7 +21,7 @@ class RevocationWant(Base):
 class RevocationEvidence(Base):
     """A CRL or an OCSP response about a certificate, judged before it was kept. Append-only, as `models` lists.
 
-    No event records it: its issuer signed it, and a bundle's seal says when it was there (ADR 0018).
+    No event records it: its issuer signed it, and a bundle's seal says when it was there (ADR 0019).
     """
 
     __tablename__ = "revocation_evidence"
