@@ -2,12 +2,14 @@
 
 /v1/log/checkpoint              the newest signed note; changes, so it is asked for anew, by its tag
 /v1/log/tile/0/x001/x234/067    C2SP tlog-tiles; what is served here never changes
+/v1/log/checkpoints/001/234/1234067.note    a signed note as it was published; .cosigs: the lines of others under it
 /v1/log/vkey                    the log's keys, one a line, oldest first
 /v1/trust.toml                  a starting point for whoever verifies; nothing is trusted because we say so
 
 Each answers HEAD, conditional and range requests as a static server would.
 """
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -53,6 +55,22 @@ def get_tile(request: Request, path: Annotated[str, Path(max_length=60)], vault:
     except (FileNotFoundError, NotADirectoryError):
         raise AccessRefused("read", "tile") from None
     return static_reply(request, data, media_type="application/octet-stream", cache=IMMUTABLE)
+
+
+@router.head("/log/checkpoints/{path:path}", include_in_schema=False)
+@router.get("/log/checkpoints/{path:path}", response_class=Response)
+def get_note(request: Request, path: Annotated[str, Path(max_length=40)], vault: VaultHere) -> Response:
+    """A checkpoint by its size, `<millions>/<thousands>/<size>.note`, or the signatures of others, `.cosigs`."""
+    match = re.fullmatch(r"[0-9]{3,}/[0-9]{3}/(0|[1-9][0-9]{0,15})\.(note|cosigs)", path, re.ASCII)
+    file = vault.public.note_path(int(match[1])).with_suffix(f".{match[2]}") if match else None
+    if match is None or file is None or file != vault.public.folder / "checkpoints" / path:
+        raise AccessRefused("read", "checkpoint")
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise AccessRefused("read", "checkpoint") from None
+    cache = IMMUTABLE if match[2] == "note" else NO_CACHE
+    return static_reply(request, data, media_type=TEXT, cache=cache)
 
 
 @router.head("/log/vkey", include_in_schema=False)

@@ -16,6 +16,7 @@ from evidence_vault.mirror.evidence import LogMisbehaved
 from evidence_vault.mirror.folder import MirrorFolder
 from evidence_vault.mirror.follow import Growth, follow_once
 from evidence_vault.mirror.pinning import pin_keys
+from evidence_vault.mirror.recheck import recheck
 from evidence_vault.mirror.source import Source
 
 MISBEHAVED, UNFIT, UNAVAILABLE = 2, 3, 69
@@ -32,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the log's key, from somebody you trust; else the server's is pinned at first use",
     )
+    parser.add_argument(
+        "--recheck",
+        choices=("mirror", "log"),
+        help="read everything again that the mirror is complete up to, here or at the log's server, and end",
+    )
     often = parser.add_mutually_exclusive_group()
     often.add_argument("--once", action="store_true", help="look once and end")
     often.add_argument("--every", type=_seconds, default=60.0, metavar="S", help="look every S seconds (60)")
@@ -47,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         print("This shows whose log it is only once you compare it with a key that came another way.")
     for folder in mirror.evidence():
         print(f"evidence against this log, from before: {folder}")
+    if args.recheck:
+        return _recheck(mirror, source if args.recheck == "log" else None)
     while True:
         code = look(mirror, source)
         if args.once or code == MISBEHAVED:
@@ -63,12 +71,31 @@ def look(mirror: MirrorFolder, source: Source) -> int:
         return MISBEHAVED
     except (VerificationError, FormatError) as error:
         print(f"an answer that does not fit itself: {shown(str(error))}", flush=True)
-        return UNFIT
+        return _unproved(mirror, UNFIT)
     except UnavailableError as error:
         print(f"no answer: {shown(str(error))}", flush=True)
-        return UNAVAILABLE
+        return _unproved(mirror, UNAVAILABLE)
     print(_line(growth), flush=True)
     return 0
+
+
+def _recheck(mirror: MirrorFolder, source: Source | None) -> int:
+    try:
+        complete = recheck(mirror, source)
+    except (VerificationError, FormatError) as error:
+        print(f"does not fit the checkpoint that it was complete up to: {shown(str(error))}")
+        return UNFIT
+    except UnavailableError as error:
+        print(f"no answer: {shown(str(error))}")
+        return UNAVAILABLE
+    print(f"all of it fits size {complete.head.size}, root {complete.head.root_hash.hex()}")
+    return 0
+
+
+def _unproved(mirror: MirrorFolder, code: int) -> int:
+    for path in mirror.unproved():
+        print(f"signed, and not shown to fit what is known for lack of its tiles; kept: {path}", flush=True)
+    return code
 
 
 def _line(growth: Growth) -> str:

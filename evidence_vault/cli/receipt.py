@@ -62,8 +62,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(receipt: Receipt, place: str, keys: Sequence[VerifierKey]) -> int:
     """Look for the event in the log, and say what became of the promise."""
+    now = datetime.now(UTC)
+    judged = (
+        f"(promised by {encode_time(receipt.log_by)}; judged by this machine's clock, {encode_time(now)})"
+    )
     try:
-        answer = check_promise(receipt, source_of(place), list(dict.fromkeys(keys)), now=datetime.now(UTC))
+        answer = check_promise(receipt, source_of(place), list(dict.fromkeys(keys)), now=now)
     except (VerificationError, FormatError) as error:
         print(f"an answer of the log that does not fit itself: {shown(str(error))}")
         return UNDECIDED
@@ -74,11 +78,13 @@ def _check(receipt: Receipt, place: str, keys: Sequence[VerifierKey]) -> int:
             return 0
         case Promise.WAITING:
             print(f"NOT YET: the event is not in {size}, and the promised time has not come; ask again then")
+            print(judged)
             return UNDECIDED
         case Promise.REPLACED:
             print(f"BROKEN: leaf {answer.leaf_index} of {size} holds another event in this one's place")
         case Promise.BROKEN:
             print(f"BROKEN: the promised time has passed and the event is not in {size}")
+            print(judged)
     print("To show it: this receipt, which the vault signed, and a mirror of the log (`log follow`) with the")
     print("checkpoint below, time-stamped now: whoever reads its entries finds no such leaf.")
     print(shown(answer.note.decode()), end="")

@@ -1,10 +1,12 @@
 """A log made again from its entries: every tile as it must be, and the root at any size on the way.
 
-One pass, in memory that doesn't grow: of each level only the unfinished tile is held. Who compares what comes out
-with files, or the root with a signed head, has read all there is.
+One pass, in memory that doesn't grow: of each level only the unfinished tile is held, which is also the right edge
+of the tree, so that each node is hashed once. Who compares what comes out with files, or the root with a signed
+head, has read all there is.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from anchors.base import TreeHead
 from evidence_vault.core.merkle import Frontier, leaf_hash
@@ -15,18 +17,19 @@ class Replay:
     """A tree that grows from nothing."""
 
     def __init__(self) -> None:
-        self.frontier = Frontier()
         self._entries: list[bytes] = []
         self._rows: list[list[bytes]] = [[]]
-
-    @property
-    def size(self) -> int:
+        self.size = 0
         """How many entries were appended."""
-        return self.frontier.size
+
+    def frontier(self) -> Frontier:
+        """Return the right edge as it is now: each unfinished tile has its part of it."""
+        edges = [Frontier().extend(row).hashes for row in reversed(self._rows)]
+        return Frontier(size=self.size, hashes=tuple(chain.from_iterable(edges)))
 
     def tree_head(self) -> TreeHead:
         """Return size and root as they are now."""
-        return self.frontier.tree_head()
+        return self.frontier().tree_head()
 
     def append(self, entries: Sequence[bytes]) -> Iterator[tuple[Tile, bytes]]:
         """Append entries; yield every tile and bundle that this fills, lower levels first. Exhaust it."""
@@ -34,10 +37,9 @@ class Replay:
         while at < len(entries):
             part = entries[at : at + WIDTH - len(self._entries)]
             at += len(part)
-            hashes = [leaf_hash(entry) for entry in part]
-            self.frontier = self.frontier.extend(hashes)
             self._entries += part
-            self._rows[0] += hashes
+            self._rows[0] += [leaf_hash(entry) for entry in part]
+            self.size += len(part)
             if len(self._entries) == WIDTH:
                 yield Tile(level="entries", index=self.size // WIDTH - 1), encode_entries(self._entries)
                 self._entries = []

@@ -6,6 +6,7 @@
     follow/vkey                       the keys that this mirror is pinned to, one a line
     follow/newest                     the newest note that fits: the log is held to it before its files are here
     follow/slots.sqlite3              made from the entries, and made again if it is lost
+    follow/unproved/<size>-<n>.note   signed notes whose tiles did not come: judged as soon as they can be
     follow/lock
     evidence/<kind>-<size>-<n>/       what the log signed and can't both be true
 
@@ -28,6 +29,9 @@ from evidence_vault.errors import ConfigError
 from evidence_vault.mirror.source import read_file, tile_bytes
 
 MAX_VKEYS_BYTES = 64 * 1024
+
+MAX_UNPROVED = 100
+"""Notes that wait to be judged: one is enough to prove a fork, and a server must not fill the disk."""
 
 
 class MirrorFolder:
@@ -85,6 +89,19 @@ class MirrorFolder:
         if not path.exists():
             save_file(path, note)
         save_file(self._own / "newest", note)
+
+    def keep_unproved(self, size: int, note: bytes) -> None:
+        """Keep a signed note that could not be compared with the newest one yet. Durable after return."""
+        kept = self.unproved()
+        if len(kept) < MAX_UNPROVED and not any(path.read_bytes() == note for path in kept):
+            folder = self._own / "unproved"
+            folder.mkdir(exist_ok=True)
+            number = next(n for n in range(1, MAX_UNPROVED + 1) if not (folder / f"{size}-{n}.note").exists())
+            save_file(folder / f"{size}-{number}.note", note)
+
+    def unproved(self) -> list[Path]:
+        """Return where the notes lie that wait to be judged."""
+        return sorted((self._own / "unproved").glob("*.note"))
 
     def note_path(self, size: int) -> Path:
         """Return where the first note that was seen of this size lies: at most a thousand in a folder."""

@@ -2,11 +2,13 @@
 
     (1) the note is a checkpoint of the pinned log, signed by a pinned key
     (2) the larger of it and the newest one before extends the smaller: the smaller's root is recomputed from
-        tiles that the larger's root commits to. If it differs that is a fork: notes and proof are kept
+        tiles that the larger's root commits to. If it differs that is a fork: notes and proof are kept.
+        If the tiles don't come, two notes of two sizes prove nothing yet: the note waits, and is judged in (7)
     (3) from now on the log is held to it, whatever happens below
     (4) every new tile and entry is authenticated against it, and only then written
     (5) no slot stands twice: a second entry with a slot is a second history of one subject
     (6) the mirror says that it is complete up to it
+    (7) notes that were signed, and whose tiles were withheld, are compared with what is known now
 
 Durable after return: everything up to the returned head. A crash before (3) means: nothing was seen. A crash after
 it means: the next run goes on, held to the same note, and fetches only what is not here yet.
@@ -25,7 +27,7 @@ from evidence_vault.core.merkle import EMPTY_ROOT, root_hash
 from evidence_vault.core.note_keys import VerifierKey
 from evidence_vault.core.notes import Verified
 from evidence_vault.core.tiles import HEIGHT, WIDTH, Tile, encode_entries
-from evidence_vault.errors import ConfigError, VerificationError
+from evidence_vault.errors import ConfigError, FormatError, UnavailableError, VerificationError
 from evidence_vault.mirror.evidence import LogMisbehaved, fork_evidence, repeat_evidence
 from evidence_vault.mirror.folder import MirrorFolder
 from evidence_vault.mirror.slots import Repeat, open_slots
@@ -72,7 +74,13 @@ def follow_once(mirror: MirrorFolder, source: Source) -> Growth:
         shown = open_head(fetch_checkpoint(source), keys)
         # (2) It fits what was seen before.
         fetcher = TileFetcher(source)
-        tiles = check_growth(mirror, fetcher, known=known, shown=shown)
+        try:
+            tiles = check_growth(mirror, fetcher, known=known, shown=shown)
+        except LogMisbehaved:
+            raise
+        except (VerificationError, FormatError, UnavailableError):
+            mirror.keep_unproved(shown.head.size, shown.note)
+            raise
         # (3) At one size the newest note counts too: it may have come to bear more cosignatures.
         if shown.head.size >= known.head.size and shown.note != known.note:
             mirror.hold_to(shown.head.size, shown.note)
@@ -93,6 +101,12 @@ def follow_once(mirror: MirrorFolder, source: Source) -> Growth:
                 f"another, {repeats[0].second}",
                 evidence=mirror.evidence_path,
             )
+        # (7) Attack: a second history is signed and shown once, and nobody gets its tiles.
+        for path in mirror.unproved():
+            waiting = open_head(path.read_bytes(), keys)
+            if waiting.head.size <= known.head.size:
+                check_growth(mirror, fetcher, known=known, shown=waiting)
+                path.unlink()
         return Growth(before=complete.head, after=known.head, shown=shown.head)
 
 

@@ -2,7 +2,7 @@
 
     (1) the leaves: indexes without a gap; the root at every committed head; the frontier
     (2) the files: every tile and bundle up to the published checkpoint, byte for byte, and older partial ones
-    (3) the checkpoints: signature, root, digest, file; the published one; the signer's guard
+    (3) the checkpoints: signature, root, digest, file; the published one; the signer's guard; what others signed
     (4) the events (`fsck_events`): bytes, digests, chain, slots, order of leaves, what waits, heads of subjects
 
 One pass in the order of the log and one in the order of subjects, on one snapshot of the database, in memory that
@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import Checkpoint, open_checkpoint
-from evidence_vault.core.notes import Verified, parse_signatures
+from evidence_vault.core.note_keys import VerifierKey, parse_vkey
+from evidence_vault.core.notes import NoteSignature, Verified, parse_note, parse_signatures, verify_signatures
 from evidence_vault.core.replay import Replay
 from evidence_vault.core.tiles import Tile, cut_tile
 from evidence_vault.errors import FormatError, IntegrityError, ReadOnly, VerificationError
@@ -26,6 +27,7 @@ from evidence_vault.pipeline.fsck_events import check_events
 from evidence_vault.pipeline.log_keys import LogKey, log_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import audit, cosignatures, log
+from evidence_vault.store.queries.audit import CheckpointRow
 
 
 @value
@@ -119,7 +121,7 @@ def _check_leaves(vault: Vault, session: Session, published: int) -> tuple[int, 
     row = log.current_row(session)
     _same("tree head, size", replay.size, row.size)
     _same("tree head, root hash", replay.tree_head().root_hash, row.root_hash)
-    _same("tree head, frontier", b"".join(replay.frontier.hashes), row.frontier)
+    _same("tree head, frontier", b"".join(replay.frontier().hashes), row.frontier)
     _same("tree head, epoch", last_epoch, row.epoch)
     _same("newest recorded tree head", row.size, log.max_tree_size(session))
     return replay.size, number, files
@@ -144,6 +146,8 @@ def _compare(folder: Path, tile: Tile, data: bytes) -> int:
 def _check_checkpoints(vault: Vault, session: Session, keys: Sequence[LogKey]) -> int:
     """(3) Every note: whose it is, what it says, and that the file says the same. Returns how many."""
     number = 0
+    public = vault.public.checkpoint()
+    witnesses = [parse_vkey(witness.vkey) for witness in vault.settings.witnesses]
     for group in audit.all_checkpoints(session):
         lines = cosignatures.cosignatures_of(session, [row.size for row in group])
         for row in group:
@@ -155,13 +159,43 @@ def _check_checkpoints(vault: Vault, session: Session, keys: Sequence[LogKey]) -
             _same(f"{place}, SHA-256", hashlib.sha256(row.note).digest(), row.note_sha256)
             if not row.published:
                 continue
-            path = vault.public.note_path(row.size)
-            _same(f"public/{path.relative_to(vault.public.folder)}", row.note, _read(path))
-            public = _read(path.with_suffix(".cosigs"))
-            kept = {line: None for line in lines.get(row.size, ())}
-            if public is not None and not all(line in kept for line in parse_signatures(public)):
-                raise IntegrityError(f"public cosignatures at size {row.size}", "lines that are kept", public)
+            note_path = vault.public.note_path(row.size)
+            _same(f"public/{note_path.relative_to(vault.public.folder)}", row.note, _read(note_path))
+            beside = _read(note_path.with_suffix(".cosigs"))
+            shown = [parse_signatures(beside)] if beside else []
+            if public is not None and public.startswith(row.note):
+                shown.append(parse_note(public).signatures[1:])
+            kept = lines.get(row.size, ())
+            if not all(set(group) <= set(kept) for group in shown):  # committed, though after this snapshot
+                with vault.database.read() as later:
+                    kept = cosignatures.cosignatures_of(later, [row.size]).get(row.size, ())
+            _check_lines(row, kept=kept, shown=shown, keys=keys, witnesses=witnesses)
     return number
+
+
+def _check_lines(
+    row: CheckpointRow,
+    *,
+    kept: Sequence[NoteSignature],
+    shown: Sequence[Sequence[NoteSignature]],
+    keys: Sequence[LogKey],
+    witnesses: Sequence[VerifierKey],
+) -> None:
+    """(3) What others signed under a note: good where the key is in the settings, and shown only if it is kept."""
+    successors = [key.key for key in keys[1:] if key.from_size == row.size]
+    verified = verify_signatures(parse_note(row.note).text, kept, trusted=[*witnesses, *successors])
+    signed = {one.key for one in verified.signatures} if isinstance(verified, Verified) else set()
+    for key in successors:
+        if key not in signed:
+            raise IntegrityError(
+                f"checkpoint {row.size}", f"a line by {key.name}, which signs from here", "none"
+            )
+    for group in shown:
+        if not set(group) <= set(kept) or len(set(group)) != len(group):
+            names = ", ".join(line.name for line in group)
+            raise IntegrityError(
+                f"public cosignatures at size {row.size}", "lines that are kept, once", names
+            )
 
 
 def _check_guard(session: Session, guarded: TreeHead, published: int) -> None:

@@ -140,7 +140,13 @@ def grown(client: TestClient, vault: Vault, owner: dict[str, str]) -> TestClient
     return client
 
 
-PUBLIC = ["log/checkpoint", "log/tile/0/000.p/5", "log/tile/entries/000.p/5", "log/vkey"]
+PUBLIC = [
+    "log/checkpoint",
+    "log/tile/0/000.p/5",
+    "log/tile/entries/000.p/5",
+    "log/vkey",
+    "log/checkpoints/000/000/5.note",
+]
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -173,3 +179,32 @@ def test_public_file_that_is_not_there_is_a_problem_document(grown: TestClient) 
 
 def test_log_names_its_key(grown: TestClient, vault: Vault) -> None:
     assert grown.get("/v1/log/vkey").text == encode_vkey(vault.log_signer.verifier_key) + "\n"
+
+
+def test_note_of_a_size_and_lines_beside_it(grown: TestClient, vault: Vault) -> None:
+    note = grown.get("/v1/log/checkpoints/000/000/5.note")
+    assert note.content == vault.public.note_path(5).read_bytes()
+    assert "immutable" in note.headers["cache-control"]
+    assert grown.get("/v1/log/checkpoints/000/000/5.cosigs").status_code == 404
+    vault.public.note_path(5).with_suffix(".cosigs").write_bytes(b"lines")
+    lines = grown.get("/v1/log/checkpoints/000/000/5.cosigs")
+    assert (lines.content, lines.headers["cache-control"]) == (b"lines", "no-cache")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "000/000/4.note",
+        "000/000/05.note",
+        "001/000/5.note",
+        "0000/000/5.note",
+        "000/000/5.notes",
+        "000/000/..%2F5.note",
+        "000/000/5.note/",
+        "000/000/٥.note",
+        "000/000/99999999999999999999.note",
+        "",
+    ],
+)
+def test_note_by_any_other_path_is_not_there(grown: TestClient, path: str) -> None:
+    assert grown.get(f"/v1/log/checkpoints/{path}").status_code == 404

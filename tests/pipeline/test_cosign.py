@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import text
 
 from anchors.base import HttpReply
 from evidence_vault.core.checkpoint import open_checkpoint
 from evidence_vault.core.note_keys import VerifierKey, encode_vkey
 from evidence_vault.core.notes import Verified, cosign, encode_signatures, parse_note
 from evidence_vault.core.tlog_witness import parse_request
-from evidence_vault.errors import EvidenceError, ReadOnly, UnavailableError, VerificationError
+from evidence_vault.errors import EvidenceError, IntegrityError, ReadOnly, UnavailableError, VerificationError
 from evidence_vault.pipeline.cosign import ask_witness, compare_with_witness, witness_states
+from evidence_vault.pipeline.fsck import fsck
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.rotation import rotate_key
 from evidence_vault.pipeline.trust import final_blocks, policy_text
@@ -303,3 +305,48 @@ def test_bundle_carries_lines_that_the_verifier_counts(tmp_path: Path) -> None:
         assert verified(early, text).items[0].unmet == ("witnesses",)
         two = text.replace("witnesses = 1", "witnesses = 2")
         assert verified(late, two).items[0].unmet == ("witnesses",)
+
+
+def unguarded(vault: Vault, change: str) -> None:
+    """Change the database as someone could who has its file."""
+    with vault.database.migrating() as connection:
+        found = connection.execute(text("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"))
+        for name, _ in found.all():
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        assert connection.execute(text(change)).rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("UPDATE cosignatures SET signature = CAST(X'00' || signature AS BLOB)", "signature"),
+        ("UPDATE cosignatures SET key_id = X'00000000'", "public cosignatures at size"),
+        ("UPDATE cosignatures SET size = 2", "signature|public cosignatures at size"),
+        ("DELETE FROM cosignatures WHERE size > 0", "public cosignatures at size"),
+    ],
+)
+def test_fsck_verifies_the_lines_that_are_kept(watched: Watched, change: str, named: str) -> None:
+    watched.grow()
+    assert watched.ask()
+    fsck(watched.vault)
+    unguarded(watched.vault, change)
+    with pytest.raises(IntegrityError, match=named):
+        fsck(watched.vault)
+
+
+@pytest.mark.parametrize("suffix", [".cosigs", "checkpoint"])
+def test_fsck_verifies_the_lines_that_are_shown(watched: Watched, suffix: str) -> None:
+    size = watched.grow()
+    assert watched.ask()
+    public = watched.vault.public
+    path = public.folder / suffix if suffix == "checkpoint" else public.note_path(size).with_suffix(suffix)
+    data = path.read_bytes()
+    for damaged in (
+        data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+        data + data[data.rindex(b"\xe2\x80\x94") :],
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(IntegrityError):
+            fsck(watched.vault)
+    path.write_bytes(data)
+    fsck(watched.vault)
