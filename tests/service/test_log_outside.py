@@ -164,13 +164,16 @@ def verify_with_mirrors(item: str, outside: Outside) -> None:
     wait_for(lambda: bool(remote.get(f"/v1/items/{item}").json()["state"] == "final"), "a final block")
     outside.follow()
     shutil.copytree(outside.mirror, "before")
-    command("export", item, "-o", "bundle.zip")
+    export = remote.post(f"/v1/items/{item}/exports").json()["id"]
+    wait_for(lambda: remote.get(f"/v1/exports/{export}").json()["state"] == "VERIFIED", "the bundle")
+    size = outside.follow()
+    shutil.copytree(outside.mirror, "complete")
+    with Path("bundle.zip").open("wb") as file:
+        remote.download(f"/v1/exports/{export}/bundle", file, progress=lambda _: None)
     command("trust", "export", "--home", str(outside.home), "--known-blocks", "-o", "trust.toml")
     verify = ["verify", "bundle.zip", "--trust", "trust.toml", "--lang", "en", "--log"]
     assert "The mirror ends before the bundle's checkpoint" in command(*verify, "before", expected=3)
-    size = outside.follow()
-    assert f"Complete as of size {size}" in command(*verify, str(outside.mirror), expected=5)
-    remote.post(f"/v1/items/{item}/exports")  # handing out is an event
+    assert f"Complete as of size {size}" in command(*verify, "complete", expected=5)
 
     def went_on() -> bool:
         outside.follow()
