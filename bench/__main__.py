@@ -13,6 +13,7 @@ PARTS: Mapping[str, str] = {
     "sequence": "bench.sequencing",
     "verify": "bench.verifying",
     "proofs": "bench.proofs",
+    "tokens": "bench.tokens",
 }
 """Each has `measure(*, short: bool) -> Iterable[Row]`."""
 

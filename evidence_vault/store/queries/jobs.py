@@ -228,6 +228,12 @@ def any_due(
     return found is not None
 
 
+def any_open(session: Session, kind: str) -> bool:
+    """Whether a job of this kind is not at its end, be it due, waiting or under way."""
+    found = session.scalar(select(Job.id).where(Job.kind == kind, Job.run_at.is_not(None)).limit(1))
+    return found is not None
+
+
 def _of_target(target: str | None, besides: Sequence[str]) -> list[ColumnElement[bool]]:
     if target is not None:
         return [Job.target == target]
