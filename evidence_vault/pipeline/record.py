@@ -2,6 +2,8 @@
 
 An event is composed (bytes, slot, disclosures) and then inserted under the lock of its subject's head. The
 first event of a new item is composed before its transaction, because its bytes go to the disk first.
+
+A read-only vault composes none: on a database that is older than the log, any event would be a second history.
 """
 
 from collections.abc import Mapping
@@ -64,7 +66,7 @@ class Recorded:
 def append_event(vault: Vault, session: Session, draft: Draft) -> Recorded:
     """Append the event to its subject's history: next seq, prev and slot, under the lock of its head.
 
-    Durable when the session's transaction is. Raises FormatError for fields that the type doesn't allow.
+    Durable when the session's transaction is. Raises FormatError for fields that the type doesn't allow, ReadOnly.
     """
     head = events.lock_subject_head(session, draft.subject)
     if head is None:
@@ -74,7 +76,7 @@ def append_event(vault: Vault, session: Session, draft: Draft) -> Recorded:
 
 
 def compose_event(vault: Vault, draft: Draft) -> Composed:
-    """Return the first event of a subject, not yet inserted."""
+    """Return the first event of a subject, not yet inserted. Raises ReadOnly."""
     return _compose(vault, draft, seq=0, prev=None, slot=first_slot(draft.subject))
 
 
@@ -95,6 +97,7 @@ def system_actor(session: Session) -> EventActor:
 
 
 def _compose(vault: Vault, draft: Draft, *, seq: int, prev: bytes | None, slot: bytes) -> Composed:
+    vault.gate.require_open()
     disclosures = {
         name: encode_disclosure(name, value, salt=vault.random(16))
         for name, value in draft.disclosures.items()

@@ -175,7 +175,8 @@ def advance_log(vault: Vault) -> bool:
 
 
 def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Choice = EVERY) -> bool:
-    """Claim one due job of this kind and advance it; whether there was one."""
+    """Claim one due job of this kind and advance it; whether there was one. Raises ReadOnly."""
+    vault.gate.require_open()  # before an authority or a chain is asked for what couldn't be recorded
     target, besides = choice.target, choice.besides
     now = vault.clock()
     lease = timedelta(seconds=vault.settings.job_lease_s)
