@@ -282,3 +282,13 @@ def test_damaged_files_of_the_mirror_are_fetched_again_where_they_are_needed(tmp
     assert {path: data for path, data in mirrored(mirror).items() if "tile/1" not in path} == {
         path: data for path, data in published(entries(300)).items() if "tile/1" not in path
     }
+
+
+@pytest.mark.parametrize("first", [0, 256])
+def test_follow_believes_no_files_that_fit_only_each_other(tmp_path: Path, first: int) -> None:
+    """Tiles and entries of another history, whole, under this one's checkpoint."""
+    served, mirror = Served(entries(300)), pinned(tmp_path)
+    served.files |= published([*entries(first), *entries(300, start=first, history=1)])
+    with pytest.raises(VerificationError, match="root hash of the partial tiles at size 300"):
+        follow_once(mirror, served)
+    assert (mirrored(mirror), mirror.checkpoint(), mirror.evidence()) == ({}, None, [])
