@@ -103,6 +103,14 @@ async def depositing(
     return Depositor(requester=requester, token_sha256=token_sha256)
 
 
+async def depositing_now(
+    caller: Annotated[Requester, Depends(authenticated)],
+    sent: Annotated[HTTPAuthorizationCredentials, Depends(BEARER)],
+) -> Depositor:
+    """Return who deposits, looked up for this very request."""
+    return Depositor(requester=caller, token_sha256=digest_token(sent.credentials))
+
+
 def event_actor(requester: Requester) -> EventActor:
     """Return the requester as events name him."""
     return EventActor(id=requester.actor_id, role=requester.role, auth="token")
@@ -123,3 +131,4 @@ def _unknown_token() -> ProblemError:
 VaultHere = Annotated[Vault, Depends(vault_of)]
 Caller = Annotated[Requester, Depends(authenticated)]
 DepositingCaller = Annotated[Depositor, Depends(depositing)]
+DepositingNow = Annotated[Depositor, Depends(depositing_now)]

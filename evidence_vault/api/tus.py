@@ -21,9 +21,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
-from evidence_vault.access.decisions import Requester, decide_on_deposit
+from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.api.body import in_thread, pour
-from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.caller import DepositingNow, VaultHere, event_actor
+from evidence_vault.api.caller import Depositor as Who
 from evidence_vault.api.deposits import deposited_view
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import UploadView
@@ -81,14 +82,14 @@ def speaks_tus(request: Request) -> None:
         )
 
 
-def may_deposit(caller: Caller) -> Requester:
+def may_deposit(caller: DepositingNow) -> Who:
     """Return who asks, if he may deposit at all: on every request, for a right may end in the middle."""
-    decide_on_deposit(caller)
+    decide_on_deposit(caller.requester)
     return caller
 
 
 Tus = Depends(speaks_tus)
-Depositor = Annotated[Requester, Depends(may_deposit)]
+Depositor = Annotated[Who, Depends(may_deposit)]
 
 
 def _fields(method: str) -> list[dict[str, object]]:
@@ -156,13 +157,13 @@ async def create(request: Request, vault: VaultHere, caller: Depositor) -> Respo
         return Response(status_code=201, headers={**told, "Upload-Offset": "0"})
     if row.size:
         _require_piece(request)
-    return Response(status_code=201, headers={**told, **await _take(request, vault, row, offset=0)})
+    return Response(status_code=201, headers={**told, **await _take(request, vault, caller, row, offset=0)})
 
 
 @router.head("/uploads/{upload_id}", dependencies=[Tus])
 def tell_offset(upload_id: str, vault: VaultHere, caller: Depositor) -> Response:
     """Tell where the upload stands: so many bytes are durable."""
-    row = find_upload(vault, upload_id, actor_id=caller.actor_id)
+    row = find_upload(vault, upload_id, actor_id=caller.requester.actor_id)
     return Response(
         headers={
             "Upload-Offset": str(row.received),
@@ -180,8 +181,8 @@ def show(upload_id: str, vault: VaultHere, caller: Depositor) -> UploadView:
 
     One that is whole, and that a crash kept from becoming an item, becomes one now.
     """
-    row = find_upload(vault, upload_id, actor_id=caller.actor_id)
-    done = deposited_by(vault, row)
+    row = find_upload(vault, upload_id, actor_id=caller.requester.actor_id)
+    done = deposited_by(vault, row, token_sha256=caller.token_sha256)
     return UploadView(
         id=row.id,
         offset=row.received,
@@ -204,14 +205,14 @@ async def append(upload_id: str, request: Request, vault: VaultHere, caller: Dep
     """
     _require_piece(request)
     offset = parse_number(request.headers.get("upload-offset", ""), place="Upload-Offset")
-    row = await in_thread(lambda: find_upload(vault, upload_id, actor_id=caller.actor_id))
-    return Response(status_code=204, headers=await _take(request, vault, row, offset=offset))
+    row = await in_thread(lambda: find_upload(vault, upload_id, actor_id=caller.requester.actor_id))
+    return Response(status_code=204, headers=await _take(request, vault, caller, row, offset=offset))
 
 
 @router.delete("/uploads/{upload_id}", status_code=204, dependencies=[Tus])
 def terminate(upload_id: str, vault: VaultHere, caller: Depositor) -> Response:
     """End an upload and delete its bytes. An item that it has become stays."""
-    terminate_upload(vault, find_upload(vault, upload_id, actor_id=caller.actor_id))
+    terminate_upload(vault, find_upload(vault, upload_id, actor_id=caller.requester.actor_id))
     return Response(status_code=204)
 
 
@@ -234,7 +235,9 @@ async def overridden(upload_id: str, request: Request, vault: VaultHere, caller:
 _ALLOW = "DELETE, GET, HEAD, OPTIONS, PATCH"
 
 
-async def _take(request: Request, vault: Vault, row: ResumableUpload, *, offset: int) -> dict[str, str]:
+async def _take(
+    request: Request, vault: Vault, caller: Who, row: ResumableUpload, *, offset: int
+) -> dict[str, str]:
     """Take a request's bytes, and make an item of the upload if they were its last; return what to tell.
 
     Whatever breaks it off, what was counted stays, and the upload is free for the next request at once.
@@ -245,7 +248,10 @@ async def _take(request: Request, vault: Vault, row: ResumableUpload, *, offset:
         raise FormatError(
             "Content-Length", f"at most the {row.size - offset} bytes that are missing", announced
         )
-    receiving = await in_thread(lambda: Receiving(vault, row, offset=offset, checksum=checksum))
+    token = caller.token_sha256
+    receiving = await in_thread(
+        lambda: Receiving(vault, row, offset=offset, checksum=checksum, token_sha256=token)
+    )
     try:
         try:
             chunks = _alive(request.stream(), vault.settings.upload_idle_s)
@@ -262,7 +268,9 @@ async def _take(request: Request, vault: Vault, row: ResumableUpload, *, offset:
             raise ProblemError("checksum-mismatch", str(error)) from None
         told = {"Upload-Offset": str(received), **_expires(receiving.row)}
         if received == row.size:
-            done = await in_thread(lambda: finish_upload(vault, receiving.row, receiving.file))
+            done = await in_thread(
+                lambda: finish_upload(vault, receiving.row, receiving.file, token_sha256=token)
+            )
             told["Evidence-Item"] = done.item_id
         return told
     finally:
@@ -282,15 +290,16 @@ async def _alive(chunks: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[b
         yield chunk
 
 
-def _wish(caller: Requester, metadata: Metadata, *, size: int, digest: str | None) -> Wish:
+def _wish(caller: Who, metadata: Metadata, *, size: int, digest: str | None) -> Wish:
     return Wish(
-        actor=event_actor(caller),
+        actor=event_actor(caller.requester),
         file_name=metadata.file_name,
         media_type=metadata.media_type,
         note=metadata.note,
         secret=metadata.secret,
         declared_sha256=require_sha256(metadata, digest),
         declared_size=size,
+        token_sha256=caller.token_sha256,
     )
 
 

@@ -10,8 +10,12 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy.orm import Session
+
 from anchors.values import value
-from evidence_vault.errors import TooLarge, VerificationError, WrongOffset
+from evidence_vault.access.decisions import decide_on_deposit
+from evidence_vault.errors import CredentialEnded, TooLarge, VerificationError, WrongOffset
+from evidence_vault.identity.actors import find_requesters
 from evidence_vault.pipeline.uploads import held_row, keep_for
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.partial import PartialFile
@@ -33,19 +37,27 @@ class Checksum:
 class Receiving:
     """One request's bytes for an upload. Use it in a `with`; `keep`, `keep_partly` or `forget` ends it."""
 
-    def __init__(self, vault: Vault, row: ResumableUpload, *, offset: int, checksum: Checksum | None) -> None:
-        """Take the upload for this request.
+    def __init__(
+        self,
+        vault: Vault,
+        row: ResumableUpload,
+        *,
+        offset: int,
+        checksum: Checksum | None,
+        token_sha256: bytes | None,
+    ) -> None:
+        """Take the upload for this request. token_sha256: of its token; bytes count only while it is good.
 
         Raises ReadOnly, Locked (another request writes), WrongOffset, Gone, Conflict (it is done).
         """
         vault.gate.require_open()
-        self._vault, self._checksum = vault, checksum
+        self._vault, self._checksum, self._token_sha256 = vault, checksum, token_sha256
         self._hash = (
             None if checksum is None else hashlib.new(checksum.algorithm)
         )  # only of what is on its way
         with ExitStack() as undo:
             self._file = undo.enter_context(vault.partial.lock(row.id, row.item_id))
-            self.row = held_row(vault, row)
+            self.row = held_row(vault, row, self._file)
             if self.row.received != offset:
                 raise WrongOffset("Upload-Offset", self.row.received)
             self._file.go_on(offset)
@@ -113,11 +125,23 @@ class Receiving:
             return
         self._file.flush()
         with self._vault.database.write() as session:
+            self._require_permitted(session)
             uploads.advance(
                 session,
                 self.row.id,
                 received_before=self._durable,
                 received=self._at,
+                token_sha256=self._token_sha256,
                 expires_at=self._vault.clock() + keep_for(self._vault),
             )
         self._durable = self._at
+
+    def _require_permitted(self, session: Session) -> None:
+        """Raise unless the token is still good for this: a request may take hours, a right may end meanwhile."""
+        if self._token_sha256 is None:
+            return
+        found = find_requesters(session, {self._token_sha256}, now=self._vault.clock())
+        requester = found.get(self._token_sha256)
+        if requester is None or requester.actor_id != self.row.actor_id:
+            raise CredentialEnded
+        decide_on_deposit(requester)

@@ -22,6 +22,8 @@ from evidence_vault.core.states import UploadState
 from evidence_vault.errors import (
     AccessRefused,
     Conflict,
+    CredentialEnded,
+    EvidenceError,
     FormatError,
     Gone,
     IntegrityError,
@@ -70,6 +72,7 @@ def create_upload(vault: Vault, wish: Wish, *, metadata_sent: str) -> ResumableU
                 actor_id=wish.actor.id,
                 item_id=encode_id("it", vault.random(16)),
                 size=size,
+                token_sha256=wish.token_sha256,
                 wish=_frozen(wish),
                 metadata_sent=metadata_sent,
                 at=now,
@@ -80,7 +83,10 @@ def create_upload(vault: Vault, wish: Wish, *, metadata_sent: str) -> ResumableU
 
 
 def find_upload(vault: Vault, upload_id: str, *, actor_id: str) -> ResumableUpload:
-    """Return the actor's upload. Raises AccessRefused, the same for another's and none; Gone if it has ended."""
+    """Return the actor's upload. Raises AccessRefused, the same for another's and none; Gone if it has ended.
+
+    One that stands open and is an item all the same, as after a restore and `recover`, is noted as done.
+    """
     with vault.database.read() as session:
         try:
             UPLOAD_ID.check(upload_id, "upload id")
@@ -89,20 +95,26 @@ def find_upload(vault: Vault, upload_id: str, *, actor_id: str) -> ResumableUplo
         row = uploads.get_upload(session, upload_id)
     if row is None or row.actor_id != actor_id:
         raise AccessRefused("upload", upload_id)
+    if row.state == UploadState.OPEN and find_deposited(vault, row.item_id) is not None:
+        _note_done(vault, row)
+        return _read_again(vault, row)
     _require_there(vault, row)
     return row
 
 
-def finish_upload(vault: Vault, row: ResumableUpload, file: PartialFile) -> Deposited:
+def finish_upload(
+    vault: Vault, row: ResumableUpload, file: PartialFile, *, token_sha256: bytes | None
+) -> Deposited:
     """Make an item of an upload that is whole. `file` is held by the caller.
 
-    Raises as a deposit does. VerificationError (not what was announced) ends the upload; after anything else it
-    is there as before.
+    token_sha256: of the token in whose name; it must be good in the very transaction that makes the item. Raises
+    as a deposit does. VerificationError (not what was announced) ends the upload; after anything else it is
+    there as before.
     """
     try:
         deposited = deposit_stored(
             vault,
-            _wish(row),
+            _wish(row, token_sha256),
             item_id=row.item_id,
             read_again=lambda content, alive: file.read_again(row.size, content, alive=alive),
             place=file.place,
@@ -110,14 +122,17 @@ def finish_upload(vault: Vault, row: ResumableUpload, file: PartialFile) -> Depo
     except VerificationError:
         _end(vault, row, file, UploadState.MISMATCH, received=row.size)
         raise
+    except (CredentialEnded, AccessRefused):
+        file.withdraw_journal()  # nothing that was refused may be replayed from it
+        raise
     _note_done(vault, row)  # a crash before this: whoever asks next finds the item, and notes it
     return deposited
 
 
-def deposited_by(vault: Vault, row: ResumableUpload) -> Deposited | None:
+def deposited_by(vault: Vault, row: ResumableUpload, *, token_sha256: bytes | None) -> Deposited | None:
     """Return what came of an upload, finishing it first if it is whole; None while bytes are missing.
 
-    Raises as `finish_upload`, and Locked while another request does it.
+    token_sha256: of who asks. Raises as `finish_upload`, and Locked while another request does it.
     """
     if row.received < row.size:
         return None
@@ -125,7 +140,7 @@ def deposited_by(vault: Vault, row: ResumableUpload) -> Deposited | None:
     if done is None:
         try:
             with vault.partial.lock(row.id, row.item_id) as file:
-                return finish_upload(vault, held_row(vault, row), file)
+                return finish_upload(vault, held_row(vault, row, file), file, token_sha256=token_sha256)
         except (Conflict, IntegrityError):
             done = find_deposited(vault, row.item_id)
             if done is None:
@@ -138,47 +153,92 @@ def deposited_by(vault: Vault, row: ResumableUpload) -> Deposited | None:
 def terminate_upload(vault: Vault, row: ResumableUpload) -> None:
     """End an upload and delete its bytes. Raises Locked, Conflict if it is an item by now."""
     with vault.partial.lock(row.id, row.item_id) as file:
-        _end(vault, held_row(vault, row), file, UploadState.TERMINATED)
+        held = held_row(vault, row, file)
+        _end(vault, held, file, UploadState.TERMINATED, received=held.received)
 
 
 def keep_uploads(vault: Vault) -> None:
-    """Finish what is whole, end what is over, and sweep what nobody knows: the keeper's round."""
+    """Finish what is whole, end what is over, and sweep what nobody knows: the keeper's round.
+
+    What is whole is finished in the name of the token that brought its last bytes. Raises the first error that an
+    operator must see, after the round: one upload that is damaged doesn't keep the others waiting.
+    """
     now = vault.clock()
     if vault.gate.reasons:
         return
     with vault.database.read() as session:
         whole, over = uploads.open_whole(session), uploads.open_since(session, now)
+    failed: list[EvidenceError] = []
+    refused: set[str] = set()
     for row in whole:
         try:
-            deposited_by(vault, row)
+            deposited_by(vault, row, token_sha256=row.token_sha256)
         except (Locked, VerificationError):
             continue  # its own request is at it; or it has just ended, and whoever asks is told
+        except (CredentialEnded, AccessRefused):
+            refused.add(row.id)  # until its time is over, another token of the same person may ask for it
+        except EvidenceError as error:
+            failed.append(error)
     for row in over:
-        if row.received < row.size:
-            try:
-                with vault.partial.lock(row.id, row.item_id) as file:
-                    _end(vault, row, file, UploadState.EXPIRED)
-            except (Locked, Conflict):
-                continue  # somebody has just gone on with it
+        if row.received == row.size and row.id not in refused:
+            continue  # whole: it is for us to finish
+        try:
+            _expire(vault, row)
+        except Locked:
+            continue  # somebody has just gone on with it
+        except EvidenceError as error:
+            failed.append(error)
+    _sweep(vault)
+    if failed:
+        raise failed[0]
+
+
+def _expire(vault: Vault, row: ResumableUpload) -> None:
+    with vault.partial.lock(row.id, row.item_id) as file, suppress(Conflict):
+        now = _unfinished(vault, row, file)
+        if now.state == UploadState.OPEN and now.expires_at <= vault.clock():
+            _end(vault, now, file, UploadState.EXPIRED, received=now.received)
+
+
+def _sweep(vault: Vault) -> None:
     keep = keep_for(vault)
     with vault.database.write() as session:
-        uploads.forget_ended(session, now - keep)
-    stale = vault.partial.ids(older_than_s=keep.total_seconds(), now_s=now.timestamp())
+        uploads.forget_ended(session, vault.clock() - keep)
+    stale = vault.partial.ids(older_than_s=keep.total_seconds(), now_s=vault.clock().timestamp())
     with vault.database.read() as session:
         known = uploads.known_upload_ids(session, stale)
     for upload_id in set(stale) - known:
         vault.partial.remove(upload_id)
 
 
-def held_row(vault: Vault, row: ResumableUpload) -> ResumableUpload:
+def held_row(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:
     """Return the row as it is now that the file is held. Raises Gone and Conflict unless it is open."""
+    now = _unfinished(vault, row, file)
+    _require_there(vault, now)
+    return now
+
+
+def _unfinished(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:
+    """Return the row as it is now, of what is no item. Raises Gone, Conflict, IntegrityError.
+
+    A file gets its last name only when all of it is counted. One that has it while bytes are missing is of a later
+    time than the database, which was restored: it may be an item's, and nothing here may touch it.
+    """
+    now = _read_again(vault, row)
+    if now.state == UploadState.DONE or find_deposited(vault, row.item_id) is not None:
+        raise Conflict("upload", "it is an item by now")
+    if file.is_placed and now.received < now.size:
+        raise IntegrityError(
+            row.id, f"{now.received} bytes in incoming", f"the file of {row.item_id}: run `recover`"
+        )
+    return now
+
+
+def _read_again(vault: Vault, row: ResumableUpload) -> ResumableUpload:
     with vault.database.read() as session:
         now = uploads.get_upload(session, row.id)
     if now is None:
         raise Gone("upload", "it has ended")
-    _require_there(vault, now)
-    if now.state == UploadState.DONE or find_deposited(vault, row.item_id) is not None:
-        raise Conflict("upload", "it is an item by now")
     return now
 
 
@@ -197,20 +257,17 @@ def _require_there(vault: Vault, row: ResumableUpload) -> None:
             raise Gone("upload", "nothing came for too long; begin a new one")
 
 
-def _end(
-    vault: Vault, row: ResumableUpload, file: PartialFile, state: UploadState, *, received: int | None = None
-) -> None:
+def _end(vault: Vault, row: ResumableUpload, file: PartialFile, state: UploadState, *, received: int) -> None:
     """First the row, then the file: a crash between leaves a file that nobody knows, which is swept."""
     with vault.database.write() as session:
-        at = row.received if received is None else received
-        uploads.end(session, row.id, state, received=at, at=vault.clock())
+        uploads.end(session, row.id, state, received=received, at=vault.clock())
     file.remove()
 
 
 def _note_done(vault: Vault, row: ResumableUpload) -> None:
     at = vault.clock() + keep_for(vault)
     with suppress(Conflict), vault.database.write() as session:  # whoever was quicker noted the same
-        uploads.end(session, row.id, UploadState.DONE, received=row.size, at=at)
+        uploads.end_done(session, row.id, size=row.size, at=at)
 
 
 def keep_for(vault: Vault) -> timedelta:
@@ -228,7 +285,7 @@ def _frozen(wish: Wish) -> Mapping[str, Any]:
     }
 
 
-def _wish(row: ResumableUpload) -> Wish:
+def _wish(row: ResumableUpload, token_sha256: bytes | None) -> Wish:
     """Return the wish as it was frozen, with the upload's id as its idempotency key."""
     sha256 = row.wish["sha256"]
     return Wish(
@@ -240,5 +297,6 @@ def _wish(row: ResumableUpload) -> Wish:
         declared_sha256=None if sha256 is None else bytes.fromhex(sha256),
         declared_size=row.size,
         idempotency_key=row.id,
+        token_sha256=token_sha256,
         endpoint=ENDPOINT,
     )

@@ -88,6 +88,11 @@ class PartialFile:
         """Let it go."""
         self.close()
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether it lies under the item's name."""
+        return self._path == self._blob
+
     def go_on(self, received: int) -> None:
         """Be ready for the bytes after the first `received`; what is behind them is cut off."""
         if self._segments is not None:
@@ -135,6 +140,10 @@ class PartialFile:
     def remove(self) -> None:
         """Remove the file, and a journal that no commit followed."""
         self._path.unlink(missing_ok=True)
+        self.withdraw_journal()
+
+    def withdraw_journal(self) -> None:
+        """Remove a journal that no commit followed, or will."""
         self._blob.with_name(self._blob.name + JOURNAL_SUFFIX).unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence_vault.store.columns import Base, UtcDateTime
@@ -13,7 +13,8 @@ class ResumableUpload(Base):
     """Content that comes in several requests. What it will be is frozen when it is made; its bytes are a file.
 
     received: how much of `size` is durable. item_id: of the item it becomes, chosen beforehand, so that a crash
-    between the file's last name and the commit finds the same name again. state: as in `core.states`.
+    between the file's last name and the commit finds the same name again. token_sha256: of the token that brought
+    what was counted last. state: as in `core.states`.
     """
 
     __tablename__ = "resumable_uploads"
@@ -28,6 +29,7 @@ class ResumableUpload(Base):
     state: Mapped[str] = mapped_column(String(10))
     size: Mapped[int] = mapped_column(BigInteger)
     received: Mapped[int] = mapped_column(BigInteger)
+    token_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     wish: Mapped[dict[str, Any]] = mapped_column(JSON)
     metadata_sent: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -304,6 +304,7 @@ def _create_tables() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=True),
         sa.Column("wish", sa.JSON(), nullable=False),
         sa.Column("metadata_sent", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

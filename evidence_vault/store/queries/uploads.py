@@ -45,6 +45,7 @@ def insert_upload(
     actor_id: str,
     item_id: str,
     size: int,
+    token_sha256: bytes | None,
     wish: Mapping[str, Any],
     metadata_sent: str,
     at: datetime,
@@ -60,6 +61,7 @@ def insert_upload(
             "state": UploadState.OPEN,
             "size": size,
             "received": 0,
+            "token_sha256": token_sha256,
             "wish": dict(wish),
             "metadata_sent": metadata_sent,
             "created_at": at,
@@ -74,15 +76,27 @@ def get_upload(session: Session, upload_id: str) -> ResumableUpload | None:
 
 
 def advance(
-    session: Session, upload_id: str, *, received_before: int, received: int, expires_at: datetime
+    session: Session,
+    upload_id: str,
+    *,
+    received_before: int,
+    received: int,
+    token_sha256: bytes | None,
+    expires_at: datetime,
 ) -> None:
-    """Note that so much is durable. Raises Conflict if it does not stand where it was thought to."""
-    _update_open(session, upload_id, received_before, {"received": received, "expires_at": expires_at})
+    """Note that so much is durable, and by whose token. Raises Conflict if it stands elsewhere."""
+    values = {"received": received, "token_sha256": token_sha256, "expires_at": expires_at}
+    _update_open(session, upload_id, received_before, values)
 
 
 def end(session: Session, upload_id: str, state: UploadState, *, received: int, at: datetime) -> None:
     """End an open upload. Raises Conflict if it is not open, or stands elsewhere."""
     _update_open(session, upload_id, received, {"state": state, "expires_at": at})
+
+
+def end_done(session: Session, upload_id: str, *, size: int, at: datetime) -> None:
+    """End an open upload that is an item, wherever it stands here. Raises Conflict if it is not open."""
+    _update_open(session, upload_id, None, {"state": UploadState.DONE, "received": size, "expires_at": at})
 
 
 def open_whole(session: Session) -> Sequence[ResumableUpload]:
@@ -130,13 +144,15 @@ def forget_ended(session: Session, before: datetime) -> None:
     )
 
 
-def _update_open(session: Session, upload_id: str, received: int, values: dict[str, object]) -> None:
+def _update_open(
+    session: Session, upload_id: str, received: int | None, values: Mapping[str, object]
+) -> None:
     done = session.execute(
         update(ResumableUpload)
         .where(
             ResumableUpload.id == upload_id,
             ResumableUpload.state == UploadState.OPEN,
-            ResumableUpload.received == received,
+            *([] if received is None else [ResumableUpload.received == received]),
         )
         .values(**values)
         .returning(ResumableUpload.id)

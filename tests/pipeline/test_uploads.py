@@ -1,0 +1,177 @@
+"""Resumable uploads: killed at every write of their last step, restored from a backup, ended by the keeper."""
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from evidence_vault.core.receipt import parse_receipt
+from evidence_vault.errors import Gone, IntegrityError
+from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.fsck import fsck
+from evidence_vault.pipeline.receiving import Receiving
+from evidence_vault.pipeline.recover import plan_recovery, recover
+from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.uploads import (
+    create_upload,
+    deposited_by,
+    find_upload,
+    finish_upload,
+    keep_uploads,
+)
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.store.queries import items
+from evidence_vault.workers.runner import advance_log
+from tests.pipeline.test_crash_table import Row, die_at, every, points_of, rows_of
+from tests.pipeline.vaults import OWNER, SetClock, new_vault, reopened, take_backup
+
+CONTENT = b"evidence" * 150_000
+FIRST = 300_000
+
+LAST_PIECE = """
+write incoming/ITEM                         part  | part
+write incoming/ITEM                         part  | part
+flush incoming/ITEM                         part  | part
+commit resumable_uploads                    part  | whole   the offset is counted
+commit idempotency_keys                     whole | whole   the key is claimed; its lease ends
+write incoming/ITEM                         whole | whole
+flush incoming/ITEM                         whole | whole
+flush blobs/ITEM.event                      whole | whole   the journal, before its content has its name
+rename incoming/ITEM -> blobs/ITEM          whole | whole
+flush blobs                                 whole | whole
+flush incoming                              whole | whole
+commit idempotency_keys                     whole | item    the commit that is the acknowledgement
+commit resumable_uploads                    item  | item    noted on the upload, for who asks
+"""
+
+
+def begin(vault: Vault, content: bytes = CONTENT) -> str:
+    """Begin an upload, with its first bytes."""
+    wish = Wish(actor=OWNER, file_name="photo.png", declared_size=len(content))
+    upload = create_upload(vault, wish, metadata_sent="").id
+    assert send(vault, upload, content[:FIRST], 0) is None
+    return upload
+
+
+def send(vault: Vault, upload: str, piece: bytes, offset: int) -> Deposited | None:
+    row = find_upload(vault, upload, actor_id=OWNER.id)
+    with Receiving(vault, row, offset=offset, checksum=None, token_sha256=None) as receiving:
+        receiving.write(piece)
+        if receiving.keep() < row.size:
+            return None
+        return finish_upload(vault, receiving.row, receiving.file, token_sha256=None)
+
+
+def received(vault: Vault, upload: str) -> int:
+    return find_upload(vault, upload, actor_id=OWNER.id).received
+
+
+def item_count(vault: Vault) -> int:
+    with vault.database.read() as session:
+        return len(items.list_items(session, owner_id=OWNER.id, limit=9))
+
+
+def left_of(vault: Vault, upload: str) -> str:
+    if item_count(vault):
+        return "item"
+    return "whole" if received(vault, upload) == len(CONTENT) else "part"
+
+
+@every(LAST_PIECE)
+def test_upload_killed_at_any_write_of_its_last_piece(tmp_path: Path, row: Row, persisted: bool) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    upload = begin(vault)
+    said = die_at(tmp_path, row, persisted, lambda: send(vault, upload, CONTENT[FIRST:], FIRST))
+    again = reopened(vault)
+    assert check_start(again).problems == ()
+    clock.advance(31)  # the dead request's key is free again
+    if left_of(again, upload) == "whole":
+        keep_uploads(again)  # nobody asks: the keeper finishes it
+        assert item_count(again) == 1
+    assert said == "part" or item_count(again) == 1
+    offset = received(again, upload)
+    if offset < len(CONTENT):
+        send(again, upload, CONTENT[offset:], offset)
+    asked = find_upload(again, upload, actor_id=OWNER.id)
+    first, second = (deposited_by(again, asked, token_sha256=None) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.receipt == second.receipt
+    assert item_count(again) == 1
+    assert again.blobs.digest(first.item_id).sha256 == hashlib.sha256(CONTENT).digest()
+    assert list((tmp_path / "incoming").iterdir()) == []
+    advance_log(again)
+    assert fsck(again).leaves == 3
+
+
+def test_upload_table_has_every_write(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    upload = begin(vault)
+    points = points_of(tmp_path, lambda: send(vault, upload, CONTENT[FIRST:], FIRST))
+    assert points == [row.point for row in rows_of(LAST_PIECE)]
+
+
+@pytest.mark.db
+def test_upload_older_than_its_file_is_not_touched_and_found_again_by_recover(tmp_path: Path) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    upload = begin(vault)
+    restore = take_backup(vault)
+    vault = reopened(vault)
+    done = send(vault, upload, CONTENT[FIRST:], FIRST)
+    assert done is not None
+    restore()
+    restored = reopened(vault)
+    assert received(restored, upload) == FIRST
+    with pytest.raises(IntegrityError, match="recover"):
+        send(restored, upload, b"other bytes", FIRST)
+    clock.advance(73 * 3600)
+    with pytest.raises(IntegrityError, match="recover"):
+        keep_uploads(restored)
+    assert b"".join(restored.blobs.chunks(done.item_id)) == CONTENT
+
+    recover(restored, plan_recovery(restored))
+    restored = reopened(restored)
+    keep_uploads(restored)
+    found = find_upload(restored, upload, actor_id=OWNER.id)
+    assert found.state == "DONE"
+    asked = deposited_by(restored, found, token_sha256=None)
+    assert asked is not None
+    assert asked.receipt == done.receipt
+    clock.advance(73 * 3600)
+    keep_uploads(restored)
+    assert b"".join(restored.blobs.chunks(done.item_id)) == CONTENT
+
+
+@pytest.mark.db
+def test_upload_that_is_damaged_keeps_no_other_waiting(tmp_path: Path) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    damaged, forgotten = begin(vault), begin(vault)
+    (tmp_path / "incoming" / damaged).unlink()
+    clock.advance(73 * 3600)
+    with pytest.raises(IntegrityError):
+        keep_uploads(vault)
+    with pytest.raises(Gone):
+        find_upload(vault, forgotten, actor_id=OWNER.id)
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+@pytest.mark.db
+def test_upload_in_pieces_with_extra_digests_has_them_all(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, extra_digests=["sha512", "sha3-256", "sm3"])
+    upload = begin(vault)
+    done = send(vault, upload, CONTENT[FIRST:], FIRST)
+    assert done is not None
+    digests = parse_receipt(done.receipt).event.fields["digests"]
+    assert isinstance(digests, dict)
+    assert digests == {
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "sha512": hashlib.sha512(CONTENT).hexdigest(),
+        "sha3-256": hashlib.sha3_256(CONTENT).hexdigest(),
+        "sm3": hashlib.new("sm3", CONTENT).hexdigest(),
+    }
+    assert vault.clock() - parse_receipt(done.receipt).event.at < timedelta(seconds=1)
