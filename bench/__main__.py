@@ -10,6 +10,7 @@ from bench.rows import Row, save_rows, table
 
 PARTS: Mapping[str, str] = {
     "upload": "bench.upload",
+    "deposit": "bench.deposit",
     "sequence": "bench.sequencing",
     "verify": "bench.verifying",
     "proofs": "bench.proofs",

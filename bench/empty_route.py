@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from evidence_vault.cli.serve import server_config
+from evidence_vault.cli.serve import server_config, settle_memory
 
 
 def create_empty_app() -> FastAPI:
@@ -25,4 +25,6 @@ def create_empty_app() -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.Server(server_config(create_empty_app(), host="127.0.0.1", port=int(sys.argv[1]))).run()
+    app = create_empty_app()
+    settle_memory()
+    uvicorn.Server(server_config(app, host="127.0.0.1", port=int(sys.argv[1]))).run()

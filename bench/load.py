@@ -19,6 +19,10 @@ WARM_UP_S = 1.0
 """Not counted: connections open, caches fill, code is imported."""
 
 
+Request = Callable[[int], bytes]
+"""Returns the n-th request."""
+
+
 @value
 class Measured:
     """What came of a load. latencies_ms: ascending, of those answered in the counted time with 2xx."""
@@ -62,15 +66,13 @@ def post(path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def measure(
-    *, port: int, request: Callable[[int], bytes], clients: int, seconds: float, host: str = "127.0.0.1"
+    *, port: int, request: Request, clients: int, seconds: float, host: str = "127.0.0.1"
 ) -> Measured:
     """Return what so many clients got in so many seconds. Raises OSError if nobody listens."""
     return asyncio.run(_measure(host, port, request, clients, seconds))
 
 
-async def _measure(
-    host: str, port: int, request: Callable[[int], bytes], clients: int, seconds: float
-) -> Measured:
+async def _measure(host: str, port: int, request: Request, clients: int, seconds: float) -> Measured:
     loop = asyncio.get_running_loop()
     begin = time.perf_counter() + WARM_UP_S
     load = _Load(request=request, begin=begin, end=begin + seconds)

@@ -30,6 +30,14 @@ HERE = Path(__file__).parent
 
 
 @value
+class ServedEmpty:
+    """The empty route, and the process that serves it."""
+
+    port: int
+    pid: int
+
+
+@value
 class ServedVault:
     """A vault that listens, the process it does so in, and a token that may deposit."""
 
@@ -80,11 +88,11 @@ def served_vault(
 
 
 @contextlib.contextmanager
-def served_empty() -> Iterator[int]:
-    """Serve the empty route until the block ends; yields its port."""
+def served_empty() -> Iterator[ServedEmpty]:
+    """Serve the empty route until the block ends."""
     port = free_port()
-    with _running("bench.empty_route", str(port), port=port):
-        yield port
+    with _running("bench.empty_route", str(port), port=port) as process:
+        yield ServedEmpty(port=port, pid=process.pid)
 
 
 def build_slow_fsync(folder: Path) -> Path:
