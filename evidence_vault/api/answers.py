@@ -19,7 +19,7 @@ class Submit(Protocol[T]):
         ...
 
 
-CALM_TURNS = 3
+CALM_TURNS = 2
 """Turns of the loop in which nothing was handed in: a request takes so many from the socket to its ticket."""
 
 
@@ -78,7 +78,8 @@ class _Bell(Generic[T]):
             future = self._waiting.get(ticket)
             if future is not None and not future.done():
                 future.set_result(None)
-        self.watch()
+        if len(self._waiting) > len(tickets):  # others wait for the next group
+            self.watch()
 
 
 _BELLS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell[Any]] = WeakKeyDictionary()

@@ -16,15 +16,14 @@ be meant is refused, such as a content encoding: the compressed bytes would beco
 (multipart/form-data) is taken for its one file; see `forms`.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.datastructures import Headers
 
 from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.api.answers import answer_to
@@ -63,16 +62,22 @@ from evidence_vault.pipeline.wishes import Wish
 MAX_HASH_BODY_BYTES = 16_384
 """Four digests and a size."""
 
-SINGLE_FIELDS = (
-    "Content-Type",
-    "Content-Encoding",
-    "Content-Disposition",
-    "Idempotency-Key",
-    "Repr-Digest",
-    "Evidence-Note",
-    "Evidence-Secret",
-)
-"""Header fields that say what a deposit is; each may come once."""
+SINGLE_FIELDS = {
+    name.lower(): name
+    for name in (
+        "Content-Type",
+        "Content-Encoding",
+        "Content-Disposition",
+        "Idempotency-Key",
+        "Repr-Digest",
+        "Evidence-Note",
+        "Evidence-Secret",
+    )
+}
+"""Header fields that say what a deposit is, as people write them; each may come once."""
+
+Fields: TypeAlias = Mapping[str, str]
+"""The header fields of a request, names in lower case."""
 
 
 class DepositRoute(APIRoute):
@@ -139,8 +144,8 @@ router = APIRouter(tags=["items"], route_class=DepositRoute)
 async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) -> Response:
     """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
     decide_on_deposit(caller.requester)
-    _require_single(request.headers)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    fields = _fields(request)
+    media_type = fields.get("content-type", "").partition(";")[0].strip().lower()
     is_form = media_type == "multipart/form-data"
     if media_type == "application/x-www-form-urlencoded" or (
         media_type.startswith("multipart/") and not is_form
@@ -148,7 +153,7 @@ async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) 
         raise ProblemError(
             "unsupported-media-type", f"send the file itself as the body, not a form ({media_type})"
         )
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if fields.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
     if is_form:
         take_in = _deposit_form
@@ -157,17 +162,16 @@ async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) 
     else:
         take_in = _deposit_content
     try:
-        return _answer(await take_in(request, vault, caller))
+        return _answer(await take_in(request, fields, vault, caller))
     except CredentialEnded:
         request.app.state.remembered.forget(caller.token_sha256)
         raise
 
 
-async def _deposit_content(request: Request, vault: Vault, caller: Depositor) -> Deposited:
+async def _deposit_content(request: Request, fields: Fields, vault: Vault, caller: Depositor) -> Deposited:
     """Stream the body in. Whatever goes wrong, a client that leaves included, nothing of it is kept."""
-    headers = request.headers
-    secret = parse_boolean(headers.get("evidence-secret", "?0"), place="Evidence-Secret")
-    wish = _wish(headers, caller, secret=secret, declared_size=_content_length(headers))
+    secret = parse_boolean(fields.get("evidence-secret", "?0"), place="Evidence-Secret")
+    wish = _wish(fields, caller, secret=secret, declared_size=_content_length(fields))
     require_acceptable(vault, wish)
     chunks = request.stream()
     content, is_whole = await read_first(chunks, at_most=vault.settings.max_packed_bytes)
@@ -181,17 +185,17 @@ async def _deposit_content(request: Request, vault: Vault, caller: Depositor) ->
         await in_thread(running.__exit__, None, None, None)
 
 
-async def _deposit_form(request: Request, vault: Vault, caller: Depositor) -> Deposited:
+async def _deposit_form(request: Request, fields: Fields, vault: Vault, caller: Depositor) -> Deposited:
     """Stream a browser's form in; its one file is the content."""
     for name in ("Content-Disposition", "Repr-Digest", "Evidence-Note", "Evidence-Secret"):
-        if name in request.headers:
+        if name.lower() in fields:
             raise FormatError(name, "a field of the form in its place", "a header field of the envelope")
     wish = Wish(
         actor=event_actor(caller.requester),
-        idempotency_key=request.headers.get("idempotency-key"),
+        idempotency_key=fields.get("idempotency-key"),
         token_sha256=caller.token_sha256,
     )
-    form = FormDeposit(vault, wish, request.headers["content-type"])
+    form = FormDeposit(vault, wish, fields["content-type"])
     try:
         await pour(request.stream(), form.write)
         return await in_thread(form.commit)
@@ -199,8 +203,8 @@ async def _deposit_form(request: Request, vault: Vault, caller: Depositor) -> De
         await in_thread(form.abandon)
 
 
-async def _deposit_digests(request: Request, vault: Vault, caller: Depositor) -> Deposited:
-    if "evidence-secret" in request.headers:
+async def _deposit_digests(request: Request, fields: Fields, vault: Vault, caller: Depositor) -> Deposited:
+    if "evidence-secret" in fields:
         raise FormatError("Evidence-Secret", 'no such field: a hash deposit says "secret" in its body')
     body = await read_all(request.stream(), max_bytes=MAX_HASH_BODY_BYTES, place="hash deposit")
     try:
@@ -209,37 +213,41 @@ async def _deposit_digests(request: Request, vault: Vault, caller: Depositor) ->
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(["hash deposit", *map(str, first["loc"])])
         raise FormatError(place, first["msg"][:1].lower() + first["msg"][1:]) from None
-    wish = _wish(request.headers, caller, secret=asked.secret, declared_size=None)
+    wish = _wish(fields, caller, secret=asked.secret, declared_size=None)
     return await answer_to(
         vault.groups, partial(submit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)
     )
 
 
-def _require_single(headers: Headers) -> None:
-    """Refuse a field that came twice: whichever counted, the sender may have relied on the other."""
-    for name in SINGLE_FIELDS:
-        if len(headers.getlist(name)) > 1:
-            raise FormatError(name, "the field once", f"{len(headers.getlist(name))} times")
+def _fields(request: Request) -> Fields:
+    """Return the header fields. Refuses one that came twice: whichever counted, the sender may mean the other."""
+    fields: dict[str, str] = {}
+    for raw_name, raw_value in request.scope["headers"]:
+        name = raw_name.decode("latin-1")
+        if name in fields and name in SINGLE_FIELDS:
+            raise FormatError(SINGLE_FIELDS[name], "the field once", "more than once")
+        fields[name] = raw_value.decode("latin-1")
+    return fields
 
 
-def _wish(headers: Headers, caller: Depositor, *, secret: bool, declared_size: int | None) -> Wish:
-    note, digest = headers.get("evidence-note"), headers.get("repr-digest")
+def _wish(fields: Fields, caller: Depositor, *, secret: bool, declared_size: int | None) -> Wish:
+    note, digest = fields.get("evidence-note"), fields.get("repr-digest")
     return Wish(
         actor=event_actor(caller.requester),
-        file_name=parse_content_disposition(headers.get("content-disposition", "attachment")),
-        media_type=headers.get("content-type"),
+        file_name=parse_content_disposition(fields.get("content-disposition", "attachment")),
+        media_type=fields.get("content-type"),
         note=None if note is None else parse_ext_value(note, place="Evidence-Note"),
         secret=secret,
         declared_sha256=None if digest is None else parse_repr_digest(digest)["sha-256"],
         declared_size=declared_size,
-        idempotency_key=headers.get("idempotency-key"),
+        idempotency_key=fields.get("idempotency-key"),
         token_sha256=caller.token_sha256,
     )
 
 
-def _content_length(headers: Headers) -> int | None:
+def _content_length(fields: Fields) -> int | None:
     """Return the length that was announced; the server has checked its form. None: sent in chunks."""
-    return int(headers["content-length"]) if "content-length" in headers else None
+    return int(fields["content-length"]) if "content-length" in fields else None
 
 
 def _answer(done: Deposited) -> Response:

@@ -19,6 +19,7 @@ MAX_DEPTH = 16
 """Levels of nesting; the deepest format of ours uses five. Keeps recursion bounded on hostile input."""
 
 _SIMPLE = (str, bool)
+_LEAVES = frozenset((str, bool, type(None)))
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 """Made once. What goes round in circles is too deep, and refused before."""
 
@@ -98,7 +99,7 @@ def _check_value(value: Json, depth: int) -> None:
         for key, member in value.items():
             if not key.isascii():
                 raise FormatError("JSON object", "ASCII keys", key)
-            if type(member) is not str or depth == MAX_DEPTH:  # most are, and a call for each would be dear
+            if type(member) not in _LEAVES or depth == MAX_DEPTH:  # a call for each would be dear
                 _check_value(member, depth + 1)
     else:
         raise FormatError("JSON value", "null, boolean, integer, string, array or object", type(value))

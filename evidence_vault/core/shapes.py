@@ -7,6 +7,7 @@ the shape doesn't name is refused, and so is a missing one.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from typing import NoReturn, Protocol
 
@@ -27,6 +28,9 @@ class Shape(Protocol):
         ...
 
 
+_compiled = cache(re.compile)
+
+
 @value(kw_only=False)
 class Text:
     """A string that matches `pattern` as a whole and has at most `max_chars` characters (code points)."""
@@ -37,7 +41,11 @@ class Text:
 
     def check(self, value: Json, place: str) -> None:
         """Raise FormatError if `value` is no such string."""
-        if not isinstance(value, str) or len(value) > self.max_chars or not re.fullmatch(self.pattern, value):
+        if (
+            not isinstance(value, str)
+            or len(value) > self.max_chars
+            or not _compiled(self.pattern).fullmatch(value)
+        ):
             _refuse(place, self.what, value)
 
     def schema(self) -> dict[str, Json]:

@@ -94,8 +94,17 @@ def part_of(session: Session) -> Iterator[None]:
 
     The part is statements; it loads and changes no objects.
     """
-    with _translated(), session.connection().begin_nested():
-        yield
+    connection = session.connection()
+    with _translated():
+        connection.exec_driver_sql("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if not connection.invalidated:  # else there is nothing left to undo
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+                connection.exec_driver_sql("RELEASE SAVEPOINT part")
+            raise
+        connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
 def serialize(session: Session | Connection, name: str) -> None:
