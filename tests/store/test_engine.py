@@ -181,7 +181,9 @@ def test_read_sees_one_snapshot(database: Database) -> None:
     with database.read() as reader:
         assert reader.scalar(count) == 0
         with database.write() as session:
-            session.execute(text("INSERT INTO paces VALUES ('x', '2026-01-01')"))
+            session.execute(
+                text("INSERT INTO paces (target, free_at, failures) VALUES ('x', '2026-01-01', 0)")
+            )
         assert reader.scalar(count) == 0
     with database.read() as reader:
         assert reader.scalar(count) == 1
@@ -225,7 +227,7 @@ def test_transaction_that_idles_is_ended_so_that_its_locks_are_free(
 
 @postgresql
 def test_lost_race_is_tried_again_but_alone_it_is_a_fault(database: Database) -> None:
-    insert = text("INSERT INTO paces VALUES ('x', '2026-01-01')")
+    insert = text("INSERT INTO paces (target, free_at, failures) VALUES ('x', '2026-01-01', 0)")
     with database.write() as session:
         session.execute(insert)
     with pytest.raises(UnavailableError, match="another transaction was first"), database.write() as session:
@@ -237,7 +239,8 @@ def test_lost_race_is_tried_again_but_alone_it_is_a_fault(database: Database) ->
 @postgresql
 def test_deadlock_is_a_lost_race_for_one_of_two(database: Database) -> None:
     with database.write() as session:
-        session.execute(text("INSERT INTO paces VALUES ('a', '2026-01-01'), ('b', '2026-01-01')"))
+        insert = text("INSERT INTO paces (target, free_at, failures) VALUES (:target, '2026-01-01', 0)")
+        session.execute(insert, [{"target": "a"}, {"target": "b"}])
     barrier, lost = threading.Barrier(2), []
 
     def lock(first: str, second: str) -> None:
