@@ -1,18 +1,26 @@
-"""`evidence-vault trust export`: the vault's own policy, for the operator to hand out as a starting point."""
+"""`evidence-vault trust export | explain`: a policy to start from, and what a bundle would need of one.
+
+export: the vault's own policy, for the operator to hand out. explain: whom a bundle names, with fingerprints.
+"""
 
 import argparse
 from pathlib import Path
 
+from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.queries import bundles, log
 from evidence_vault.store.schema import require_current
+from evidence_vault.verify.contents import read_bundle
+from evidence_vault.verify.explain import explain_trust
+from evidence_vault.verify.reader import open_bundle
+from evidence_vault.verify.trust import parse_policy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="export")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="export|explain")
     export = commands.add_parser("export", help="write a trust.toml")
     export.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
     export.add_argument("-o", "--out", type=Path, metavar="FILE", help="where it goes (default: shown)")
@@ -26,9 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name the blocks of our anchors as this vault has seen them; others should ask their own nodes",
     )
 
+    told = commands.add_parser("explain", help="say what a bundle would need to be trusted")
+    told.add_argument("bundle", type=Path, metavar="BUNDLE")
+    told.add_argument("--trust", type=Path, metavar="FILE", help="a policy that may name some of it")
+
 
 def run(args: argparse.Namespace) -> int:
-    """Write the policy."""
+    """Write the policy, or say what one would need."""
+    if args.action == "explain":
+        return _explain(args)
     text = export_policy(
         args.home, tsa_groups=args.tsa_groups, anchors=args.anchors, known_blocks=args.known_blocks
     )
@@ -37,6 +51,18 @@ def run(args: argparse.Namespace) -> int:
         return 0
     args.out.write_text(text, "utf-8")
     print(f"The policy is in {args.out}. Compare its keys and roots with another source before you use it.")
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> int:
+    data = b"version = 1\n" if args.trust is None else args.trust.read_bytes()
+    policy = parse_policy(data, name="no policy" if args.trust is None else str(args.trust))
+    with open_bundle(args.bundle) as files:
+        needs = explain_trust(read_bundle(files), policy)
+    for need in needs:
+        print(f"{'known ' if need.known else 'LACKING'}  {need.kind}: {shown(need.name)}")
+        print(f"         {shown(need.fingerprint)}")
+    print("Compare each fingerprint with a source of your own. What a bundle says of itself proves nothing.")
     return 0
 
 
