@@ -19,7 +19,15 @@ from pathlib import Path
 from evidence_vault.cli.journal import Journal, default_state
 from evidence_vault.cli.meter import Meter
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
-from evidence_vault.cli.sending import PATIENCE_S, Kept, LocalFile, Way, deposit_file, read_local
+from evidence_vault.cli.sending import (
+    PATIENCE_S,
+    Kept,
+    LocalFile,
+    Way,
+    deposit_file,
+    read_local,
+    receipt_name,
+)
 from evidence_vault.cli.shown import shown
 from evidence_vault.errors import (
     AccessRefused,
@@ -149,7 +157,7 @@ class Work:
         into = receipts / path.relative_to(root).parent
         before = self._journal.done.get(name)
         if before and (before["size"], before["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
-            kept = into / f"{path.name}.{before['item']}.receipt.json"
+            kept = into / receipt_name(path.name, before["item"])
             if kept.is_file() and kept.stat().st_size:
                 return "before"
         local = read_local(path, quiet=True)

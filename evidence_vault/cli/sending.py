@@ -5,6 +5,7 @@ Every way may be repeated: a request carries an idempotency key, an upload is as
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from evidence_vault.cli.remote import Answer, Remote
 from evidence_vault.cli.resumable import Patience, send_resumable
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import Receipt, parse_receipt
+from evidence_vault.durable import flush_folder, make_folder, write_flushed
 from evidence_vault.errors import FormatError, UnavailableError, VerificationError
 
 CHUNK_BYTES = 1 << 20
@@ -28,6 +30,9 @@ LARGE_BYTES = 64 << 20
 """From here on a file goes in pieces: below, sending it again costs a second."""
 
 PATIENCE_S = 120.0
+
+MAX_NAME_BYTES = 255
+"""Of a file's name, in the file systems that people have."""
 
 
 @value
@@ -106,6 +111,12 @@ def deposit_file(remote: Remote, local: LocalFile, way: Way | None = None, *, re
             return _keep_receipt(answer, local, receipts)
 
 
+def receipt_name(file_name: str, item_id: str) -> str:
+    """Return how the receipt of a file is called: after both, or after the item alone if that is too long."""
+    name = f"{file_name}.{item_id}.receipt.json"
+    return name if len(os.fsencode(name)) <= MAX_NAME_BYTES else f"{item_id}.receipt.json"
+
+
 def _fields(local: LocalFile, way: Way) -> dict[str, str]:
     return {
         "Content-Disposition": encode_content_disposition(local.path.name),
@@ -167,7 +178,8 @@ def _keep_receipt(answer: Answer, local: LocalFile, receipts: Path) -> Kept:
     if digests != {**(digests if isinstance(digests, dict) else {}), "sha256": local.sha256.hex()}:
         raise VerificationError("the receipt's sha256", local.sha256, digests)
     item_id = receipt.event.subject.id
-    receipts.mkdir(parents=True, exist_ok=True)
-    file = receipts / f"{local.path.name}.{item_id}.receipt.json"
-    file.write_bytes(raw)
+    make_folder(receipts)
+    file = receipts / receipt_name(local.path.name, item_id)
+    write_flushed(file, raw)
+    flush_folder(receipts)  # durable before a journal says that it is done, for then nobody asks for it again
     return Kept(item_id=item_id, receipt=receipt, receipt_file=file)
