@@ -147,6 +147,7 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/exports/{export_id}", "get"),
         ("/v1/exports/{export_id}/bundle", "get"),
         ("/v1/log/checkpoint", "get"),
+        ("/v1/log/checkpoints/{path}", "get"),
         ("/v1/log/tile/{path}", "get"),
         ("/v1/log/vkey", "get"),
         ("/v1/trust.toml", "get"),
@@ -183,4 +184,6 @@ def test_every_kind_of_problem_explains_itself(client: TestClient) -> None:
 
 def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, bearer: Bearer) -> None:
     assert client.get("/healthz").text == "ok\n"
-    assert client.get("/readyz").json() == {"ready": True, "reasons": [], "witnesses": []}
+    told = client.get("/readyz").json()
+    assert [authority.pop("name") for authority in told.pop("authorities")] == ["tsa"]
+    assert told == {"ready": True, "reasons": [], "witnesses": []}
