@@ -96,17 +96,15 @@ class PackWriter:
         """Write and flush these records; return where each lies. Raises StorageFull, and then none counts."""
         if not records:
             return []
-        with storage_errors("packs"):
+        with storage_errors("packs"), contextlib.ExitStack() as undo:
             if self._file is None or self._end >= MAX_PACK_BYTES:
                 self._begin()
             assert self._file is not None
             encoded = [encode_record(record, mark=self._mark) for record in records]
-            try:
-                _write_all(self._file, b"".join(encoded), at=self._end)
-                os.fdatasync(self._file)
-            except BaseException:
-                self._abandon()
-                raise
+            undo.callback(self._abandon)
+            _write_all(self._file, b"".join(encoded), at=self._end)
+            os.fdatasync(self._file)
+            undo.pop_all()
         found = []
         for record in encoded:
             found.append(Location(pack=self._name, position=self._end))
@@ -126,13 +124,12 @@ class PackWriter:
         path = self._folder / f"{name}{SUFFIX}"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._name, self._mark, self._end = name, secrets.token_bytes(8), HEADER_BYTES
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(path.unlink, missing_ok=True)
+            undo.callback(self.close)
             _write_all(self._file, MAGIC + self._mark, at=0)
             flush_folder(self._folder)
-        except BaseException:
-            self.close()
-            path.unlink(missing_ok=True)
-            raise
+            undo.pop_all()
 
     def _abandon(self) -> None:
         """Cut off what may be half there, and never write here again: after a failed flush nobody knows."""

@@ -12,7 +12,7 @@ under the lock of a row (or `serialize`), and who loses a race is told to try ag
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy import exc as sql_errors
@@ -95,15 +95,17 @@ def part_of(session: Session) -> Iterator[None]:
     The part is statements; it loads and changes no objects.
     """
     connection = session.connection()
-    with _translated():
+    with _translated(), ExitStack() as undo:
         connection.exec_driver_sql("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            if not connection.invalidated:  # else there is nothing left to undo
-                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-                connection.exec_driver_sql("RELEASE SAVEPOINT part")
-            raise
+        undo.callback(_undo_part, connection)
+        yield
+        undo.pop_all()
+        connection.exec_driver_sql("RELEASE SAVEPOINT part")
+
+
+def _undo_part(connection: Connection) -> None:
+    if not connection.invalidated:  # else there is nothing left to undo
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
         connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
