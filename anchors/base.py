@@ -127,6 +127,14 @@ class HttpReply:
     body: bytes
 
 
+class HttpReader(Protocol):
+    """As `HttpClient`, for those who only read."""
+
+    def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
+        """GET `url`, under the same limits and errors as `post`."""
+        ...
+
+
 class HttpClient(Protocol):
     """The only way out to the network that a submitter has; the vault injects its guarded client.
 

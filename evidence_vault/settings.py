@@ -239,7 +239,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="A dead upload frees its idempotency key after."
     )
     job_lease_s: float = Field(
-        default=120.0, gt=0, description="A dead worker's job is free again after this."
+        default=120.0,
+        gt=0,
+        description="A dead worker's job is free again after this; on SQLite at the next start.",
     )
     upload_idle_s: float = Field(
         default=30.0, gt=0, description="A resumable upload's silent connection ends after."

@@ -70,9 +70,7 @@ class PostgresServer:
             shutil.chown(self.folder, USER)
             self._as = {"user": USER, "extra_groups": []}
         if not self._reachable():  # in a virtual environment that only root can enter
-            self._bin = Path(
-                shutil.copytree(self._bin.parent, self.folder / "programs", symlinks=True) / self._bin.name
-            )
+            self._bin = self._copied(self._bin)
         self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
         with (self.folder / "data" / "postgresql.auto.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
@@ -144,6 +142,15 @@ class PostgresServer:
             self._keeper.stdin.close()
             self._keeper.wait(60)
             self._keeper = None
+
+    def _copied(self, bin_folder: Path) -> Path:
+        """Return a copy that the server's user can reach, its package's libraries where it looks for them."""
+        package, programs = bin_folder.parent.parent, self.folder / "programs"
+        shutil.copytree(bin_folder.parent, programs / package.name / bin_folder.parent.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, programs / libraries.name, symlinks=True)
+        return programs / package.name / bin_folder.parent.name / bin_folder.name
 
     def _reachable(self) -> bool:
         try:

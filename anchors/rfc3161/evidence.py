@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from anchors.base import HttpClient, HttpReply
+from anchors.base import HttpClient, HttpReader
 from anchors.errors import EvidenceError, FormatError, UnavailableError
 from anchors.rfc3161.certificate import X509_ERRORS, Certificate, extension_of, without_warnings
 from anchors.rfc3161.revocation import Status, read_status
@@ -36,12 +36,8 @@ CLOCK_LIMIT = timedelta(minutes=5)
 """How far `this_update` may lie ahead of our clock before an answer is one from the future."""
 
 
-class EvidenceClient(HttpClient, Protocol):
-    """The guarded way out, which here must know GET as well."""
-
-    def get(self, url: str, *, headers: dict[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
-        """GET `url`, under the same limits and errors as `post`."""
-        ...
+class EvidenceClient(HttpClient, HttpReader, Protocol):
+    """The guarded way out: OCSP is posted, a CRL is read."""
 
 
 @value

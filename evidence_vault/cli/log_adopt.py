@@ -6,42 +6,32 @@
 
 import argparse
 import sys
-from pathlib import Path
 
+from evidence_vault.cli.offline import add_home_argument, offline_vault
 from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.adopt import Adoption, adopt, plan_adoption
-from evidence_vault.pipeline.vault import build_vault
-from evidence_vault.settings import load_settings
-from evidence_vault.store.home_lock import alone
-from evidence_vault.store.schema import require_current
 
 REFUSED = 77
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    add_home_argument(parser)
     parser.add_argument("--yes", action="store_true", help="don't ask: whoever says so vouches for it")
 
 
 def run(args: argparse.Namespace) -> int:
     """Adopt, once the operator has said yes."""
-    settings = load_settings(args.home)
-    with alone(settings.home):
-        vault = build_vault(settings)
-        try:
-            require_current(vault.database)
-            adoption = plan_adoption(vault)
-            _print_plan(adoption)
-            if not adoption.is_needed:
-                print("the guard is right: nothing to do")
-                return 0
-            if not (args.yes or _is_confirmed(adoption)):
-                print("not confirmed: nothing was changed")
-                return REFUSED
-            adopt(vault, adoption)
-        finally:
-            vault.database.dispose()
+    with offline_vault(args.home) as vault:
+        adoption = plan_adoption(vault)
+        _print_plan(adoption)
+        if not adoption.is_needed:
+            print("the guard is right: nothing to do")
+            return 0
+        if not (args.yes or _is_confirmed(adoption)):
+            print("not confirmed: nothing was changed")
+            return REFUSED
+        adopt(vault, adoption)
     print(f"the guard is now {adoption.head.size} leaves, root {adoption.head.root_hash.hex()}")
     return 0
 

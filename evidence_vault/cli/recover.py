@@ -1,19 +1,15 @@
-"""`evidence-vault recover`: bring a older database up to what was published and the deposits beside it.
+"""`evidence-vault recover`: bring an older database up to what was published and the deposits beside it.
 
 0 done, or nothing to do · 3 what is missing can't be recovered here: nothing was changed · 70 a content that came
 back is not what its event says; and the codes of every command
 """
 
 import argparse
-from pathlib import Path
 
+from evidence_vault.cli.offline import add_home_argument, offline_vault
 from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.recover import Plan, Recovered, plan_recovery, recover
 from evidence_vault.pipeline.start import check_start
-from evidence_vault.pipeline.vault import build_vault
-from evidence_vault.settings import load_settings
-from evidence_vault.store.home_lock import alone
-from evidence_vault.store.schema import require_current
 
 LOST, DAMAGED = 3, 70
 MANY = 20
@@ -22,29 +18,23 @@ MANY = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    add_home_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
 def run(args: argparse.Namespace) -> int:
     """Recover, or say what it would take."""
-    settings = load_settings(args.home)
-    with alone(settings.home):
-        vault = build_vault(settings)
-        try:
-            require_current(vault.database)
-            plan = plan_recovery(vault)
-            _print_plan(plan)
-            if plan.lost:
-                return LOST
-            if args.dry_run or not plan.is_needed:
-                return 0
-            done = recover(vault, plan)
-            _print_done(done)
-            for problem in check_start(vault).problems:
-                print(f"still read-only: {shown(problem)}")
-        finally:
-            vault.database.dispose()
+    with offline_vault(args.home) as vault:
+        plan = plan_recovery(vault)
+        _print_plan(plan)
+        if plan.lost:
+            return LOST
+        if args.dry_run or not plan.is_needed:
+            return 0
+        done = recover(vault, plan)
+        _print_done(done)
+        for problem in check_start(vault).problems:
+            print(f"still read-only: {shown(problem)}")
     return DAMAGED if done.damaged else 0
 
 

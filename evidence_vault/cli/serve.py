@@ -3,7 +3,6 @@
 import argparse
 import gc
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from evidence_vault.api.wire import StrictProtocol, keep_read_buffers
+from evidence_vault.cli.serving import run_until_stopped
 from evidence_vault.service.compose import serve_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
@@ -37,13 +37,7 @@ def run(args: argparse.Namespace) -> int:
     app = serve_vault(settings)
     print(f"{settings.origin} listens on http://{settings.listen_host}:{settings.listen_port}", flush=True)
     settle_memory()
-    config = server_config(app, host=settings.listen_host, port=settings.listen_port)
-    # uvicorn stops in order on these, and then raises them again: by then there is nothing left to end.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: None)
-    server = uvicorn.Server(config)
-    server.run()
-    return 0 if server.started else 69
+    return run_until_stopped(server_config(app, host=settings.listen_host, port=settings.listen_port))
 
 
 def settle_memory() -> None:

@@ -2,13 +2,13 @@
 
 import argparse
 import logging
-import signal
 import sys
 from pathlib import Path
 
 import uvicorn
 
 from evidence_vault.cli.logs import source_of
+from evidence_vault.cli.serving import run_until_stopped
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError
 from evidence_vault.witness.folder import open_witness, watched_logs
@@ -70,11 +70,7 @@ def run(args: argparse.Namespace) -> int:
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=10,
         )
-        for stop in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(stop, lambda *_: None)
-        server = uvicorn.Server(config)
-        server.run()
-        return 0 if server.started else 69
+        return run_until_stopped(config)
 
 
 def _address(text: str) -> tuple[str, int]:

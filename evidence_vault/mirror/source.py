@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from anchors.base import HttpReply
+from anchors.base import HttpReader
 from anchors.values import value
 from evidence_vault.core.notes import MAX_NOTE_BYTES
 from evidence_vault.core.tiles import WIDTH, Tile, cut_tile
@@ -41,20 +41,12 @@ class Source(Protocol):
         ...
 
 
-class HttpGetter(Protocol):
-    """What an `HttpSource` needs of the guarded client."""
-
-    def get(self, url: str, *, headers: dict[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
-        """Return a complete reply within the limits, or raise UnavailableError."""
-        ...
-
-
 @value
 class HttpSource:
     """A log at its URL prefix, such as `https://vault.example/v1/log`."""
 
     url: str
-    client: HttpGetter
+    client: HttpReader
     timeout_s: float = TIMEOUT_S
 
     @property

@@ -12,13 +12,12 @@ says stops nothing; a checkpoint that *our key signed* and this database doesn't
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from anchors.base import HttpReply, TreeHead
+from anchors.base import HttpClient, HttpReader, HttpReply, TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import parse_checkpoint
 from evidence_vault.core.merkle import prove_consistency
@@ -49,25 +48,8 @@ ROUNDS = 3
 """Requests for one checkpoint: the second follows the size that the witness told, the third a race with another."""
 
 
-class WitnessHttp(Protocol):
-    """What is needed of the guarded client: redirects are not followed, size and total time are capped."""
-
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        """POST `body`."""
-        ...
-
-    def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
-        """GET `url`."""
-        ...
+class WitnessHttp(HttpClient, HttpReader, Protocol):
+    """The guarded way out: a checkpoint is posted to a witness, and what it cosigned last is read."""
 
 
 @value

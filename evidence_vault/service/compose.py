@@ -34,6 +34,7 @@ from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_cloc
 from evidence_vault.settings import Network as NetworkSettings
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.home_lock import serving
+from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
 from evidence_vault.workers.runner import Runner, Work, timestamp_work
@@ -87,7 +88,7 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Nodes answer when they answer, and a development chain only once this app does.
         compared = Comparison(vault, then=runner.start)
-        with serving(settings.home):
+        with serving(settings.home, when_first=partial(free_dead_leases, vault)):
             compared.start()
             try:
                 yield
@@ -97,6 +98,17 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
                 close()
 
     return create_app(vault, lifespan=lifespan, extra=extra)
+
+
+def free_dead_leases(vault: Vault) -> None:
+    """Give back what workers that were killed still hold, so that it need not wait for the end of their leases.
+
+    Only on SQLite: its file belongs to this machine, where nobody else serves the vault now. On PostgreSQL a worker
+    of another machine may be alive.
+    """
+    if vault.database.is_sqlite and not vault.gate.reasons:
+        with vault.database.write() as session:
+            jobs.release_leases(session, "")
 
 
 def all_work(vault: Vault) -> Mapping[str, Work]:

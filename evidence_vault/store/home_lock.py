@@ -6,17 +6,27 @@ to be cleaned up. It doesn't reach other machines: where several serve one datab
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evidence_vault.errors import ConfigError
 
+BEGINNING_S = 1.0
+"""Far longer than a process that begins to serve has the home for itself; far shorter than a recovery."""
+
 
 @contextmanager
-def serving(home: Path) -> Iterator[None]:
-    """Serve from this home. Raises ConfigError while a command has it for itself."""
-    with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it"):
+def serving(home: Path, *, when_first: Callable[[], None]) -> Iterator[None]:
+    """Serve from this home. Raises ConfigError while a command has it for itself.
+
+    when_first: called, if no other process of this machine serves from it, before any other can begin.
+    """
+    with suppress(ConfigError), alone(home):
+        when_first()
+    # Another that begins at this moment may be in the two lines above, for as long as `when_first` takes.
+    with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it", patience_s=BEGINNING_S):
         yield
 
 
@@ -28,13 +38,22 @@ def alone(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(home: Path, how: int, refusal: str) -> Iterator[None]:
+def _locked(home: Path, how: int, refusal: str, *, patience_s: float = 0.0) -> Iterator[None]:
+    until = time.monotonic() + patience_s
     descriptor = os.open(home / ".in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError("home", refusal) from None
+        while not _try(descriptor, how):
+            if time.monotonic() >= until:
+                raise ConfigError("home", refusal)
+            time.sleep(0.02)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -120,3 +120,19 @@ class Faults:
         ):
             text = re.sub(pattern, word, text)
         return text
+
+
+@contextmanager
+def dying_in(patch: pytest.MonkeyPatch, owner: object, name: str, *, persisted: bool) -> Iterator[None]:
+    """The block must reach `owner.name` and dies there: before it did anything, or (persisted) after."""
+    real = getattr(owner, name)
+
+    def crash(*args: object, **kwargs: object) -> None:
+        if persisted:
+            real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with patch.context() as patched:
+        patched.setattr(owner, name, crash)
+        with pytest.raises(KeyboardInterrupt):
+            yield

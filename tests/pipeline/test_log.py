@@ -18,6 +18,7 @@ from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.store.queries import events, jobs, log
 from evidence_vault.workers.runner import advance_log, run_once, timestamp_work
+from tests.pipeline.faults import dying_in
 from tests.pipeline.vaults import (
     FakeAuthority,
     SetClock,
@@ -140,17 +141,8 @@ def test_publish_after_a_crash_at_any_write_goes_on_to_the_same_end(
         "row": (log, "add_checkpoint"),
         "mark": (log, "mark_published"),
     }[point]
-    real = getattr(owner, name)
-
-    def crash(*args: object, **kwargs: object) -> None:
-        if persisted:
-            real(*args, **kwargs)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, crash)
-        with pytest.raises(KeyboardInterrupt):
-            publish(vault)
+    with dying_in(monkeypatch, owner, name, persisted=persisted):
+        publish(vault)
     again = reopened(vault)
     assert check_start(again).problems == ()
     publish(again)

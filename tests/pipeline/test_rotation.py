@@ -25,6 +25,7 @@ from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from evidence_vault.workers.runner import advance_log, advance_one
+from tests.pipeline.faults import dying_in
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import deposit, new_vault, reopened
 
@@ -160,17 +161,8 @@ def test_rotation_after_a_crash_at_any_step_goes_on_to_exactly_one(
     old = vault.log_signer.verifier_key
     owner, name = CRASHES[point]
     owner = type(getattr(vault, owner)) if isinstance(owner, str) else owner
-    real = getattr(owner, name)
-
-    def crash(*args: object, **kwargs: object) -> None:
-        if persisted:
-            real(*args, **kwargs)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, crash)
-        with pytest.raises(KeyboardInterrupt):
-            rotate_and_publish(vault)
+    with dying_in(monkeypatch, owner, name, persisted=persisted):
+        rotate_and_publish(vault)
     again = reopened(vault)
     assert check_start(again).problems == ()
     if more:

@@ -14,6 +14,7 @@ from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.store.queries import events, items, jobs
 from evidence_vault.workers.runner import advance_one, run_once, timestamp_work
+from tests.pipeline.faults import dying_in
 from tests.pipeline.vaults import FakeAuthority, SetClock, authority, deposit, new_vault
 
 
@@ -136,17 +137,8 @@ def test_timestamp_after_a_crash_at_any_step_ends_with_one_token(
         "parts": (events, "add_proof_parts"),
         "record": (jobs, "record"),
     }[point]
-    real = getattr(owner, name)
-
-    def crash(*args: object, **kwargs: object) -> None:
-        if persisted:
-            real(*args, **kwargs)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, crash)
-        with pytest.raises(KeyboardInterrupt):
-            advance_one(vault, "timestamp", advance_timestamp, owner="dead")
+    with dying_in(monkeypatch, owner, name, persisted=persisted):
+        advance_one(vault, "timestamp", advance_timestamp, owner="dead")
     assert not advance_one(vault, "timestamp", advance_timestamp, owner="w")  # the dead one's lease
     clock.advance(121)
     assert advance_one(vault, "timestamp", advance_timestamp, owner="w")

@@ -62,7 +62,7 @@ def test_sign_refuses_a_fork_and_a_smaller_tree_also_after_a_restart(
 
 def test_sign_without_a_guard_is_refused(signer: LogSigner, tmp_path: Path) -> None:
     (tmp_path / "log.guard").unlink()
-    with pytest.raises(ReadOnly, match="rebuilt from what was published"):
+    with pytest.raises(ReadOnly, match="`evidence-vault log adopt` rebuilds it from what was published"):
         signer.sign(head(5), key=signer.verifier_key)
 
 

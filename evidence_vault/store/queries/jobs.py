@@ -173,7 +173,7 @@ def put_off(session: Session, job: Claimed, *, run_at: datetime, error: str) -> 
 
 
 def release_leases(session: Session, owner_prefix: str) -> None:
-    """Give back the leases of a worker that stops in order."""
+    """Give back the leases of the workers whose names begin so; empty: of all."""
     session.execute(
         update(Job)
         .where(Job.lease_owner.startswith(owner_prefix, autoescape=True))
