@@ -1,8 +1,8 @@
 """`evidence-vault key rotate log|receipt`: a new key takes over from an old one, and the log itself says so."""
 
 import argparse
-from pathlib import Path
 
+from evidence_vault.cli.home import add_home_argument
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.pipeline.rotation import rotate_key
 from evidence_vault.pipeline.start import check_start
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="rotate")
     rotate = commands.add_parser("rotate", help="let a new key take over, for ever")
     rotate.add_argument("purpose", choices=("log", "receipt"), help="what the key signs")
-    rotate.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    add_home_argument(rotate)
 
 
 def run(args: argparse.Namespace) -> int:

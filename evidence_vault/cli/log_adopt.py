@@ -7,7 +7,8 @@
 import argparse
 import sys
 
-from evidence_vault.cli.offline import add_home_argument, offline_vault
+from evidence_vault.cli.home import add_home_argument
+from evidence_vault.cli.offline import offline_vault
 from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.adopt import Adoption, adopt, plan_adoption
 

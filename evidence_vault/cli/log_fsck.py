@@ -5,8 +5,8 @@
 
 import argparse
 import time
-from pathlib import Path
 
+from evidence_vault.cli.home import add_home_argument
 from evidence_vault.pipeline.fsck import fsck
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
@@ -15,7 +15,7 @@ from evidence_vault.store.schema import require_current
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    add_home_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:

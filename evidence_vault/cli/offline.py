@@ -1,6 +1,5 @@
 """A vault for one command that has the home for itself: nothing serves from it meanwhile."""
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +8,6 @@ from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.home_lock import alone
 from evidence_vault.store.schema import require_current
-
-
-def add_home_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare where the vault is."""
-    parser.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
 
 
 @contextmanager

@@ -6,7 +6,8 @@ back is not what its event says; and the codes of every command
 
 import argparse
 
-from evidence_vault.cli.offline import add_home_argument, offline_vault
+from evidence_vault.cli.home import add_home_argument
+from evidence_vault.cli.offline import offline_vault
 from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.recover import Plan, Recovered, plan_recovery, recover
 from evidence_vault.pipeline.start import check_start

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from evidence_vault.access.decisions import ALL_SCOPES
+from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown
 from evidence_vault.identity.actors import issue_token, list_tokens, revoke_token
 from evidence_vault.settings import load_settings
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = commands.add_parser("revoke", help="end a token")
     revoke.add_argument("id", help="its id from `token list`, or the first 8 digits of it")
     for one in (create, lister, revoke):
-        one.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+        add_home_argument(one)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ export: the vault's own policy, for the operator to hand out. explain: whom a bu
 import argparse
 from pathlib import Path
 
+from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import build_vault
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="export|explain")
     export = commands.add_parser("export", help="write a trust.toml")
-    export.add_argument("--home", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)")
+    add_home_argument(export)
     export.add_argument("-o", "--out", type=Path, metavar="FILE", help="where it goes (default: shown)")
     export.add_argument(
         "--tsa-groups", type=int, metavar="N", help="how many groups of authorities must agree"
