@@ -7,12 +7,12 @@ to be copied. Until it has ether the command names its address and stops; run it
 import argparse
 import secrets
 import time
-from pathlib import Path
 
 from anchors.ethereum.deploy import Deployment, deploy
 from anchors.ethereum.network import Network
 from anchors.ethereum.node import Node
 from anchors.ethereum.signer import KeySigner
+from evidence_vault.cli.home import add_home_argument
 from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError
@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="deploy")
     one = commands.add_parser("deploy", help="deploy the anchor contract with the vault's own account")
-    one.add_argument(
-        "--home", type=Path, default=None, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
-    )
+    add_home_argument(one)
     one.add_argument("--name", required=True, help="what the settings shall call the network, like hoodi")
     one.add_argument("--rpc", required=True, metavar="URL", help="a node of the network")
     one.add_argument(

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from evidence_vault.durable import flush_folder
 from evidence_vault.errors import ConfigError
 
 FLUSH_EVERY_LINES = 100
@@ -90,6 +91,7 @@ class Journal:
         run = secrets.token_hex(16)
         self._file.truncate(0)
         self.add({"v": 1, "run": run}, flush=True)
+        flush_folder(self._path.parent)  # a run whose name a power cut took would send everything again
         return run
 
     def _read(self) -> str | None:

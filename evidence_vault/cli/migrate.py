@@ -1,8 +1,8 @@
 """`evidence-vault migrate [HOME]`: bring the database's schema to what this version needs; all or nothing."""
 
 import argparse
-from pathlib import Path
 
+from evidence_vault.cli.home import add_home_position
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import migrate
 from evidence_vault.store.session import Database
@@ -10,9 +10,7 @@ from evidence_vault.store.session import Database
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
-        "home", nargs="?", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
-    )
+    add_home_position(parser)
 
 
 def run(args: argparse.Namespace) -> int:

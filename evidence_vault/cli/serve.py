@@ -4,12 +4,12 @@ import argparse
 import gc
 import logging
 import sys
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 from evidence_vault.api.wire import StrictProtocol, keep_read_buffers
+from evidence_vault.cli.home import add_home_position
 from evidence_vault.cli.serving import run_until_stopped
 from evidence_vault.service.compose import serve_vault
 from evidence_vault.settings import load_settings
@@ -24,9 +24,7 @@ GARBAGE_OBJECTS = 10_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
-        "home", nargs="?", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
-    )
+    add_home_position(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -58,10 +58,11 @@ class MirrorFolder:
         """Keep other processes out. Raises ConfigError if one follows into this folder already."""
         descriptor = os.open(self._own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(str(self.folder), "another process follows into this folder") from None
             yield
-        except BlockingIOError:
-            raise ConfigError(str(self.folder), "another process follows into this folder") from None
         finally:
             os.close(descriptor)
 

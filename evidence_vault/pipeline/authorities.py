@@ -22,6 +22,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.pace_models import Pace
 from evidence_vault.store.queries import events, paces
 
 LOG = logging.getLogger("evidence_vault.pipeline")
@@ -44,9 +45,9 @@ def note_failure(vault: Vault, session: Session, name: str, error: UnavailableEr
     if error.retry_after_s is not None and pace.failures >= REST_AFTER:
         rest = max(rest, timedelta(seconds=min(error.retry_after_s, vault.settings.retry_most_s)))
     pace.free_at = max(pace.free_at, now + rest)
-    if isinstance(error, ClockError):
-        _compare(vault, session, name, error.offset, now=now)
     session.flush()
+    if isinstance(error, ClockError):
+        _compare(vault, session, pace, error.offset, now=now)
 
 
 def note_answer(
@@ -62,9 +63,9 @@ def note_answer(
         return
     pace = paces.lock_pace(session, name, now=now)
     pace.failures, pace.last_error, pace.answered_at = 0, None, now
-    if attested is not None:
-        _compare(vault, session, name, offset, now=now)
     session.flush()
+    if attested is not None:
+        _compare(vault, session, pace, offset, now=now)
 
 
 def _offset(attested: Attested | None, sent_at: datetime, now: datetime) -> timedelta:
@@ -76,17 +77,18 @@ def _offset(attested: Attested | None, sent_at: datetime, now: datetime) -> time
     return max(timedelta(0), attested.time - now - attested.accuracy)
 
 
-def _compare(vault: Vault, session: Session, name: str, offset: timedelta, *, now: datetime) -> None:
+def _compare(vault: Vault, session: Session, pace: Pace, offset: timedelta, *, now: datetime) -> None:
+    """Keep the offset with the authority's row, which the caller has locked, and hold all of them together."""
     settings = vault.settings
-    paces.lock_pace(session, name, now=now).clock_offset_ms = round(offset.total_seconds() * 1000)
+    pace.clock_offset_ms = round(offset.total_seconds() * 1000)
     session.flush()
     if abs(offset).total_seconds() > settings.clock_limit_s:
-        LOG.warning("clocks disagree", extra={"target": name, "wait_s": offset.total_seconds()})
+        LOG.warning("clocks disagree", extra={"target": pace.target, "wait_s": offset.total_seconds()})
     groups = {authority.name: authority.group for authority in settings.authorities}
     offsets = {
-        known: pace.clock_offset_ms / 1000
-        for known, pace in paces.paces_of(session, groups).items()
-        if pace.clock_offset_ms is not None
+        known: other.clock_offset_ms / 1000
+        for known, other in paces.paces_of(session, groups).items()
+        if other.clock_offset_ms is not None
     }
     ahead = {groups[one] for one, found in offsets.items() if found > settings.clock_limit_s}
     behind = {groups[one] for one, found in offsets.items() if found < -settings.clock_limit_s}

@@ -18,6 +18,7 @@ from evidence_vault.core.events import Event, Subject, first_slot, next_slot, pa
 from evidence_vault.errors import IntegrityError
 from evidence_vault.store.queries import audit
 from evidence_vault.store.queries.audit import EventRow
+from evidence_vault.store.queries.events import count_pending
 
 SubjectHead = tuple[str, str, int, bytes, bytes]
 
@@ -49,7 +50,7 @@ def check_events(session: Session, origin: str, env: str, *, leaves: int) -> Che
         raise IntegrityError(f"head of {extra[1]}", "an event", "none")
     # (5) What an event has was counted with it; more rows than that belong to none.
     for place, expected, found in (
-        ("pending_events", pending, audit.count_pending(session)),
+        ("pending_events", pending, count_pending(session)),
         ("leaves", leaves, audit.count_leaves(session)),
         ("leaves and pending events", events, leaves + pending),
     ):

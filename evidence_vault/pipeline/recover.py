@@ -43,9 +43,6 @@ from evidence_vault.pipeline.shown import guard_head, open_own, own_keys, publis
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import cosignatures, events, log
 
-STEP_LEAVES = 500
-"""In one transaction, and in memory: with two tokens each about 10 MB."""
-
 STEP_DEPOSITS = 100
 """In one transaction."""
 
@@ -174,15 +171,13 @@ class _Step:
 def _steps(vault: Vault, plan: Plan) -> Iterator[list[_Step]]:
     """Yield the steps from head to target in groups for one transaction each, a step never beyond a note."""
     noted = set(vault.public.note_sizes(above=plan.head.size))
-    group: list[_Step] = []
     for start, entries in _published_entries(vault, plan.head.size, plan.target.size):
-        at, end = start, start + len(entries)
+        at, end, group = start, start + len(entries), list[_Step]()
         for stop in [*(size for size in range(start + 1, end) if size in noted), end]:
             part = tuple(entries[at - start : stop - start])
             group.append(_Step(start=at, entries=part, is_noted=stop in noted))
             at = stop
         yield group
-        group = []
 
 
 def _readopt(vault: Vault, deposits: Deposits, steps: Sequence[_Step]) -> None:
@@ -273,7 +268,7 @@ def _check_tiles(vault: Vault, target: TreeHead) -> None:
 
 
 def _published_entries(vault: Vault, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the entries [start, end) of the public bundles, up to STEP_LEAVES at a time."""
+    """Yield the entries [start, end), a public bundle at a time: with two tokens each about 5 MB in memory."""
     while start < end:
         index = start // WIDTH
         tile = Tile(level="entries", index=index, width=width_at(end, "entries", index))

@@ -203,7 +203,7 @@ def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Ch
 
 
 def run_once(vault: Vault, work: Mapping[str, Work]) -> None:
-    """Drain all that is due at this moment of the clock, in this thread: for tests and short commands."""
+    """Drain all that is due at this moment of the clock, in this thread: for tests."""
     moved = True
     while moved:
         moved = advance_log(vault)

@@ -139,7 +139,8 @@ def test_deposit_to_a_vault_that_is_down_ends_with_69(
 ) -> None:
     monkeypatch.setenv("EVIDENCE_VAULT_TOKEN", "t")
     (tmp_path / "x").write_text("x")
-    assert main(["deposit", str(tmp_path / "x"), "--url", "http://127.0.0.1:1"]) == 69
+    command = ["deposit", str(tmp_path / "x"), "--url", "http://127.0.0.1:1", "--patience", "0"]
+    assert main(command) == 69
     assert "doesn't answer" in capsys.readouterr().err
 
 

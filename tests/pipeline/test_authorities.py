@@ -11,6 +11,7 @@ from anchors.values import replace
 from evidence_vault.api.authorities import authority_views, troubles
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.errors import UnavailableError
+from evidence_vault.pipeline.authorities import note_failure
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, paces
 from evidence_vault.workers.runner import run_once, timestamp_work
@@ -150,3 +151,34 @@ def test_refused_token_of_the_only_authority_still_shows_that_the_clock_is_off(
     deposit(vault)
     work(vault)
     assert incidents(vault) == [None]
+
+
+def test_answer_with_a_time_ends_the_count_of_failures(tmp_path: Path) -> None:
+    vault, authorities, _ = clocked(tmp_path, "tsa")
+    authorities["tsa"].failures = [UnavailableError("tsa", "HTTP status 500")] * 2
+    with vault.database.write() as session:
+        for error in list(authorities["tsa"].failures):
+            assert isinstance(error, UnavailableError)
+            note_failure(vault, session, "tsa", error)
+    authorities["tsa"].failures = []
+
+    deposit(vault)
+    work(vault)
+
+    with vault.database.read() as session:
+        pace = paces.paces_of(session, ["tsa"])["tsa"]
+    assert (pace.failures, pace.last_error, pace.clock_offset_ms) == (0, None, 0)
+    assert pace.answered_at == vault.clock()
+
+
+def test_tokens_with_another_time_count_as_failures_too(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    for _ in range(3):
+        with vault.database.write() as session:
+            note_failure(vault, session, "tsa", ClockError("tsa", timedelta(hours=1), retry_after_s=15))
+
+    with vault.database.read() as session:
+        pace = paces.paces_of(session, ["tsa"])["tsa"]
+    assert (pace.failures, pace.clock_offset_ms) == (3, 3_600_000)
+    assert pace.last_error
+    assert pace.free_at > vault.clock()

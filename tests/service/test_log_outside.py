@@ -18,7 +18,14 @@ import pytest
 from evidence_vault.cli.remote import Remote
 from evidence_vault.core.tlog_witness import origin_name
 from tests.service.driving import EVIDENCE_VAULT, command, free_port, served, wait_for
-from tests.witness.processes import WitnessProcess, assert_signed, get, running, with_witnesses
+from tests.witness.processes import (
+    WitnessProcess,
+    assert_signed,
+    await_cosigned,
+    get,
+    running,
+    with_witnesses,
+)
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -121,7 +128,7 @@ def test_outsiders_follow_witness_and_judge(tmp_path: Path, monkeypatch: pytest.
         verify_with_mirrors(item, outside)
         # Both witnesses have signed what everyone sees, and say so.
         wait_for(outside.nobody_behind, "both witnesses")
-        assert_signed(get(outside.url, "/v1/log/checkpoint")[1], outside.vkey, *outside.witness_vkeys)
+        assert_signed(await_cosigned(outside.url), outside.vkey, *outside.witness_vkeys)
         name = origin_name(outside.vkey.partition("+")[0])
         for witness, vkey in zip(outside.witnesses, outside.witness_vkeys, strict=True):
             assert_signed(get(witness.url, f"/{name}/checkpoint")[1], outside.vkey, vkey)

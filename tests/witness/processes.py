@@ -59,6 +59,19 @@ def running(witness: WitnessProcess) -> Iterator[str]:
         witness.kill(signal.SIGTERM)
 
 
+def await_cosigned(url: str) -> bytes:
+    """The log's checkpoint with more than the log's signature: a newer one is published before witnesses answer."""
+    note = b""
+
+    def cosigned() -> bool:
+        nonlocal note
+        note = get(url, "/v1/log/checkpoint")[1]
+        return note.count("\n\N{EM DASH} ".encode()) >= 2
+
+    wait_for(cosigned, "a checkpoint with a cosignature")
+    return note
+
+
 def assert_signed(note: bytes, log_vkey: str, *witnesses: str) -> None:
     """The log signed, and at least one of the witnesses; nobody else, and nobody wrongly."""
     keys = [parse_vkey(key) for key in (log_vkey, *witnesses)]

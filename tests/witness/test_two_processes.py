@@ -9,7 +9,14 @@ import pytest
 
 from evidence_vault.core.tlog_witness import origin_name
 from tests.service.driving import command, free_port, served, wait_for
-from tests.witness.processes import WitnessProcess, assert_signed, get, running, with_witnesses
+from tests.witness.processes import (
+    WitnessProcess,
+    assert_signed,
+    await_cosigned,
+    get,
+    running,
+    with_witnesses,
+)
 
 pytestmark = [pytest.mark.socket, pytest.mark.slow]
 
@@ -60,7 +67,7 @@ def test_vault_and_witnesses_over_loopback(tmp_path: Path, monkeypatch: pytest.M
                 deposit(number)
                 protocol.start()
             wait_for(nobody_behind, "both witnesses, after kills")
-            assert_signed(get(url, "/v1/log/checkpoint")[1], log_vkey, vkey_1, vkey_2)
+            assert_signed(await_cosigned(url), log_vkey, vkey_1, vkey_2)
             log_name = origin_name(log_vkey.partition("+")[0])
             assert_signed(get(auditor.url, f"/{log_name}/checkpoint")[1], log_vkey, vkey_2)
             assert get(protocol.url, "/vkey")[1].decode().strip() == vkey_1

@@ -130,11 +130,6 @@ def slot_that_stands_twice(session: Session) -> bytes | None:
     return session.scalar(select(Event.slot).group_by(Event.slot).having(func.count() > 1).limit(1))
 
 
-def count_pending(session: Session) -> int:
-    """Return how many rows wait for their leaf, of events that exist or not."""
-    return session.scalar(select(func.count()).select_from(PendingEvent)) or 0
-
-
 def count_leaves(session: Session) -> int:
     """Return how many leaves there are, of events that exist or not."""
     return session.scalar(select(func.count()).select_from(Leaf)) or 0

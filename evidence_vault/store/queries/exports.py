@@ -48,16 +48,6 @@ def export_items(session: Session, export_id: str) -> Sequence[ExportItem]:
     ).all()
 
 
-def exports_of_item(session: Session, item_id: str) -> Sequence[Export]:
-    """Return the exports that hold this item, newest first."""
-    return session.scalars(
-        select(Export)
-        .join(ExportItem, ExportItem.export_id == Export.id)
-        .where(ExportItem.item_id == item_id)
-        .order_by(Export.created_at.desc(), Export.id)
-    ).all()
-
-
 def set_exported_event(session: Session, export_id: str, item_id: str, event_id: int) -> None:
     """Note which event seals this item's part of the export."""
     session.execute(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from anchors.values import value
 from evidence_vault.core.states import JobState
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Event, Item, Job, Leaf, Upload
+from evidence_vault.store.models import Item, Job, Leaf, Upload
 from evidence_vault.store.queries.log import first_published_above
 
 ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
@@ -132,11 +132,6 @@ def item_progress(session: Session, item: Item) -> ItemProgress:
 def item_state(session: Session, item: Item) -> ItemState:
     """Return received, timestamped, logged, anchored or final."""
     return item_progress(session, item).state
-
-
-def received_event(session: Session, item: Item) -> Event:
-    """Return the item's ITEM_RECEIVED."""
-    return session.get_one(Event, item.event_id)
 
 
 def note_upload(session: Session, *, item_id: str, actor_id: str | None, state: str, at: datetime) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evidence_vault.store.columns import table
 from evidence_vault.store.pace_models import Pace
 
 MAX_ERROR_CHARS = 500
@@ -15,10 +14,7 @@ MAX_ERROR_CHARS = 500
 
 def take_turn(session: Session, target: str, *, now: datetime, interval: timedelta) -> datetime | None:
     """Return None and book the next turn if the target may be asked now; else when it will be free."""
-    pace = session.get(Pace, target, with_for_update=True, populate_existing=True)
-    if pace is None:
-        session.execute(insert(table(Pace)), {"target": target, "free_at": now + interval, "failures": 0})
-        return None
+    pace = lock_pace(session, target, now=now)
     if pace.free_at > now:
         return pace.free_at
     pace.free_at = now + interval
