@@ -38,7 +38,7 @@ from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Item
 from evidence_vault.store.queries import events, exports, items, jobs, log
-from evidence_vault.verify.report import Report, Verdict
+from evidence_vault.verify.report import Finding, Report, Verdict
 from evidence_vault.verify.verifier import verify_path
 
 SUBJECT_KIND = "export"
@@ -273,13 +273,17 @@ def _expire(vault: Vault, job: jobs.Claimed, export: Export) -> None:
 
 def _why(report: Report) -> str:
     wrong = [
-        f"row {row.number} {finding.code} {finding.place}"
+        " ".join((f"row {row.number} {finding.code} {finding.place}", *_facts(finding)))
         for item in report.items
         for row in item.rows
         for finding in row.findings
         if finding.status == "FAILED"
     ]
     return "our own verifier refuses the bundle: " + ("; ".join(wrong[:5]) or str(report.unreadable))
+
+
+def _facts(finding: Finding) -> list[str]:
+    return [f"{name} {value}" for name, value in finding.values.items() if value != finding.place]
 
 
 def _why_no_cut(vault: Vault) -> str:

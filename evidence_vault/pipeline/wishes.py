@@ -47,10 +47,14 @@ class Wish:
         return {name: value for name, value in given.items() if value is not None}
 
     def bound_sha256(self, *, mode: str, digests: Mapping[str, Json], size: int | None) -> bytes:
-        """Return the digest that an idempotency key is bound to: digests, size and metadata."""
+        """Return the digest that an idempotency key is bound to: digests, size and metadata.
+
+        Of content only its SHA-256: which others are taken is the vault's setting, and it may change between a
+        request and its repetition.
+        """
         bound: dict[str, Json] = {
             "mode": mode,
-            "digests": dict(digests),
+            "digests": {"sha256": digests["sha256"]} if mode == "content" else dict(digests),
             "size": size,
             "secret": self.secret,
             "metadata": dict(self.disclosures()),

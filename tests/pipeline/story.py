@@ -105,9 +105,16 @@ MakeTsa = Callable[[Path, datetime], DevelopmentTsa]
 
 
 def begin_story(
-    home: Path, *, log_class: str = "development", make_tsa: MakeTsa = DevelopmentTsa.create
+    home: Path,
+    *,
+    log_class: str = "development",
+    make_tsa: MakeTsa = DevelopmentTsa.create,
+    **changes: object,
 ) -> Story:
-    """Open a vault with two authorities of two groups, and a contract on a chain of its own."""
+    """Open a vault with two authorities of two groups, and a contract on a chain of its own.
+
+    changes: other settings.
+    """
     clock, wires = SetClock(), Wires()
     authorities = [
         _authority(home, name, clock, wires, log_class=log_class, make_tsa=make_tsa)
@@ -125,6 +132,7 @@ def begin_story(
             "checkpoint_interval_s": 1,
             "token_interval_s": 1,
             "anchor_interval_s": 5,
+            **changes,
         }
     ).model_copy(update={"home": home})
     create_keys(settings, random=secrets.token_bytes)
