@@ -249,6 +249,9 @@ class Settings(BaseSettings):
     upload_keep_hours: int = Field(
         default=72, ge=1, description="A resumable upload without news ends after: a long weekend."
     )
+    upload_row_keep_days: int = Field(
+        default=90, ge=3, description="How an upload ended is told so long: a quarter's audit."
+    )
     max_open_uploads: int = Field(
         default=100, ge=1, description="Resumable uploads of one actor at a time; each is a file."
     )

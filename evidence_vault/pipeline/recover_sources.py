@@ -17,6 +17,7 @@ from evidence_vault.errors import EvidenceError, FormatError
 from evidence_vault.pipeline.deposited import Journal, parse_journal
 from evidence_vault.pipeline.log_keys import named_keys
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.blobs import PARTS
 from evidence_vault.store.packs import Location
 from evidence_vault.store.queries import items
 
@@ -100,7 +101,7 @@ def find_events(
 def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
     """Yield of each item without a row: id, journal, whether it lies in quarantine, its place in a pack."""
     everywhere = [
-        (sorted(set(vault.blobs.item_ids(older_than_s=float("-inf"), now_s=0.0))), False),
+        *((sorted(vault.blobs.item_ids(part)), False) for part in range(PARTS)),
         (sorted(set(vault.blobs.quarantined())), True),
     ]
     for item_ids, is_aside in everywhere:

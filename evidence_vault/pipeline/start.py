@@ -3,12 +3,10 @@
 The database must not be behind the published checkpoint, the signer's guard or an anchor, and must agree with
 each; otherwise the vault is read-only and says why. A restored backup then causes an outage, not a fork.
 
-Uploads without a record (a crash between flush and commit) are reported and set aside, never deleted:
-a restored database doesn't know the items that were committed after its backup.
+Uploads without a record (a crash between flush and commit) are looked for while it runs (`orphans`).
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 
 from anchors.base import TreeHead
 from anchors.values import value
@@ -18,10 +16,7 @@ from evidence_vault.pipeline.log_keys import signing_keys
 from evidence_vault.pipeline.sequence import stored_frontier
 from evidence_vault.pipeline.shown import Shown, guard_head, published_heads, recorded_heads
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import actors, items, log, uploads
-
-ORPHAN_AFTER = timedelta(hours=1)
-"""An upload so old is not being committed any more by another process."""
+from evidence_vault.store.queries import actors, log
 
 
 @value
@@ -70,25 +65,6 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
     for problem in problems:
         vault.gate.shut(problem)
     return StartCheck(head=head, published=published, problems=tuple(problems))
-
-
-def set_orphans_aside(vault: Vault, *, now: datetime, older_than: timedelta = ORPHAN_AFTER) -> list[str]:
-    """Quarantine uploads without a record; return their ids. Does nothing while the vault is read-only.
-
-    Durable after return. A crash midway means: the rest is found again.
-    """
-    if vault.gate.reasons:
-        return []
-    vault.blobs.sweep_incoming(older_than_s=older_than.total_seconds(), now_s=now.timestamp())
-    found = list(vault.blobs.item_ids(older_than_s=older_than.total_seconds(), now_s=now.timestamp()))
-    with vault.database.read() as session:
-        known = items.known_item_ids(session, found) | uploads.open_item_ids(session)
-        orphans = sorted(set(found) - known)
-    for item_id in orphans:
-        vault.blobs.quarantine(item_id)
-        with vault.database.write() as session:
-            items.note_upload(session, item_id=item_id, actor_id=None, state="ORPHANED", at=now)
-    return orphans
 
 
 def _require_key(vault: Vault, head: TreeHead) -> None:

@@ -194,6 +194,17 @@ def keep_uploads(vault: Vault) -> None:
 
 
 def _expire(vault: Vault, row: ResumableUpload) -> None:
+    """End an upload whose time is over, and remove its bytes; one without bytes too, as after a restore."""
+    if vault.partial.is_lost(row.id, row.item_id):
+        with suppress(Conflict), vault.database.write() as session:
+            uploads.end(
+                session,
+                row.id,
+                UploadState.EXPIRED,
+                received=row.received,
+                until=vault.clock() + row_keep_for(vault),
+            )
+        return
     with vault.partial.lock(row.id, row.item_id) as file, suppress(Conflict):
         now = _unfinished(vault, row, file)
         if now.state == UploadState.OPEN and now.expires_at <= vault.clock():
@@ -201,12 +212,12 @@ def _expire(vault: Vault, row: ResumableUpload) -> None:
 
 
 def _sweep(vault: Vault) -> None:
-    keep = keep_for(vault)
+    now = vault.clock()
     with vault.database.write() as session:
-        uploads.forget_ended(session, vault.clock() - keep)
-    stale = vault.partial.ids(older_than_s=keep.total_seconds(), now_s=vault.clock().timestamp())
+        uploads.forget_ended(session, now, keep_until=now + row_keep_for(vault))
+    stale = vault.partial.ids(older_than_s=keep_for(vault).total_seconds(), now_s=now.timestamp())
     with vault.database.read() as session:
-        known = uploads.known_upload_ids(session, stale)
+        known = uploads.open_upload_ids(session, stale)
     for upload_id in set(stale) - known:
         vault.partial.remove(upload_id)
 
@@ -260,19 +271,24 @@ def _require_there(vault: Vault, row: ResumableUpload) -> None:
 def _end(vault: Vault, row: ResumableUpload, file: PartialFile, state: UploadState, *, received: int) -> None:
     """First the row, then the file: a crash between leaves a file that nobody knows, which is swept."""
     with vault.database.write() as session:
-        uploads.end(session, row.id, state, received=received, at=vault.clock())
+        uploads.end(session, row.id, state, received=received, until=vault.clock() + row_keep_for(vault))
     file.remove()
 
 
 def _note_done(vault: Vault, row: ResumableUpload) -> None:
-    at = vault.clock() + keep_for(vault)
+    until = vault.clock() + (keep_for(vault) if row.metadata_sent else row_keep_for(vault))
     with suppress(Conflict), vault.database.write() as session:  # whoever was quicker noted the same
-        uploads.end_done(session, row.id, size=row.size, at=at)
+        uploads.end_done(session, row.id, size=row.size, until=until)
 
 
 def keep_for(vault: Vault) -> timedelta:
-    """Return how long an upload lives without news, and is told of after its end."""
+    """Return how long an upload lives without news, and what was said of it is told after it was done."""
     return timedelta(hours=vault.settings.upload_keep_hours)
+
+
+def row_keep_for(vault: Vault) -> timedelta:
+    """Return how long it is told that an upload has ended, and how."""
+    return timedelta(days=vault.settings.upload_row_keep_days)
 
 
 def _frozen(wish: Wish) -> Mapping[str, Any]:

@@ -17,9 +17,11 @@ Nothing here is ever overwritten.
 
 import hashlib
 import io
+import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +36,7 @@ from evidence_vault.store.packs import (
     PackRecord,
     PackWriter,
     read_record,
+    record_ids,
     scan,
 )
 from evidence_vault.store.segment_writer import SegmentWriter
@@ -47,6 +50,8 @@ from evidence_vault.store.segments import (
 
 JOURNAL_SUFFIX = ".event"
 _FOLDERS = [a + b for a in "01234567" for b in "0123456789abcdefghjkmnpqrstvwxyz"]
+PARTS = len(_FOLDERS)
+"""Of the store, to be looked through one at a time: 256."""
 _HASHLIB_NAMES = {"sha256": "sha256", "sha512": "sha512", "sha3-256": "sha3_256", "sm3": "sm3"}
 
 
@@ -186,12 +191,27 @@ class BlobStore:
                 if not isinstance(found, Damage):
                     yield Location(pack=path.stem, position=found[0]), found[1]
 
-    def item_ids(self, *, older_than_s: float, now_s: float) -> Iterator[str]:
-        """Yield the ids whose content or journal has lain here untouched for so long."""
-        for name in _FOLDERS:
-            for path in sorted((self._blobs / name).iterdir()):
-                if now_s - path.stat().st_mtime >= older_than_s:
-                    yield path.name.removesuffix(JOURNAL_SUFFIX)
+    def item_ids(self, part: int, *, older_than_s: float = float("-inf"), now_s: float = 0.0) -> set[str]:
+        """Return the ids in this part whose content or journal has lain there untouched for so long."""
+        found = set()
+        with os.scandir(self._blobs / _FOLDERS[part]) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # of a deposit that was just discarded
+                    if now_s - entry.stat().st_mtime >= older_than_s:
+                        found.add(entry.name.removesuffix(JOURNAL_SUFFIX))
+        return found
+
+    def pack_sizes(self, *, older_than_s: float, now_s: float) -> Iterator[tuple[str, int]]:
+        """Yield name and size of each pack in which nothing was written for so long."""
+        with os.scandir(self._packs) as entries:
+            for entry in entries:
+                status = entry.stat()
+                if entry.name.endswith(SUFFIX) and now_s - status.st_mtime >= older_than_s:
+                    yield entry.name.removesuffix(SUFFIX), status.st_size
+
+    def packed_ids(self, pack: str) -> set[str]:
+        """Return the ids of a pack's records, as far as it is sound."""
+        return set(record_ids(self._packs / f"{pack}{SUFFIX}"))
 
     def quarantine(self, item_id: str) -> None:
         """Set content and journal without a record aside. Durable after return; nothing is deleted."""

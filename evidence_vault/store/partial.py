@@ -54,6 +54,10 @@ class PartialStore:
             path.name for path in self._incoming.glob("up_*") if now_s - path.stat().st_mtime >= older_than_s
         )
 
+    def is_lost(self, upload_id: str, item_id: str) -> bool:
+        """Whether its file is nowhere."""
+        return not any(path.exists() for path in (self._path(upload_id), self._blobs.path_of(item_id)))
+
     def remove(self, upload_id: str) -> None:
         """Remove the file, if it is there."""
         self._path(upload_id).unlink(missing_ok=True)

@@ -8,16 +8,20 @@ longer than the database takes for it. Names and types are the models'; values g
 Nothing is filled in that isn't given: a column that isn't named has the database's default, or is null.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import ColumnElement, Connection, Dialect, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from evidence_vault.store.columns import Base, table
 
 MAX_PARAMETERS = 30_000
 """Of one statement; SQLite takes 32,766, PostgreSQL 65,535."""
+
+AMONG = 500
+"""Keys that one query asks for: few enough for any plan, and one statement for the cache."""
 
 _Process = Callable[[Any], Any]
 
@@ -70,3 +74,19 @@ class Rows:
         for i, process in processes:
             values[i] = process(values[i])
         return values
+
+
+def among(
+    session: Session,
+    column: InstrumentedAttribute[str],
+    keys: Iterable[str],
+    *conditions: ColumnElement[bool],
+) -> set[str]:
+    """Return which of these keys a row that meets the conditions has in this column, which has an index."""
+    found: set[str] = set()
+    rest = list(keys)
+    for start in range(0, len(rest), AMONG):
+        found.update(
+            session.scalars(select(column).where(column.in_(rest[start : start + AMONG]), *conditions))
+        )
+    return found

@@ -14,14 +14,15 @@ class ResumableUpload(Base):
 
     received: how much of `size` is durable. item_id: of the item it becomes, chosen beforehand, so that a crash
     between the file's last name and the commit finds the same name again. token_sha256: of the token that brought
-    what was counted last. state: as in `core.states`.
+    what was counted last. state: as in `core.states`. expires_at: when an open upload ends; then, when
+    what was said of it is forgotten, and at last the row.
     """
 
     __tablename__ = "resumable_uploads"
     __table_args__ = (
         CheckConstraint("received BETWEEN 0 AND size", name="received_within_size"),
         CheckConstraint("state <> 'DONE' OR received = size", name="done_when_whole"),
-        Index("ix_resumable_uploads_actor_id_state", "actor_id", "state"),
+        Index("ix_resumable_uploads_state_actor_id", "state", "actor_id"),
     )
     id: Mapped[str] = mapped_column(String(29), primary_key=True)
     actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"))

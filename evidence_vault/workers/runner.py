@@ -3,7 +3,7 @@
     log thread       sequence → publish → order proofs, every checkpoint interval
     job threads      claim under a lease → advance → record, for one kind each
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
-    keeper thread    sets uploads without a record aside, every hour
+    keeper thread    looks for uploads without a record, all of the store within the hour
     uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
 All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
@@ -21,9 +21,9 @@ from anchors.values import value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
+from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
-from evidence_vault.pipeline.start import ORPHAN_AFTER, set_orphans_aside
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
@@ -85,6 +85,7 @@ class Runner:
         self._vault = vault
         self._work = work
         self._stopping = threading.Event()
+        self._orphans = OrphanWalk(vault)
         self._name = vault.random(6).hex()
         self._threads: list[threading.Thread] = []
 
@@ -96,7 +97,7 @@ class Runner:
         for witness in settings.witnesses:
             step = partial(ask_witness, self._vault, witness, http)
             self._spawn(f"witness-{witness.name}", settings.checkpoint_interval_s, step)
-        self._spawn("keeper", ORPHAN_AFTER.total_seconds(), self._keep_house)
+        self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():
             for group, choice in enumerate(work.choices):
@@ -127,8 +128,8 @@ class Runner:
         return step
 
     def _keep_house(self) -> None:
-        for item_id in set_orphans_aside(self._vault, now=self._vault.clock()):
-            LOGGER.warning("upload without a record set aside", extra={"item": item_id})
+        for item_id in self._orphans.step():
+            LOGGER.warning("upload without a record", extra={"item": item_id})
 
     def _spawn(self, name: str, interval_s: float, step: Callable[[], object]) -> None:
         thread = threading.Thread(target=self._loop, args=(name, interval_s, step), name=name, daemon=True)

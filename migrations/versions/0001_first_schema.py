@@ -320,7 +320,7 @@ def _create_tables() -> None:
         sa.UniqueConstraint("item_id", name=op.f("uq_resumable_uploads_item_id")),
     )
     op.create_index(
-        "ix_resumable_uploads_actor_id_state", "resumable_uploads", ["actor_id", "state"], unique=False
+        "ix_resumable_uploads_state_actor_id", "resumable_uploads", ["state", "actor_id"], unique=False
     )
     op.create_index(
         op.f("ix_resumable_uploads_expires_at"), "resumable_uploads", ["expires_at"], unique=False

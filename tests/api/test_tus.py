@@ -4,9 +4,11 @@ import base64
 import hashlib
 import random
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from evidence_vault.api.fields import encode_repr_digest
@@ -15,6 +17,7 @@ from evidence_vault.core.receipt import parse_receipt
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import segment_writer
+from evidence_vault.store.upload_models import ResumableUpload
 from tests.api.conftest import Bearer
 from tests.pipeline.vaults import SetClock
 
@@ -303,10 +306,44 @@ def test_upload_without_news_expires_and_is_swept(tus: Client, vault: Vault) -> 
     keep_uploads(vault)
     assert files(vault) == [kept.rpartition("/")[2]]
     assert (tus.ask("HEAD", path)[0], tus.offset(kept)) == (410, 1000)
-    vault.clock.advance(73 * 3600)
+    told = parsedate_to_datetime(tus.ask("HEAD", kept)[1]["upload-expires"])
+    vault.clock.advance((told - vault.clock()).total_seconds() - 1)
     keep_uploads(vault)
-    assert tus.ask("HEAD", path)[0] == 404
+    assert tus.offset(kept) == 1000
+    vault.clock.advance(1)
+    keep_uploads(vault)
     assert (tus.ask("HEAD", kept)[0], files(vault)) == (410, [])
+    vault.clock.advance((90 * 24 - 71) * 3600 - 1)
+    keep_uploads(vault)
+    assert tus.ask("HEAD", path)[0] == 410  # how it ended is told for 90 days
+    vault.clock.advance(1)
+    keep_uploads(vault)
+    assert (tus.ask("HEAD", path)[0], tus.ask("HEAD", kept)[0]) == (404, 410)
+
+
+def test_what_was_said_of_an_upload_is_forgotten_before_its_row(tus: Client, vault: Vault) -> None:
+    def said() -> list[tuple[str, str, object]]:
+        with vault.database.read() as session:
+            rows = session.scalars(select(ResumableUpload).order_by(ResumableUpload.created_at)).all()
+            return [(row.state, row.metadata_sent, row.wish) for row in rows]
+
+    assert isinstance(vault.clock, SetClock)
+    name = metadata(filename="name of a person.txt")
+    done, left = tus.create(1, **name), tus.create(1, **name)
+    assert tus.patch(done, b"x", 0)[0] == 204
+    assert tus.ask("DELETE", left)[0] == 204
+    assert ("TERMINATED", "", {}) in said()
+    vault.clock.advance(72 * 3600 - 1)
+    keep_uploads(vault)
+    assert tus.ask("HEAD", done)[1]["upload-metadata"] == name["Upload-Metadata"]
+    vault.clock.advance(1)
+    keep_uploads(vault)
+    assert sorted(said(), key=str) == [("DONE", "", {}), ("TERMINATED", "", {})]
+    assert tus.view(done)["deposited"]
+    vault.clock.advance(90 * 86400)
+    keep_uploads(vault)
+    assert said() == []
+    assert item_count(vault) == 1
 
 
 def test_open_uploads_are_limited_by_number_and_bytes(

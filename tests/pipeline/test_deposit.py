@@ -53,7 +53,7 @@ def test_deposit_of_any_size_is_there_byte_for_byte(vault: Vault, size: int) -> 
         item = items.get_item(session, done.item_id)
         assert item is not None
         assert (item.size, item.sha256, item.receipt) == (size, done.sha256, done.receipt)
-        assert items.item_state(session, item) == "received"
+        assert items.item_progress(session, item).state == "received"
         [event] = events.events_of(session, Subject(kind="item", id=done.item_id))
         assert event.raw == receipt.event.raw
         assert [job.target for job in jobs.jobs_of(session, receipt.event.subject)] == ["tsa"]

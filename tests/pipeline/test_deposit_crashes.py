@@ -23,7 +23,7 @@ from evidence_vault.errors import InProgress, StorageFull, UnavailableError
 from evidence_vault.pipeline import commit
 from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.deposited import Deposited
-from evidence_vault.pipeline.start import check_start, set_orphans_aside
+from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.store import blobs, packs, segment_writer
 from evidence_vault.store.queries import events, idempotency, items
@@ -35,7 +35,9 @@ from tests.pipeline.vaults import (
     SetClock,
     deposit,
     deposit_small,
+    look_everywhere,
     new_vault,
+    noted,
     reopened,
     settings_for,
 )
@@ -244,7 +246,7 @@ def test_deposits_by_many_threads_are_all_there(vault: Vault) -> None:
         for one in done:
             item = items.get_item(session, one.item_id)
             assert item is not None
-            assert items.item_state(session, item) == "logged"
+            assert items.item_progress(session, item).state == "logged"
 
 
 @pytest.mark.db
@@ -255,21 +257,19 @@ def test_orphans_are_set_aside_and_never_deleted(tmp_path: Path, monkeypatch: py
     _crash_once(monkeypatch, new_vault_in(vault), ("streamed", "flush the content"), persisted=True)
     again = reopened(vault)
     now = vault.clock() + timedelta(days=400)  # the files' times are the machine's
-    assert set_orphans_aside(again, now=now - timedelta(days=800)) == []  # too young
-    [orphan] = set_orphans_aside(again, now=now)
+    assert look_everywhere(again, now=now - timedelta(days=800)) == []  # too young
+    [orphan] = look_everywhere(again, now=now)
     quarantined = tmp_path / "quarantine" / orphan
     assert quarantined.read_bytes()[16 + 8 :].startswith(b"content")
     assert quarantined.with_name(orphan + ".event").is_file()
     assert [name for name in files(again) if orphan in name] == []
     assert [name for name in files(again) if name.startswith("incoming")] == []
     assert again.blobs.exists(kept.item_id)
-    with again.database.read() as session:
-        [upload] = items.uploads_in_state(session, "ORPHANED")
-    assert upload.item_id == orphan
-    assert set_orphans_aside(again, now=now) == []
+    assert noted(again, "ORPHANED") == [orphan]
+    assert look_everywhere(again, now=now) == []
     again.gate.shut("restored")
     (again.settings.home / "blobs" / kept.item_id[3:5] / kept.item_id).touch()
-    assert set_orphans_aside(again, now=now) == []
+    assert look_everywhere(again, now=now) == []
 
 
 def new_vault_in(vault: Vault) -> Vault:

@@ -17,11 +17,20 @@ from evidence_vault.errors import IntegrityError, ReadOnly
 from evidence_vault.pipeline.adopt import adopt, plan_adoption
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.recover import plan_recovery, recover
-from evidence_vault.pipeline.start import check_start, set_orphans_aside
+from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, items, jobs, log
 from evidence_vault.workers.runner import run_once, timestamp_work
-from tests.pipeline.vaults import SetClock, deposit, deposit_small, new_vault, reopened, take_backup
+from tests.pipeline.vaults import (
+    SetClock,
+    deposit,
+    deposit_small,
+    look_everywhere,
+    new_vault,
+    noted,
+    reopened,
+    take_backup,
+)
 
 pytestmark = pytest.mark.db
 
@@ -77,7 +86,7 @@ def test_restored_database_is_an_outage_that_says_why_and_changes_no_file(restor
         deposit(vault, b"more")
     with pytest.raises(ReadOnly):
         advance(vault)
-    assert set_orphans_aside(vault, now=vault.clock().replace(year=2099)) == []
+    assert look_everywhere(vault, now=vault.clock().replace(year=2099)) == []
     assert files_of(vault) == restored.files
     assert b"".join(vault.blobs.chunks(restored.before[0].item_id)) == b"before"
 
@@ -203,7 +212,7 @@ def test_recover_takes_deposits_from_quarantine(tmp_path: Path) -> None:
     restore()
     vault = reopened(vault)
     assert check_start(vault).problems == ()  # nothing of it was published: nobody can see that it is missing
-    assert set_orphans_aside(vault, now=vault.clock().replace(year=2099)) == [kept.item_id]
+    assert look_everywhere(vault, now=vault.clock().replace(year=2099)) == [kept.item_id]
     plan = plan_recovery(vault)
     assert [one.is_aside for one in plan.unlogged] == [True]
     recover(vault, plan)
@@ -211,7 +220,7 @@ def test_recover_takes_deposits_from_quarantine(tmp_path: Path) -> None:
         item = items.get_item(session, kept.item_id)
         assert item is not None
         assert item.receipt == kept.receipt
-        assert [upload.item_id for upload in items.uploads_in_state(session, "RECOVERED")] == [kept.item_id]
+    assert noted(vault, "RECOVERED") == [kept.item_id]
     assert vault.blobs.digest(kept.item_id).sha256 == kept.sha256
 
 

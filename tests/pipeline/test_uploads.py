@@ -22,6 +22,7 @@ from evidence_vault.pipeline.uploads import (
 )
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.store.partial import PartialFile, PartialStore
 from evidence_vault.store.queries import items
 from evidence_vault.workers.runner import advance_log
 from tests.pipeline.test_crash_table import Row, die_at, every, points_of, rows_of
@@ -147,17 +148,42 @@ def test_upload_older_than_its_file_is_not_touched_and_found_again_by_recover(tm
 
 
 @pytest.mark.db
-def test_upload_that_is_damaged_keeps_no_other_waiting(tmp_path: Path) -> None:
+def test_upload_whose_file_is_lost_ends_with_its_time_and_no_other_waits(tmp_path: Path) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    lost, forgotten = begin(vault), begin(vault)
+    (tmp_path / "incoming" / lost).unlink()  # as after a restore: swept since the backup
+    with pytest.raises(IntegrityError):
+        send(vault, lost, CONTENT[FIRST:], FIRST)
+    clock.advance(73 * 3600)
+    keep_uploads(vault)
+    for upload in (lost, forgotten):
+        with pytest.raises(Gone):
+            find_upload(vault, upload, actor_id=OWNER.id)
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+@pytest.mark.db
+def test_upload_that_is_damaged_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = SetClock()
     vault = new_vault(tmp_path, clock=clock)
     damaged, forgotten = begin(vault), begin(vault)
-    (tmp_path / "incoming" / damaged).unlink()
+    lock = PartialStore.lock
+
+    def refuse(self: PartialStore, upload_id: str, item_id: str) -> PartialFile:
+        if upload_id == damaged:
+            raise IntegrityError(upload_id, "its file", "damage")
+        return lock(self, upload_id, item_id)
+
+    monkeypatch.setattr(PartialStore, "lock", refuse)
     clock.advance(73 * 3600)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match=damaged):
         keep_uploads(vault)
+    assert [path.name for path in (tmp_path / "incoming").iterdir()] == [damaged]
     with pytest.raises(Gone):
         find_upload(vault, forgotten, actor_id=OWNER.id)
-    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 @pytest.mark.db

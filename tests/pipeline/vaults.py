@@ -9,16 +9,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
+from sqlalchemy import select
 
 from anchors.base import AnchorProof, Progress, Statement
 from evidence_vault.core.names import encode_id
 from evidence_vault.pipeline.deposit import begin_deposit, deposit_content
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.orphans import ORPHAN_AFTER, set_orphans_aside
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings, TimestampAuthority
+from evidence_vault.store.blobs import PARTS
+from evidence_vault.store.models import Upload
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
 from evidence_vault.store.session import Database
@@ -161,3 +165,16 @@ def deposit_small(vault: Vault, content: bytes = b"evidence", **wish: object) ->
 
 DOORS = {"streamed": deposit, "small": deposit_small}
 """The two ways in: content that comes piece by piece, and content that is there at once."""
+
+
+def look_everywhere(vault: Vault, *, now: datetime) -> list[str]:
+    """Set orphans of the whole store aside, as the keeper does in an hour; return their ids."""
+    if not vault.gate.reasons:
+        vault.blobs.sweep_incoming(older_than_s=ORPHAN_AFTER.total_seconds(), now_s=now.timestamp())
+    return [one for part in range(PARTS) for one in set_orphans_aside(vault, now=now, part=part)]
+
+
+def noted(vault: Vault, state: str) -> list[str]:
+    """Return the ids of the uploads about which this is written down."""
+    with vault.database.read() as session:
+        return list(session.scalars(select(Upload.item_id).where(Upload.state == state)))

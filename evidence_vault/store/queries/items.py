@@ -1,6 +1,6 @@
 """Items, and how far each has come: its state is no column but follows from facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,7 @@ from evidence_vault.core.states import JobState
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Item, Job, Leaf, Upload
 from evidence_vault.store.queries.log import first_published_above
+from evidence_vault.store.rows import among
 
 ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
 
@@ -92,12 +93,9 @@ def list_items(session: Session, *, owner_id: str, limit: int, after: str | None
     return session.scalars(statement).all()
 
 
-def known_item_ids(session: Session, item_ids: Sequence[str]) -> set[str]:
+def known_item_ids(session: Session, item_ids: Iterable[str]) -> set[str]:
     """Return which of these ids are items."""
-    found: set[str] = set()
-    for start in range(0, len(item_ids), 500):
-        found.update(session.scalars(select(Item.id).where(Item.id.in_(item_ids[start : start + 500]))))
-    return found
+    return among(session, Item.id, item_ids)
 
 
 def item_progress(session: Session, item: Item) -> ItemProgress:
@@ -129,20 +127,15 @@ def item_progress(session: Session, item: Item) -> ItemProgress:
     )
 
 
-def item_state(session: Session, item: Item) -> ItemState:
-    """Return received, timestamped, logged, anchored or final."""
-    return item_progress(session, item).state
-
-
 def note_upload(session: Session, *, item_id: str, actor_id: str | None, state: str, at: datetime) -> None:
     """Write down what is known about bytes without an item; overwrites what was known before."""
     session.merge(Upload(item_id=item_id, actor_id=actor_id, state=state, noted_at=at))
     session.flush()
 
 
-def uploads_in_state(session: Session, state: str) -> Sequence[Upload]:
-    """Return the uploads in this state, oldest first."""
-    return session.scalars(select(Upload).where(Upload.state == state).order_by(Upload.noted_at)).all()
+def noted_ids(session: Session, item_ids: Iterable[str]) -> set[str]:
+    """Return about which of these ids something is written down."""
+    return among(session, Upload.item_id, item_ids)
 
 
 def _first_checkpoint(

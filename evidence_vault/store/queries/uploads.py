@@ -4,7 +4,7 @@
 insert ──► OPEN ──► DONE | MISMATCH | TERMINATED | EXPIRED
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,11 @@ from evidence_vault.core.states import UploadState
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Actor
+from evidence_vault.store.rows import among
 from evidence_vault.store.upload_models import ResumableUpload
+
+_NOTHING_SAID: Mapping[str, Any] = {"wish": {}, "metadata_sent": ""}
+"""File names and notes are personal: they don't outlive an upload's use in a table that nobody looks into."""
 
 
 @value
@@ -89,14 +93,20 @@ def advance(
     _update_open(session, upload_id, received_before, values)
 
 
-def end(session: Session, upload_id: str, state: UploadState, *, received: int, at: datetime) -> None:
-    """End an open upload. Raises Conflict if it is not open, or stands elsewhere."""
-    _update_open(session, upload_id, received, {"state": state, "expires_at": at})
+def end(session: Session, upload_id: str, state: UploadState, *, received: int, until: datetime) -> None:
+    """End an open upload without an item. Raises Conflict if it is not open, or stands elsewhere.
+
+    until: its row is kept so long; what its maker said of the content goes at once.
+    """
+    _update_open(session, upload_id, received, {"state": state, "expires_at": until, **_NOTHING_SAID})
 
 
-def end_done(session: Session, upload_id: str, *, size: int, at: datetime) -> None:
-    """End an open upload that is an item, wherever it stands here. Raises Conflict if it is not open."""
-    _update_open(session, upload_id, None, {"state": UploadState.DONE, "received": size, "expires_at": at})
+def end_done(session: Session, upload_id: str, *, size: int, until: datetime) -> None:
+    """End an open upload that is an item, wherever it stands here. Raises Conflict if it is not open.
+
+    until: what its maker said of the content is told so long.
+    """
+    _update_open(session, upload_id, None, {"state": UploadState.DONE, "received": size, "expires_at": until})
 
 
 def open_whole(session: Session) -> Sequence[ResumableUpload]:
@@ -117,31 +127,26 @@ def open_since(session: Session, before: datetime) -> Sequence[ResumableUpload]:
     ).all()
 
 
-def known_upload_ids(session: Session, upload_ids: Sequence[str]) -> set[str]:
+def open_upload_ids(session: Session, upload_ids: Iterable[str]) -> set[str]:
     """Return those of the ids that are open uploads."""
-    return set(
-        session.scalars(
-            select(ResumableUpload.id).where(
-                ResumableUpload.id.in_(upload_ids), ResumableUpload.state == UploadState.OPEN
-            )
-        )
-    )
+    return among(session, ResumableUpload.id, upload_ids, ResumableUpload.state == UploadState.OPEN)
 
 
-def open_item_ids(session: Session) -> set[str]:
-    """Return the ids of the items that open uploads will become."""
-    return set(
-        session.scalars(select(ResumableUpload.item_id).where(ResumableUpload.state == UploadState.OPEN))
-    )
+def open_item_ids(session: Session, item_ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that are of items which open uploads will become."""
+    return among(session, ResumableUpload.item_id, item_ids, ResumableUpload.state == UploadState.OPEN)
 
 
-def forget_ended(session: Session, before: datetime) -> None:
-    """Delete what has been over for so long that nobody asks any more."""
-    session.execute(
-        delete(ResumableUpload)
-        .where(ResumableUpload.state != UploadState.OPEN, ResumableUpload.expires_at <= before)
-        .execution_options(synchronize_session=False)
-    )
+def forget_ended(session: Session, now: datetime, *, keep_until: datetime) -> None:
+    """Delete the rows whose time is over, and take from those that were done what their makers said of them."""
+    ended = (ResumableUpload.state != UploadState.OPEN, ResumableUpload.expires_at <= now)
+    for change in (
+        delete(ResumableUpload).where(*ended, ResumableUpload.metadata_sent == ""),
+        update(ResumableUpload)
+        .where(*ended, ResumableUpload.metadata_sent != "")
+        .values(**_NOTHING_SAID, expires_at=keep_until),
+    ):
+        session.execute(change.execution_options(synchronize_session=False))
 
 
 def _update_open(
