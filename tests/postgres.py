@@ -150,6 +150,9 @@ class PostgresServer:
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
             shutil.copytree(libraries, programs / libraries.name, symlinks=True)
+        if os.geteuid() == 0:  # else its keeper could not remove them
+            for folder, _, _ in os.walk(programs):
+                shutil.chown(folder, USER)
         return programs / package.name / bin_folder.parent.name / bin_folder.name
 
     def _reachable(self) -> bool:

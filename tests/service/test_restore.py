@@ -54,7 +54,7 @@ def test_restored_database_is_read_only_until_recover_and_then_goes_on(tmp_path:
         assert not refused["ready"]
         assert any("recover" in reason for reason in refused["reasons"])
         (tmp_path / "more.txt").write_text("more")
-        machine.run("deposit", "more.txt", expect=69)
+        machine.run("deposit", "more.txt", "--patience", "1", expect=69)
         machine.run("recover", expect=64)  # not while it is served
         machine.run(*follow)
         assert machine.stop(signal.SIGTERM) == 0
