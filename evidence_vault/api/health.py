@@ -37,6 +37,7 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
                     name=state.name,
                     size=state.size,
                     at=None if state.at is None else encode_time(state.at),
+                    answered_at=None if state.answered_at is None else encode_time(state.answered_at),
                     behind=state.behind,
                 )
                 for state in witness_states(vault, session)

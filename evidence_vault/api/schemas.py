@@ -169,6 +169,7 @@ class WitnessView(View):
     name: str
     size: int | None
     at: str | None
+    answered_at: str | None = Field(description="When its last line came, by the vault's clock.")
     behind: bool
 
 

@@ -35,6 +35,7 @@ from evidence_vault.errors import (
     EvidenceError,
     UnavailableError,
 )
+from evidence_vault.exits import USAGE
 
 JOBS = 8
 """Files on their way at once: the vault commits them together."""
@@ -219,7 +220,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _explain(error: Exception) -> tuple[int, str]:
-    from evidence_vault.cli.main import USAGE, explain  # noqa: PLC0415 - it imports commands by name
+    from evidence_vault.cli.main import explain  # noqa: PLC0415 - it imports commands by name
 
     if isinstance(error, EvidenceError):
         return explain(error)

@@ -12,6 +12,7 @@ from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
 from evidence_vault.core.note_keys import encode_vkey, parse_vkey
 from evidence_vault.errors import FormatError, UnavailableError, VerificationError
+from evidence_vault.exits import UNAVAILABLE
 from evidence_vault.mirror.evidence import LogMisbehaved
 from evidence_vault.mirror.folder import MirrorFolder
 from evidence_vault.mirror.follow import Growth, follow_once
@@ -19,7 +20,7 @@ from evidence_vault.mirror.pinning import pin_keys
 from evidence_vault.mirror.recheck import recheck
 from evidence_vault.mirror.source import Source
 
-MISBEHAVED, UNFIT, UNAVAILABLE = 2, 3, 69
+MISBEHAVED, UNFIT = 2, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,8 +26,7 @@ from evidence_vault.errors import (
     UnavailableError,
     VerificationError,
 )
-
-USAGE, UNAVAILABLE, INTERNAL, REFUSED, INTERRUPTED = 64, 69, 70, 77, 130
+from evidence_vault.exits import INTERNAL, INTERRUPTED, REFUSED, UNAVAILABLE, USAGE
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("evidence_vault.cli.init", "create a vault in a folder"),

@@ -90,6 +90,11 @@ class Remote:
         """GET a small document."""
         return self._small("GET", path, b"", {})
 
+    def readiness(self) -> Any:
+        """Return what /readyz says, of a vault that takes nothing in too."""
+        with self._connection() as connection:
+            return _read_whole(self._send(connection, "GET", "/readyz", b"", {})).json()
+
     def post(self, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
         """POST a small document."""
         return self._small("POST", path, body, headers or {})
@@ -216,19 +221,23 @@ def _pieces(file: BinaryIO, progress: Progress) -> Iterator[bytes]:
 
 
 def _read_small(response: http.client.HTTPResponse) -> Answer:
+    answer = _read_whole(response)
+    if not 200 <= answer.status < 300:
+        _raise_problem(answer)
+    return answer
+
+
+def _read_whole(response: http.client.HTTPResponse) -> Answer:
     body = response.read(MAX_JSON_BYTES + 1)
     if len(body) > MAX_JSON_BYTES:
         raise UnavailableError("vault", "its answer is too long")
     if response.length:  # http.client gives what there is, and says nothing
         raise UnavailableError("vault", "its answer broke off")
-    answer = Answer(
+    return Answer(
         status=response.status,
         headers={name.lower(): value for name, value in response.getheaders()},
         body=body,
     )
-    if not 200 <= response.status < 300:
-        _raise_problem(answer)
-    return answer
 
 
 def _raise_problem(answer: Answer) -> None:

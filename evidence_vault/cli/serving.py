@@ -4,7 +4,7 @@ import signal
 
 import uvicorn
 
-UNAVAILABLE = 69
+from evidence_vault.exits import UNAVAILABLE
 
 
 def run_until_stopped(config: uvicorn.Config) -> int:

@@ -1,10 +1,17 @@
-"""`evidence-vault status ITEM`: how far an item has come, and what comes next."""
+"""`evidence-vault status [ITEM]`: how far an item has come, and what comes next; or how the vault is doing.
+
+ready
+witness court: up to date, cosigned size 1042, answered 2026-11-22T16:37:00.000Z
+witness notary: behind, cosigned size 977, answered 2026-11-21T08:00:12.345Z
+authority one: answers, last 2026-11-22T16:36:59.002Z
+"""
 
 import argparse
 from typing import Any
 
-from evidence_vault.cli.remote import add_remote_arguments, remote_from
+from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
 from evidence_vault.cli.shown import shown
+from evidence_vault.exits import UNAVAILABLE
 
 _WORDS = {
     "received": "received and durable",
@@ -19,12 +26,16 @@ _MARKS = {"done": "✓", "waiting": "…", "off": "–"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("item", help="the item's id, it_…")
+    parser.add_argument(
+        "item", nargs="?", help="the item's id, it_…; without it, the vault and its witnesses"
+    )
     add_remote_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the item's stages."""
+    """Print the item's stages, or how the vault is doing; then 69 if it takes nothing in."""
+    if args.item is None:
+        return _show_vault(Remote(url=args.url, token="-").readiness())  # noqa: S106 - it asks for none
     item = remote_from(args).get(f"/v1/items/{args.item}").json()
     name = item["file_name"]
     print(f"{item['id']}  {item['state']}" + (f"  {shown(name)}" if name else ""))
@@ -37,6 +48,33 @@ def run(args: argparse.Namespace) -> int:
             print(f"      {one['authority']}: {shown(one['reason'])} ({one['failures']} failures{again})")
     print(shown(item["next"]))
     return 0
+
+
+def _show_vault(vault: dict[str, Any]) -> int:
+    print("ready" if vault["ready"] else "takes nothing in")
+    for reason in vault["reasons"]:
+        print(f"  {shown(reason)}")
+    for one in vault["witnesses"]:
+        print(f"  witness {shown(one['name'])}: {shown(_witness(one))}")
+    for one in vault["authorities"]:
+        print(f"  authority {shown(one['name'])}: {shown(_authority(one))}")
+    return 0 if vault["ready"] else UNAVAILABLE
+
+
+def _witness(one: dict[str, Any]) -> str:
+    if one["size"] is None:
+        return "behind, has cosigned nothing yet" if one["behind"] else "nothing to cosign yet"
+    where = "behind, cosigned" if one["behind"] else "up to date, cosigned"
+    return f"{where} size {one['size']}, answered {one['answered_at']}"
+
+
+def _authority(one: dict[str, Any]) -> str:
+    facts = [
+        "answers" if one["answering"] else "not answering" if one["answered_at"] else "has not answered yet",
+        f"last {one['answered_at']}" if one["answered_at"] else None,
+        f"asked again at {one['next_at']}" if one["next_at"] else None,
+    ]
+    return ", ".join(fact for fact in facts if fact)
 
 
 def _facts(stage: dict[str, Any]) -> str:

@@ -54,11 +54,15 @@ class WitnessHttp(HttpClient, HttpReader, Protocol):
 
 @value
 class WitnessState:
-    """How far a witness has come: the largest checkpoint it signed, and its own time of that; None before."""
+    """How far a witness has come: the largest checkpoint it signed, and its own time of that; None before.
+
+    answered_at: when its line came, by our clock.
+    """
 
     name: str
     size: int | None
     at: datetime | None
+    answered_at: datetime | None
     behind: bool
 
 
@@ -73,6 +77,7 @@ def witness_states(vault: Vault, session: Session) -> list[WitnessState]:
                 name=witness.name,
                 size=row.size if row else None,
                 at=datetime.fromtimestamp(row.timestamp, UTC) if row and row.timestamp else None,
+                answered_at=row.received_at if row else None,
                 behind=published is not None and (row is None or row.size < published.size),
             )
         )

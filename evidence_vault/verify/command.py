@@ -15,6 +15,7 @@ from pathlib import Path
 from anchors.ethereum.headers import HeadersFile, parse_headers
 from anchors.values import replace
 from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.exits import USAGE
 from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import FileDigest
 from evidence_vault.verify.render import escape, render_text, report_json
@@ -22,7 +23,6 @@ from evidence_vault.verify.report import EXIT_CODES, WORST_FIRST, Report
 from evidence_vault.verify.trust import MAX_POLICY_BYTES, parse_policy
 from evidence_vault.verify.verifier import verify_path
 
-USAGE, INTERNAL = 64, 70
 MAX_HEADERS_BYTES = 16 * 1024 * 1024
 HANDED_IN_ALGORITHMS = ("sha256", "sha512", "sha3_256", "sm3")
 

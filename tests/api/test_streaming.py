@@ -22,6 +22,13 @@ pytestmark = pytest.mark.socket
 @pytest.fixture
 def port(vault: Vault) -> Iterator[int]:
     """A served vault."""
+    with listening_port(vault) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def listening_port(vault: Vault) -> Iterator[int]:
+    """Serve the vault's API, without its work in the background."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
             create_app(vault), log_config=None, access_log=False, http=StrictProtocol, ws="none"

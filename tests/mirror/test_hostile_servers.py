@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from anchors.base import TreeHead
-from evidence_vault.cli.log_follow import MISBEHAVED, UNAVAILABLE, UNFIT, look
+from evidence_vault.cli.log_follow import MISBEHAVED, UNFIT, look
 from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.errors import UnavailableError
+from evidence_vault.exits import UNAVAILABLE
 from evidence_vault.mirror.follow import follow_once, open_head
 from evidence_vault.witness.audit import mirror_audit
 from tests.mirror import servers
