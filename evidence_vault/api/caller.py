@@ -74,13 +74,7 @@ async def authenticated(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Requester:
     """Return whom the bearer token speaks for. Raises ProblemError, before any of the body is read."""
-    if sent is None:
-        raise ProblemError("unauthorized", "no bearer token came with it", {"WWW-Authenticate": CHALLENGE})
-    requester = await in_thread(_look_up, vault, sent.credentials)
-    if requester is None:
-        raise _unknown_token()
-    request.scope["state"]["actor_id"] = requester.actor_id
-    return requester
+    return await _let_in(request, vault, None if sent is None else sent.credentials)
 
 
 async def depositing(
@@ -89,18 +83,30 @@ async def depositing(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Depositor:
     """Return who deposits. Raises ProblemError, before any of the body is read."""
+    return await depositor_with(request, vault, None if sent is None else sent.credentials)
+
+
+async def depositor_with(request: Request, vault: Vault, token: str | None) -> Depositor:
+    """Return who deposits with this bearer token. Raises ProblemError."""
     remembered = request.app.state.remembered
     assert isinstance(remembered, Remembered)
     try:
-        token_sha256 = b"" if sent is None else digest_token(sent.credentials)
+        token_sha256 = b"" if token is None else digest_token(token)
     except FormatError:
         raise _unknown_token() from None
     requester = remembered.find(token_sha256)
     if requester is None:
-        requester = await authenticated(request, vault, sent)
+        requester = await _let_in(request, vault, token)
         remembered.add(token_sha256, requester)
     request.scope["state"]["actor_id"] = requester.actor_id
     return Depositor(requester=requester, token_sha256=token_sha256)
+
+
+def bearer_token(request: Request) -> str | None:
+    """Return the token that came with the request, as `BEARER` finds it; none: no such field, or another scheme."""
+    sent = next((text for name, text in request.scope["headers"] if name == b"authorization"), b"")
+    scheme, _, token = sent.decode("latin-1").partition(" ")
+    return (token.strip() or None) if scheme.lower() == "bearer" else None
 
 
 async def depositing_now(
@@ -114,6 +120,17 @@ async def depositing_now(
 def event_actor(requester: Requester) -> EventActor:
     """Return the requester as events name him."""
     return EventActor(id=requester.actor_id, role=requester.role, auth="token")
+
+
+async def _let_in(request: Request, vault: Vault, token: str | None) -> Requester:
+    """Return whom the token speaks for, as the database says now. Raises ProblemError."""
+    if token is None:
+        raise ProblemError("unauthorized", "no bearer token came with it", {"WWW-Authenticate": CHALLENGE})
+    requester = await in_thread(_look_up, vault, token)
+    if requester is None:
+        raise _unknown_token()
+    request.scope["state"]["actor_id"] = requester.actor_id
+    return requester
 
 
 def _look_up(vault: Vault, token: str) -> Requester | None:

@@ -96,10 +96,15 @@ def request_id(request: Request) -> str:
 def install(app: FastAPI) -> None:
     """Give the app its context and its error answers."""
     app.add_middleware(RequestContext)
-    app.add_exception_handler(EvidenceError, _tell_evidence_error)
-    app.add_exception_handler(HTTPException, _tell_http_exception)
-    app.add_exception_handler(RequestValidationError, _tell_invalid_value)
-    app.add_exception_handler(ClientDisconnect, _tell_nobody)
+    for kind, tell in _TELLERS.items():
+        app.add_exception_handler(kind, tell)
+
+
+async def tell(request: Request, error: EvidenceError | ClientDisconnect) -> Response:
+    """Return the answer that such an error has, for what is served past the router."""
+    return await (_tell_nobody if isinstance(error, ClientDisconnect) else _tell_evidence_error)(
+        request, error
+    )
 
 
 async def _tell_evidence_error(request: Request, error: Exception) -> Response:
@@ -147,3 +152,11 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
     del error
     LOG.info("client left midway", extra={"request_id": request_id(request)})
     return Response(status_code=499)
+
+
+_TELLERS = {
+    EvidenceError: _tell_evidence_error,
+    HTTPException: _tell_http_exception,
+    RequestValidationError: _tell_invalid_value,
+    ClientDisconnect: _tell_nobody,
+}
