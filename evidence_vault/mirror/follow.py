@@ -3,7 +3,8 @@
     (1) the note is a checkpoint of the pinned log, signed by a pinned key
     (2) the larger of it and the newest one before extends the smaller: the smaller's root is recomputed from
         tiles that the larger's root commits to. If it differs that is a fork: notes and proof are kept.
-        If the tiles don't come, two notes of two sizes prove nothing yet: the note waits, and is judged in (7)
+        If the tiles don't come, two notes of two sizes prove nothing yet: the note waits, and is judged in (7).
+        The first note of all must show the tree that it ends: nobody is held to a size that is only a number
     (3) from now on the log is held to it, whatever happens below
     (4) every new tile and entry is authenticated against it, and only then written
     (5) no slot stands twice: a second entry with a slot is a second history of one subject
@@ -35,6 +36,11 @@ from evidence_vault.mirror.source import Source, TileFetcher, fetch_checkpoint
 
 AHEAD_BUNDLES = 64
 """Entry bundles that are fetched before they are checked: bounds memory (2 MB)."""
+
+
+MAX_LEAVES = 1 << 40
+"""A trillion: more than any log has or any mirror holds (71 TB of our entries). A larger size is refused, whoever
+signed it; its note is kept."""
 
 
 @value
@@ -75,6 +81,7 @@ def follow_once(mirror: MirrorFolder, source: Source) -> Growth:
         # (2) It fits what was seen before.
         fetcher = TileFetcher(source)
         try:
+            _require_possible(shown.head)
             tiles = check_growth(mirror, fetcher, known=known, shown=shown)
         except LogMisbehaved:
             raise
@@ -138,6 +145,9 @@ def check_growth(
     """
     older, newer = sorted((known, shown), key=lambda signed: signed.head.size)
     tiles = AuthenticTiles(newer.head, fetcher, kept=mirror.read)
+    if older.head.size == 0 < newer.head.size:
+        # Attack, or a slip of the log's: held to a size without a tree, a mirror could never go on.
+        tiles.read_tile(tiles.tile(0, (newer.head.size - 1) // WIDTH))
     # These nodes hash to the newer root: it says itself what the root of the older size was.
     same_size = older.head.size == newer.head.size
     root = newer.head.root_hash if same_size else root_hash(older.head.size, tiles.node)
@@ -150,6 +160,11 @@ def check_growth(
             evidence=mirror.keep_evidence("fork", older.head.size, files),
         )
     return tiles
+
+
+def _require_possible(head: TreeHead) -> None:
+    if head.size > MAX_LEAVES:
+        raise FormatError("size of the checkpoint", f"at most {MAX_LEAVES}", head.size)
 
 
 def _opened(note: bytes | None, keys: Sequence[VerifierKey]) -> SignedHead:

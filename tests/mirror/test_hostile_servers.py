@@ -12,7 +12,7 @@ from evidence_vault.core.checkpoint import Checkpoint, encode_checkpoint
 from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.errors import UnavailableError
 from evidence_vault.exits import UNAVAILABLE
-from evidence_vault.mirror.follow import follow_once, open_head
+from evidence_vault.mirror.follow import MAX_LEAVES, follow_once, open_head
 from evidence_vault.witness.audit import mirror_audit
 from tests.mirror import servers
 from tests.mirror.logs import KEY, ORIGIN, VKEY, Served, entries, pinned, signed
@@ -67,8 +67,8 @@ def crowded(count: int) -> bytes:
     return signed(entries(300)) + "".join(f"— w{number} AAAAAAA=\n" for number in range(count)).encode()
 
 
-def from_the_future() -> bytes:
-    head = TreeHead(size=1 << 60, root_hash=bytes(32))
+def from_the_future(size: int = 1 << 60) -> bytes:
+    head = TreeHead(size=size, root_hash=bytes(32))
     text = encode_checkpoint(Checkpoint(origin=ORIGIN, tree_head=head))
     return encode_note(Note(text=text, signatures=(sign_note(text, name=ORIGIN, private_key=KEY),)))
 
@@ -80,9 +80,10 @@ def from_the_future() -> bytes:
         (crowded(10_000), UNFIT),
         (crowded(100_000), UNAVAILABLE),
         (signed(entries(310), origin="other.example/log"), UNFIT),
-        (from_the_future(), UNAVAILABLE),
+        (from_the_future(), UNFIT),
+        (from_the_future(MAX_LEAVES), UNAVAILABLE),
     ],
-    ids=["10000-lines", "100000-lines", "other-origin", "future"],
+    ids=["10000-lines", "100000-lines", "other-origin", "2^60", "2^40"],
 )
 def test_hostile_checkpoint_is_bounded_and_changes_nothing(tmp_path: Path, note: bytes, code: int) -> None:
     served, mirror = Served(entries(300)), pinned(tmp_path)
@@ -95,6 +96,34 @@ def test_hostile_checkpoint_is_bounded_and_changes_nothing(tmp_path: Path, note:
     assert mirror.newest() == mirror.checkpoint() == signed(entries(300))
     served.show(entries(310))
     assert look(mirror, served) == 0
+
+
+@pytest.mark.parametrize(("size", "code"), [(1 << 60, UNFIT), ((1 << 63) - 1, UNFIT), (1 << 39, UNAVAILABLE)])
+def test_absurd_size_at_the_first_look_is_refused_and_the_folder_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int, code: int
+) -> None:
+    served, mirror = Served(entries(300)), pinned(tmp_path)
+    served.files["checkpoint"] = from_the_future(size)
+    began = time.monotonic()
+    tracemalloc.start()
+    for _ in range(3):
+        assert look(mirror, served) == code
+    assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    tracemalloc.stop()
+    assert time.monotonic() - began < MOST_S
+    (kept,) = mirror.unproved()  # the log's own key has signed it
+    assert kept.read_bytes() == from_the_future(size)
+    told = capsys.readouterr().out
+    assert str(kept) in told
+    assert (
+        code == UNAVAILABLE or f"size of the checkpoint: expected at most {MAX_LEAVES}, found {size}" in told
+    )
+    assert (mirror.newest(), mirror.checkpoint(), mirror.evidence()) == (None, None, [])
+    served.show(entries(300))
+    assert look(mirror, served) == 0
+    served.show(entries(310))
+    assert look(mirror, served) == 0
+    assert mirror.checkpoint() == signed(entries(310))
 
 
 def test_fork_whose_tiles_are_withheld_is_proved_as_soon_as_they_can_be(
