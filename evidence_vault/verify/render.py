@@ -12,13 +12,14 @@ from datetime import datetime
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import encode_time
 from evidence_vault.verify.finding_texts import FINDING
-from evidence_vault.verify.report import Finding, ItemReport, Report, Row, Status
+from evidence_vault.verify.report import Finding, ItemReport, Report, Row, Stamper, Status
 from evidence_vault.verify.texts import (
     CLAUSE,
     LABEL,
     NEVER_PROVED,
     NOT_CHECKED,
     NOT_CHECKED_WITH_MIRROR,
+    QUALIFICATION,
     ROW,
     ROW_NAME,
     SINCE_ANCHORING,
@@ -27,6 +28,7 @@ from evidence_vault.verify.texts import (
     VERDICT,
     Text,
 )
+from evidence_vault.verify.trusted_lists import Qualification
 
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")
 """Letters that show nothing (Hangul fillers)."""
@@ -149,6 +151,9 @@ def _item(item: ItemReport, lang: str) -> Iterator[str]:
         yield f"  {LABEL['record_time'].lang(lang)}: {encode_time(item.record_time)} ({groups})"
     if item.content_time:
         yield f"  {LABEL['content_time'].lang(lang)}: {encode_time(item.content_time)}"
+    for stamper in item.stampers:
+        status = _qualification(stamper.qualification, lang)
+        yield f"  {LABEL['stamper'].lang(lang)}: {escape(stamper.name)} ({escape(stamper.group)}), {status}"
     for anchor in item.anchors:
         yield f"  {LABEL['anchors'].lang(lang)}: {escape(anchor)}"
     for key in item.unmet:
@@ -169,6 +174,26 @@ def _item(item: ItemReport, lang: str) -> Iterator[str]:
     for bound in item.bounds:
         lower, upper = _time(bound.not_before) or unbounded, _time(bound.not_after) or unbounded
         yield f"    {bound.seq:>4}  {escape(bound.type):<22} {lower} {LABEL['and'].lang(lang)} {upper}"
+
+
+def _qualification(found: Qualification, lang: str) -> str:
+    issued = found.issued.strftime("%Y-%m-%d") if found.issued else ""
+    return QUALIFICATION[found.status].lang(lang).format(list=escape(found.list_name or ""), issued=issued)
+
+
+def _stamper_json(stamper: Stamper) -> Json:
+    found = stamper.qualification
+    return {
+        "name": stamper.name,
+        "group": stamper.group,
+        "class": stamper.tsa_class,
+        "qualified": {
+            "status": found.status,
+            "list": found.list_name,
+            "issued": _time(found.issued),
+            "text": _both(lambda lang: _qualification(found, lang)),
+        },
+    }
 
 
 def _row(row: Row, lang: str) -> Iterator[str]:
@@ -217,6 +242,7 @@ def _item_json(item: ItemReport) -> Json:
         "record_time": _time(item.record_time),
         "record_groups": list[Json](item.record_groups),
         "content_time": _time(item.content_time),
+        "authorities": [_stamper_json(stamper) for stamper in item.stampers],
         "anchors": list[Json](item.anchors),
         "unmet": [{"code": key, "zh": UNMET[key].zh, "en": UNMET[key].en} for key in item.unmet],
         "rows": [_row_json(row) for row in item.rows],

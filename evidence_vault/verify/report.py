@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from anchors.values import field, value
 from evidence_vault.errors import VerificationError
+from evidence_vault.verify.trusted_lists import Qualification
 
 
 class Status(StrEnum):
@@ -102,10 +103,21 @@ class Bounds:
 
 
 @value
+class Stamper:
+    """An authority whose tokens stand behind an item, and what trusted lists say of it at their time."""
+
+    name: str
+    group: str
+    tsa_class: str
+    qualification: Qualification
+
+
+@value
 class ItemReport:
     """The verdict on one item. record_time: it existed by then; cut_time: unchanged until then, as far as seen.
 
     content_time: tokens on the content itself; stands apart and never fills in for the record time.
+    stampers: whose tokens cover the item or its record, each status once.
     unmet: the requirements that no passed row meets, as text keys.
     """
 
@@ -115,6 +127,7 @@ class ItemReport:
     record_time: datetime | None
     record_groups: tuple[str, ...]
     content_time: datetime | None
+    stampers: tuple[Stamper, ...]
     anchors: tuple[str, ...]
     bounds: tuple[Bounds, ...]
     unmet: tuple[str, ...]

@@ -93,6 +93,13 @@ CLAUSE: Mapping[int, str] = {
 SINCE_ANCHORING: Mapping[int, None] = dict.fromkeys(range(1, 9))
 """Rows of the block *since anchoring*; the others, and what is never proved, belong to *before anchoring*."""
 
+QUALIFICATION: Mapping[str, Text] = {
+    "qualified": Text("依{issued}的清单{list}为合格", "qualified per list {list} of {issued}"),
+    "not-qualified": Text("依{issued}的清单{list}不合格", "not qualified per list {list} of {issued}"),
+    "not-determined": Text("是否合格未确定", "qualified status not determined"),
+}
+"""Qualified in the sense of eIDAS art. 42, as trusted lists in the policy say."""
+
 UNMET: Mapping[str, Text] = {
     **{f"row-{number}": Text(f"第{number}行未通过", f"row {number} did not pass") for number in range(1, 12)},
     "no-content-compared": Text("记录完好，但未比对任何文件", "record intact, no file compared"),
@@ -151,6 +158,7 @@ LABEL: Mapping[str, Text] = {
     "never": Text("从不证明", "Never proved"),
     "record_time": Text("记录时间", "Record time"),
     "content_time": Text("内容时间戳", "Content time"),
+    "stamper": Text("时间戳机构", "Time-stamped by"),
     "anchors": Text("锚定", "Anchors"),
     "logged": Text("记录于…之间", "Logged between"),
     "unbounded": Text("无界", "unbounded"),

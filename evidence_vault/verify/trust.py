@@ -36,7 +36,7 @@ is not understood as a whole must not be half obeyed.
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from anchors.ethereum.verify import KnownBlock, TrustedContract
 from anchors.rfc3161.certificate import load_certificate
@@ -47,7 +47,15 @@ from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.conflicts import refuse_conflicts
 from evidence_vault.verify.parts import parse_pem_chain
-from evidence_vault.verify.trust_form import ALGORITHMS, NOTARY, checked_table, json_of, tables_of
+from evidence_vault.verify.trust_form import (
+    ALGORITHMS,
+    NOTARY,
+    checked_table,
+    json_of,
+    parse_when,
+    tables_of,
+)
+from evidence_vault.verify.trusted_lists import TrustedList, parse_trusted_lists
 
 MAX_POLICY_BYTES = 4 * 1024 * 1024
 
@@ -111,6 +119,7 @@ class TrustPolicy:
     witnesses: Mapping[str, VerifierKey] = field(default_factory=dict)
     notary_roots: tuple[bytes, ...] = ()
     refused: Mapping[str, date] = field(default_factory=dict)
+    trusted_lists: tuple[TrustedList, ...] = ()
 
 
 def parse_policy(data: bytes, *, name: str) -> TrustPolicy:
@@ -150,6 +159,7 @@ def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPo
         witnesses=_witnesses(tables_of(document, "witness")),
         notary_roots=_notary_roots(notary),
         refused=_refused(refused),
+        trusted_lists=parse_trusted_lists(document),
     )
 
 
@@ -265,13 +275,7 @@ def _roots(values: object, place: str) -> tuple[bytes, ...]:
 
 
 def _when(value: Json) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise FormatError("policy", "a day and time that exist", value) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return None if value is None else parse_when(value)
 
 
 def _key(value: Json, place: str) -> VerifierKey:

@@ -28,7 +28,7 @@ _ALGORITHM = "|".join(
 """Names that `refuse` may give: a misspelt one would refuse nothing, in silence."""
 _PEMS = ListOf(Text(max_chars=100_000, what="a PEM certificate"), max_items=100)
 
-_NESTED = ("require", "notary", "algorithms", "log", "tsa", "chain", "witness")
+_NESTED = ("require", "notary", "algorithms", "log", "tsa", "chain", "witness", "trusted_list")
 """Entries of the policy that are tables, each with a shape of its own."""
 
 OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
@@ -61,6 +61,8 @@ OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
         "known_blocks": ListOf(Record({"number": Integer(), "hash": _HEX32}), 100_000),
     },
     "witness": {},
+    "trusted_list": {"next_update": _WHEN},
+    "trusted_list.service": {},
 }
 REQUIRED: Mapping[str, Mapping[str, Shape]] = {
     "policy": {"version": OneOf((1,))},
@@ -70,6 +72,12 @@ REQUIRED: Mapping[str, Mapping[str, Shape]] = {
     "tsa": {"name": _LINE, "group": _LINE, "roots": _PEMS, "class": LOG_CLASS},
     "chain": {"chain_id": Integer(1), "class": LOG_CLASS},
     "witness": {"name": _LINE, "vkey": _VKEY},
+    "trusted_list": {"name": _LINE, "issued": _WHEN},
+    "trusted_list.service": {
+        "name": _LINE,
+        "sha256": _HEX32,
+        "history": ListOf(Record({"from": _WHEN, "status": OneOf(("granted", "withdrawn"))}), 1000),
+    },
 }
 
 
@@ -118,3 +126,12 @@ def json_of(value: object) -> Json:
             return value
         case _:
             return str(value)
+
+
+def parse_when(value: Json) -> datetime:
+    """Return a day's first moment, or a time, in UTC. Raises FormatError for one that doesn't exist."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise FormatError("policy", "a day and time that exist", value) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

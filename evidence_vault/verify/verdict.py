@@ -20,6 +20,7 @@ from evidence_vault.verify.report import (
     Findings,
     ItemReport,
     Row,
+    Stamper,
     Status,
     Verdict,
     passed_verdict,
@@ -73,6 +74,7 @@ def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) ->
         record_time=record.latest if record else None,
         record_groups=groups,
         content_time=facts.timeline.content_time(own),
+        stampers=tuple(_stampers(facts, subject, index)),
         anchors=tuple(
             f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
         ),
@@ -133,13 +135,35 @@ def chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
     return whole
 
 
+def _own_tokens(facts: Facts, subject: Subject, index: int | None) -> list[TokenFact]:
+    """Tokens on the item, and on checkpoints that hold its deposit."""
+    return [
+        fact
+        for fact in facts.tokens
+        if (fact.position[0] == subject if fact.covers is None else index is not None and fact.covers > index)
+    ]
+
+
+def _stampers(facts: Facts, subject: Subject, index: int | None) -> list[Stamper]:
+    """Who made them, by name; one authority twice only if its status changed between two of its tokens."""
+    found = {
+        Stamper(
+            name=fact.token.authority,
+            group=fact.token.group,
+            tsa_class=fact.token.tsa_class,
+            qualification=fact.qualification,
+        )
+        for fact in _own_tokens(facts, subject, index)
+    }
+    return sorted(found, key=lambda one: (one.name, one.qualification.status, str(one.qualification.issued)))
+
+
 def _classes(
     facts: Facts, subject: Subject, index: int | None, anchors: Sequence[AnchorFact]
 ) -> Iterable[str | None]:
     """The classes of everything that the verdict or a time beside it stands on."""
     yield facts.log.log_class
-    for fact in facts.tokens:
-        if fact.position[0] == subject if fact.covers is None else index is not None and fact.covers > index:
-            yield fact.token.tsa_class
+    for fact in _own_tokens(facts, subject, index):
+        yield fact.token.tsa_class
     for anchor in anchors:
         yield anchor.chain_class

@@ -23,6 +23,7 @@ from evidence_vault.core.shapes import Boolean, Integer, ListOf, Nullable, OneOf
 from evidence_vault.errors import FormatError
 from evidence_vault.verify import parts
 from evidence_vault.verify.report import EXIT_CODES, Status, Verdict
+from evidence_vault.verify.texts import QUALIFICATION
 
 FOLDER = Path(__file__).parents[2] / "docs" / "spec" / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -213,12 +214,17 @@ def report() -> Schema:
         findings=listed({"$ref": "#/$defs/finding"}),
     )
     bound = closed(seq=Integer().schema(), type=ANY_TEXT, at=time, not_before=time, not_after=time)
+    qualified = closed(
+        status={"enum": sorted(QUALIFICATION)}, list=nullable(ANY_TEXT), issued=time, text=BOTH
+    )
+    authority = closed(name=ANY_TEXT, group=ANY_TEXT, **{"class": LOG_CLASS.schema()}, qualified=qualified)
     item = closed(
         item=ITEM_ID.schema(),
         verdict=verdict,
         record_time=time,
         record_groups=listed(ANY_TEXT),
         content_time=time,
+        authorities=listed(authority),
         anchors=listed(ANY_TEXT),
         unmet=listed(closed(code=ANY_TEXT, zh=ANY_TEXT, en=ANY_TEXT)),
         rows={**listed({"$ref": "#/$defs/row"}), "minItems": 11, "maxItems": 11},

@@ -29,6 +29,7 @@ from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.parts import Position, TokenPart
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
+from evidence_vault.verify.trusted_lists import NOT_DETERMINED, Qualification, qualification_of
 
 ROW = 5
 RECORDING = ("TIMESTAMP_OBTAINED", "CHECKPOINT_TIMESTAMPED")
@@ -39,12 +40,14 @@ class TokenFact:
     """A token that passed row 5. covers: size of the checkpoint it stamps; None for a token on content.
 
     recorded_at: index of the event that recorded it; None if that event's inclusion did not verify.
+    qualification: what the policy's trusted lists say of its authority then; informs only.
     """
 
     position: Position
     token: VerifiedToken
     covers: int | None
     recorded_at: int | None
+    qualification: Qualification = NOT_DETERMINED
 
 
 def check_tokens(
@@ -82,12 +85,29 @@ def check_tokens(
             )
             continue
         judged.append(
-            TokenFact(position=position, token=verdict, covers=covers, recorded_at=log.index.get(position))
+            TokenFact(
+                position=position,
+                token=verdict,
+                covers=covers,
+                recorded_at=log.index.get(position),
+                qualification=_qualification(verdict, policy),
+            )
         )
     for position in parts:
         findings.failed(ROW, "token.unrecorded", layout.timestamp_folder(*position))
     _remark_added(bundle, trusted, findings=findings)
     return _good(judged, at=at, blocks=blocks, findings=findings)
+
+
+def _qualification(token: VerifiedToken, policy: TrustPolicy) -> Qualification:
+    if not policy.trusted_lists:
+        return NOT_DETERMINED
+    return qualification_of(
+        [hashlib.sha256(der).digest() for der in token.path],
+        gen_time=token.gen_time,
+        accuracy=token.accuracy,
+        trusted_lists=policy.trusted_lists,
+    )
 
 
 def _statement(bundle: Bundle, position: Position) -> tuple[Mapping[str, bytes], int | None]:

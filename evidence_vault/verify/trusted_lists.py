@@ -1,0 +1,135 @@
+"""Whether an authority was qualified when it stamped, as trusted lists say that the policy quotes.
+
+eIDAS (Regulation 910/2014) art. 22 and 42; the lists are those of ETSI TS 119 612. A policy quotes what it needs
+of them: services by their certificate, each with the history of its status. Nothing is fetched here, and no list's
+signature is checked: whoever wrote the policy vouches for the quotation, as for everything in it.
+
+    qualified        a list names a certificate of the token's path as a service that was granted then
+    not-qualified    a list names it as one that was not granted then
+    not-determined   no list names it, or none speaks of that time: before a history, or after a list's next update
+
+It informs the reader and changes no verdict: what a token proves rests on keys and clocks, its status on law.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from anchors.values import value
+from evidence_vault.core.canonical import Json, as_list, as_object, as_text
+from evidence_vault.errors import FormatError
+from evidence_vault.verify.trust_form import checked_table, parse_when, tables_of
+
+Status = Literal["qualified", "not-qualified", "not-determined"]
+
+
+@value
+class ListedService:
+    """One service of a list. history: from when on it had which status, ascending; `granted` is qualified."""
+
+    name: str
+    certificate_sha256: bytes
+    history: tuple[tuple[datetime, bool], ...]
+
+    def granted_at(self, moment: datetime) -> bool | None:
+        """Whether it was granted; None before its history begins."""
+        known = [granted for since, granted in self.history if since <= moment]
+        return known[-1] if known else None
+
+
+@value
+class TrustedList:
+    """What a policy quotes of one issue of one list. It speaks of nothing after `next_update`."""
+
+    name: str
+    issued: datetime
+    next_update: datetime
+    services: tuple[ListedService, ...]
+
+
+@value
+class Qualification:
+    """What the lists say of one token. list_name, issued: of the list that says it."""
+
+    status: Status
+    list_name: str | None = None
+    issued: datetime | None = None
+
+
+NOT_DETERMINED = Qualification(status="not-determined")
+
+
+def qualification_of(
+    path_sha256: Sequence[bytes],
+    *,
+    gen_time: datetime,
+    accuracy: timedelta,
+    trusted_lists: Sequence[TrustedList],
+) -> Qualification:
+    """Return what the newest list says that names a certificate of the path and speaks of gen_time.
+
+    path_sha256: fingerprints of the token's path. A status that changed within the accuracy counts as the worse.
+    """
+    for one in sorted(trusted_lists, key=lambda one: one.issued, reverse=True):
+        if gen_time + accuracy > one.next_update:
+            continue
+        found = [
+            service.granted_at(moment)
+            for service in one.services
+            if service.certificate_sha256 in path_sha256
+            for moment in (gen_time - accuracy, gen_time + accuracy)
+        ]
+        if found and None not in found:
+            status: Status = "qualified" if all(found) else "not-qualified"
+            return Qualification(status=status, list_name=one.name, issued=one.issued)
+    return NOT_DETERMINED
+
+
+def parse_trusted_lists(document: Mapping[str, object]) -> tuple[TrustedList, ...]:
+    """Return the lists that a policy quotes. Raises FormatError naming the entry."""
+    lists = tuple(
+        _list(entry, f"trusted_list[{i}]") for i, entry in enumerate(tables_of(document, "trusted_list"))
+    )
+    issues = [(one.name, one.issued) for one in lists]
+    for number, issue in enumerate(issues):
+        if issue in issues[:number]:
+            raise FormatError(f"trusted_list[{number}]", "each issue of a list once", issue[0])
+    return lists
+
+
+def _list(entry: object, place: str) -> TrustedList:
+    if not isinstance(entry, dict):
+        raise FormatError(place, "a table", entry)
+    services = as_list(entry.get("service", []))
+    table = checked_table(
+        {key: value for key, value in entry.items() if key != "service"}, "trusted_list", place=place
+    )
+    issued, next_update = parse_when(table["issued"]), parse_when(table.get("next_update", table["issued"]))
+    if next_update < issued:
+        raise FormatError(f"{place}.next_update", f"not before {issued}", next_update)
+    return TrustedList(
+        name=as_text(table["name"]),
+        issued=issued,
+        next_update=next_update,
+        services=tuple(_service(one, f"{place}.service[{i}]") for i, one in enumerate(services)),
+    )
+
+
+def _service(entry: object, place: str) -> ListedService:
+    table = checked_table(entry, "trusted_list.service", place=place)
+    history = tuple(map(_change, as_list(table["history"])))
+    since = [at for at, _ in history]
+    if not history or since != sorted(set(since)):
+        raise FormatError(
+            f"{place}.history", "one change or more, each later than the one before", len(since)
+        )
+    return ListedService(
+        name=as_text(table["name"]),
+        certificate_sha256=bytes.fromhex(as_text(table["sha256"]).removeprefix("0x")),
+        history=history,
+    )
+
+
+def _change(entry: Json) -> tuple[datetime, bool]:
+    change = as_object(entry)
+    return parse_when(change["from"]), change["status"] == "granted"
