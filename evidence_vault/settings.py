@@ -328,13 +328,17 @@ def load_settings(home: Path | None = None) -> Settings:
     home = (home or default_home()).expanduser().absolute()
     if not home.is_dir():
         raise ConfigError("home", f"there is no vault in {home}: `evidence-vault init {home}` makes one")
+    return parse_settings(_read_toml(home / FILE_NAME)).model_copy(update={"home": home})
+
+
+def parse_settings(document: Mapping[str, Any]) -> Settings:
+    """Return the settings of a `vault.toml`, under the environment. Raises ConfigError as `load_settings` does."""
     try:
-        settings = Settings(**_read_toml(home / FILE_NAME))
+        return Settings(**document)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(map(str, first["loc"])) or "settings"
         raise ConfigError(name, first["msg"].removeprefix("Value error, ")) from None
-    return settings.model_copy(update={"home": home})
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -41,7 +41,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "headers": ("evidence_vault.cli.headers", "ask Ethereum nodes about the blocks of a bundle"),
     "chain": ("evidence_vault.cli.chain", "put the anchor contract on an Ethereum network"),
     "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
-    "trust": ("evidence_vault.cli.trust", "write a trust policy to start from; explain whom a bundle needs"),
+    "trust": (
+        "evidence_vault.cli.trust",
+        "write and extend a trust policy; show whom it trusts, and whom a bundle needs",
+    ),
     "log fsck": ("evidence_vault.cli.log_fsck", "read all that was recorded and published again"),
     "log adopt": ("evidence_vault.cli.log_adopt", "rebuild the signer's guard, after a look at who saw what"),
     "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),

@@ -1,13 +1,18 @@
-"""`evidence-vault trust export | explain`: a policy to start from, and what a bundle would need of one.
+"""`evidence-vault trust export | add-tsa | list | explain`: make a trust policy, read it, see what a bundle needs.
 
-export: the vault's own policy, for the operator to hand out. explain: whom a bundle names, with fingerprints.
+export: the vault's own policy, for the operator to hand out. add-tsa: an authority's roots, each confirmed by its
+fingerprint. list: whom a policy trusts. explain: whom a bundle names, with fingerprints.
 """
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
+from evidence_vault.cli import trust_add
 from evidence_vault.cli.home import add_home_argument
+from evidence_vault.cli.known_authorities import known_text
 from evidence_vault.cli.shown import shown
+from evidence_vault.cli.trust_list import list_text
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
@@ -21,7 +26,7 @@ from evidence_vault.verify.trust import parse_policy
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="export|explain")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="export|add-tsa|list|explain")
     export = commands.add_parser("export", help="write a trust.toml")
     add_home_argument(export)
     export.add_argument("-o", "--out", type=Path, metavar="FILE", help="where it goes (default: shown)")
@@ -35,15 +40,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name the blocks of our anchors as this vault has seen them; others should ask their own nodes",
     )
 
+    trust_add.add_arguments(commands.add_parser("add-tsa", help="trust an authority's roots"))
+
+    listed = commands.add_parser("list", help="say whom a policy trusts with time, and what it asks for")
+    listed.add_argument("--trust", type=Path, metavar="FILE", help="the policy (default: the vault's own)")
+    add_home_argument(listed)
+    listed.add_argument(
+        "--known", action="store_true", help="instead, public authorities that nobody here vouches for"
+    )
+
     told = commands.add_parser("explain", help="say what a bundle would need to be trusted")
     told.add_argument("bundle", type=Path, metavar="BUNDLE")
     told.add_argument("--trust", type=Path, metavar="FILE", help="a policy that may name some of it")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the policy, or say what one would need."""
-    if args.action == "explain":
-        return _explain(args)
+    """Write, extend or show a policy, or say what one would need."""
+    match args.action:
+        case "explain":
+            return _explain(args)
+        case "add-tsa":
+            return trust_add.run(args)
+        case "list":
+            return _list(args)
+        case _:
+            return _export(args)
+
+
+def _export(args: argparse.Namespace) -> int:
     text = export_policy(
         args.home, tsa_groups=args.tsa_groups, anchors=args.anchors, known_blocks=args.known_blocks
     )
@@ -52,6 +76,19 @@ def run(args: argparse.Namespace) -> int:
         return 0
     args.out.write_text(text, "utf-8")
     print(f"The policy is in {args.out}. Compare its keys and roots with another source before you use it.")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    if args.known:
+        print(known_text(), end="")
+        return 0
+    if args.trust is None:
+        data = export_policy(args.home, tsa_groups=None, anchors=1, known_blocks=False).encode()
+    else:
+        data = args.trust.read_bytes()
+    policy = parse_policy(data, name="the vault's own" if args.trust is None else str(args.trust))
+    print(list_text(policy, now=datetime.now(UTC)), end="")
     return 0
 
 

@@ -26,7 +26,7 @@ def refuse_conflicts(policy: "TrustPolicy") -> None:
     """Raise FormatError naming the entry that says again, and otherwise, what another one says."""
     _check_logs(policy.logs)
     _check_witnesses(policy.witnesses, [log.key for log in policy.logs])
-    _check_authorities(policy.authorities)
+    check_authorities(policy.authorities)
     _check_chains(policy.chains)
 
 
@@ -62,8 +62,8 @@ def _check_witnesses(witnesses: Mapping[str, VerifierKey], log_keys: Iterable[Ve
         taken.add(key.public_key)
 
 
-def _check_authorities(authorities: Iterable[TsaTrust]) -> None:
-    """(4). Roots are compared by their keys: one key may stand in several certificates."""
+def check_authorities(authorities: Iterable[TsaTrust]) -> None:
+    """(4). Roots are compared by their keys: one key may stand in several certificates. Raises FormatError."""
     spellings: dict[str, str] = {}
     owners: dict[bytes, tuple[str, str]] = {}
     for number, authority in enumerate(authorities):

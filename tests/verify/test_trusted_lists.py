@@ -1,4 +1,4 @@
-"""Qualified, not qualified, not determined: what lists in a policy say of an authority at the time of its tokens."""
+"""Qualified, not qualified, not determined: what lists in a policy say of an authority at its tokens' time."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
