@@ -118,6 +118,21 @@ class Submitter(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Looks after proofs of one kind that were final: what a network took back must be said, and made good."""
+
+    anchor: Mapping[str, str | int]
+    """Who is watched, as the log's events name an anchor."""
+
+    def find_lost(self, proof: AnchorProof) -> str | None:
+        """Why the proof is void; None while it holds, or nobody can tell. Raises UnavailableError."""
+        ...
+
+    def restart(self, statement: Statement, progress: Progress | None) -> Progress:
+        """From where to go on once a proof is void. Asks nobody and sends nothing."""
+        ...
+
+
 @value
 class HttpReply:
     """A complete reply, already within the caller's size and time limits."""

@@ -17,7 +17,7 @@ from anchors.base import Progress, TreeHead
 from anchors.errors import VerificationError
 from anchors.ethereum.fees import Fees
 from anchors.ethereum.keccak import keccak256
-from anchors.ethereum.node import as_hex
+from anchors.ethereum.node import Node, as_hex
 from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import Signer
 from anchors.values import as_dict, value
@@ -92,6 +92,14 @@ def start(head: TreeHead) -> Progress:
     return Progress(kind=KIND, state="PREPARED", data={"size": head.size, "root": head.root_hash.hex()})
 
 
+def restart(head: TreeHead, progress: Progress | None) -> Progress:
+    """The Progress after an anchor was lost: all attempts are kept, and sent again before any is replaced."""
+    if progress is None or progress.data.get("root") != head.root_hash.hex():
+        return start(head)
+    kept = {name: value for name, value in progress.data.items() if name not in {"found", "reason"}}
+    return Progress(kind=KIND, state="SUBMITTED" if "attempts" in kept else "PREPARED", data=kept)
+
+
 def read_attempts(progress: Progress) -> list[Attempt]:
     """The attempts so far, oldest first."""
     stored: Any = progress.data.get("attempts", [])
@@ -102,6 +110,15 @@ def read_found(progress: Progress) -> Found:
     """Where the anchor was found; only an INCLUDED submission has it."""
     stored: Any = progress.data["found"]
     return Found(**stored)
+
+
+def found_in(node: Node, receipt: Mapping[str, str]) -> Found:
+    """What a receipt of ours says, as `node` shows it."""
+    return Found(
+        transaction=receipt["transactionHash"],
+        block=receipt["blockHash"],
+        number=node.read_number("blockNumber", receipt["blockNumber"]),
+    )
 
 
 def check_head(progress: Progress, head: TreeHead) -> None:

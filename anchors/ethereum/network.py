@@ -34,19 +34,26 @@ class Network:
 
 
 def connect(network: Network, http: HttpClient) -> Node:
-    """The first node that answers and is on the right chain.
+    """The first node that answers and is on the right chain. Raises as `reach`."""
+    return reach(network, http)[0]
 
-    Raises ConfigError for a node on another chain, UnavailableError if none answers.
+
+def reach(network: Network, http: HttpClient) -> Sequence[Node]:
+    """All nodes that answer, in the order of the settings; at least one, and all on the right chain.
+
+    Raises ConfigError if one is on another chain, UnavailableError if none answers.
     """
-    reasons = []
+    there, reasons = [], []
     for node in all_nodes(network, http):
         try:
             check_chain(network, node)
         except UnavailableError as error:
             reasons.append(str(error))
             continue
-        return node
-    raise UnavailableError("ethereum", "; ".join(reasons) or "no node is configured", network.poll_s)
+        there.append(node)
+    if not there:
+        raise UnavailableError("ethereum", "; ".join(reasons) or "no node is configured", network.poll_s)
+    return there
 
 
 def all_nodes(network: Network, http: HttpClient) -> Sequence[Node]:

@@ -96,6 +96,12 @@ class Node(JSONBaseProvider):
         except ValueError as error:
             raise UnavailableError(self.host, f"{what}: {value!r:.80} is no quantity") from error
 
+    def read_object(self, what: str, value: object) -> dict[str, Any]:
+        """An object of JSON-RPC; UnavailableError if it is none."""
+        if not isinstance(value, dict):
+            raise UnavailableError(self.host, f"{what}: {value!r:.80} is no object")
+        return value
+
     def read_bytes(self, what: str, value: object) -> bytes:
         """Bytes of JSON-RPC; UnavailableError if they are none."""
         try:

@@ -13,33 +13,41 @@ a size that is not larger. After a crash the last persisted step is taken again,
 done.
 
 An attempt that waits too long is offered again for more (EIP-1559, both fees at least a tenth higher). The
-gas limit is always estimated: a fork may change prices. A transaction that a node forgot is sent again. A
-proof leaves this module only after our own offline verifier accepted it and every node that answers names
-the same block.
+gas limit is always estimated: a fork may change prices. A transaction that a node forgot is sent again, to all
+of them. A proof leaves this module only after our own offline verifier accepted it and every node that answers
+names the same block.
+
+No node is believed alone. Where one can't be used the next is asked; what would end a submission, or let it
+take another nonce, every node that answers must say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
+from anchors.ethereum.agreement import compare_blocks, receipts_of, require_agreement, telling
 from anchors.ethereum.attempt import (
     AnchorTransaction,
     Attempt,
     Found,
     check_head,
+    found_in,
     read_attempts,
     read_found,
+    restart,
     sign_attempt,
     start,
     step,
 )
 from anchors.ethereum.build import build_proof
 from anchors.ethereum.fees import Fees, offer, raised_offer
-from anchors.ethereum.network import Network, all_nodes, check_chain, connect
+from anchors.ethereum.lost import find_lost
+from anchors.ethereum.network import Network, reach
 from anchors.ethereum.node import Node, NodeError
 from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
-from anchors.ethereum.proof import KIND, PART, encode_proof
+from anchors.ethereum.proof import KIND, PART, encode_proof, parse_proof
 from anchors.ethereum.signer import Signer
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
 from anchors.values import replace, value
@@ -85,6 +93,12 @@ class EthereumSubmitter:
         self._signer = signer
         self._nonces = nonces
         self._http = http
+        self.anchor: Mapping[str, str | int] = {
+            "kind": KIND,
+            "chain_id": config.network.chain_id,
+            "contract": config.contract.hex(),
+            "sender": signer.address.hex(),
+        }
 
     def prepare(self, statement: Statement) -> Progress:
         """Asks nobody and sends nothing."""
@@ -100,47 +114,69 @@ class EthereumSubmitter:
         check_head(progress, head)
         if progress.state in {"SUPERSEDED", "FAILED"}:
             return progress
-        node = connect(self._network, self._http)
-        contract = AnchorContract(node, self._config.contract, self._signer.address)
+        nodes = reach(self._network, self._http)
         if progress.state == "INCLUDED":
-            return self._toward_finality(contract, head, progress)
-        return self._toward_inclusion(contract, head, progress)
+            return self._toward_finality(nodes, head, progress)
+        failures: list[UnavailableError] = []
+        for node in nodes:
+            try:
+                return self._toward_inclusion(nodes, self._contract(node), head, progress)
+            except UnavailableError as error:
+                failures.append(error)
+        raise telling(failures)
 
-    def _toward_inclusion(self, contract: AnchorContract, head: TreeHead, progress: Progress) -> Progress:
+    def find_lost(self, proof: AnchorProof) -> str | None:
+        """Why a proof that was final is void; None while its block is where it was (`lost.find_lost`)."""
+        return find_lost(reach(self._network, self._http), parse_proof(proof.parts[PART]))
+
+    def restart(self, statement: Statement, progress: Progress | None) -> Progress:
+        """From where to go on when the proof is void: what was signed is still good, and sent again."""
+        return restart(_tree_head(statement), progress)
+
+    def _contract(self, node: Node) -> AnchorContract:
+        return AnchorContract(node, self._config.contract, self._signer.address)
+
+    def _toward_inclusion(
+        self, nodes: Sequence[Node], contract: AnchorContract, head: TreeHead, progress: Progress
+    ) -> Progress:
         attempts = read_attempts(progress)
         if not attempts:
             contract.check_code()
         reverted = None
-        # (1) one of ours in a block? Every attempt may be the one.
+        # (1) one of ours in a block? Every attempt may be the one, and any node may know.
         for attempt in attempts:
-            receipt = contract.node.ask("eth_getTransactionReceipt", attempt.hash)
-            if receipt is None:
-                continue
-            if contract.node.read_number("status", receipt["status"]) == 1:
-                return self._included(progress, _found(contract.node, receipt))
-            reverted = attempt.hash
+            for node, receipt in receipts_of(nodes, attempt.hash):
+                if node.read_number("status", receipt["status"]) == 1:
+                    return self._included(progress, found_in(node, receipt))
+                reverted = attempt.hash
 
         # (2) what the chain holds, nonce and slot read at the same block
         newest = contract.node.ask_number("eth_blockNumber")
         chain_nonce = contract.nonce(hex(newest))
         size, root = contract.last_anchor(hex(newest))
-        overtaken = all(attempt.nonce < chain_nonce for attempt in attempts if attempt.sent)
-        if size >= head.size and overtaken:
+        seen_by = [self._contract(each) for each in nodes]
+        used = max((attempt.nonce for attempt in attempts if attempt.sent), default=-1)
+        if size >= head.size and used < chain_nonce:
+            require_agreement(seen_by, head, nonce=used, size=size)
             return self._already_there(contract, head, progress, size=size, root=root)
 
         if reverted is not None:
+            require_agreement(seen_by, head, nonce=used)
             return step(progress, "FAILED", reason=f"transaction {reverted} reverted, yet the size is free")
 
         # (3) stuck is raised, signed is sent, forgotten is sent again
         last = attempts[-1] if attempts else None
         if last is None or last.nonce < chain_nonce:
-            return self._sign(contract, head, progress, chain_nonce=chain_nonce, newest=newest)
+            if last is not None:
+                require_agreement(seen_by, head, nonce=last.nonce)
+            free = min(chain_nonce, *(each.nonce("latest") for each in seen_by))  # a gap would wait for ever
+            return self._sign(contract, head, progress, chain_nonce=free, newest=newest)
         if newest - last.block >= self._network.bump_after_blocks:
             raised = self._fees(contract.node, last)
             if raised is not None:  # else it stays as it is: more than the limit is not paid
                 return self._sign_again(contract, head, progress, last=last, fees=raised, newest=newest)
         if not last.sent or contract.node.ask("eth_getTransactionByHash", last.hash) is None:
-            return self._send(contract, progress, attempts)
+            return self._send(nodes, contract, progress, attempts)
         return replace(progress, retry_after_s=self._network.poll_s)
 
     def _already_there(
@@ -194,7 +230,7 @@ class EthereumSubmitter:
         fees: Fees,
         newest: int,
     ) -> Progress:
-        """Sign what replaces `last`. Gas is not estimated again: if it must revert now, it must free its nonce."""
+        """Sign what replaces `last`. Gas is not estimated again: it must free its nonce even if it reverts."""
         check_funds(contract.node, contract.sender, last.gas * fees.max_fee)
         transaction = AnchorTransaction(
             contract=contract.contract,
@@ -220,8 +256,14 @@ class EthereumSubmitter:
         before = Fees(max_fee=stuck.max_fee, priority_fee=stuck.priority_fee)
         return raised_offer(before, base_fee=base_fee, priority_fee=tip, limit=limit)
 
-    def _send(self, contract: AnchorContract, progress: Progress, attempts: Sequence[Attempt]) -> Progress:
-        """Give the node the last attempt. A crash here means that nobody knows: it is sent again."""
+    def _send(
+        self,
+        nodes: Sequence[Node],
+        contract: AnchorContract,
+        progress: Progress,
+        attempts: Sequence[Attempt],
+    ) -> Progress:
+        """Give every node the last attempt. A crash here means that nobody knows: it is sent again."""
         *before, last = attempts
         try:
             contract.node.ask("eth_sendRawTransaction", last.raw)
@@ -231,6 +273,10 @@ class EthereumSubmitter:
                 check_funds(contract.node, contract.sender, last.gas * last.max_fee)
             if not any(known in message for known in ("already known", "known transaction", "nonce too low")):
                 raise
+        for other in nodes:
+            if other is not contract.node:
+                with suppress(UnavailableError):  # one node has it; the others only help it along
+                    other.ask("eth_sendRawTransaction", last.raw)
         sent = [*before, replace(last, sent=True)]
         return step(progress, "SUBMITTED", attempts=sent, retry_after_s=self._network.poll_s)
 
@@ -238,24 +284,40 @@ class EthereumSubmitter:
         return step(progress, "INCLUDED", found=found, retry_after_s=self._network.poll_s)
 
     def _toward_finality(
-        self, contract: AnchorContract, head: TreeHead, progress: Progress
+        self, nodes: Sequence[Node], head: TreeHead, progress: Progress
     ) -> Progress | AnchorProof:
-        node, found = contract.node, read_found(progress)
+        found = read_found(progress)
         # (1) still where it was? If not, a reorganisation took it away, or into another block.
-        receipt = node.ask("eth_getTransactionReceipt", found.transaction)
-        if receipt is None:
+        seen = receipts_of(nodes, found.transaction)
+        if not seen:
             return step(progress, "SUBMITTED", retry_after_s=self._network.poll_s)
-        if receipt["blockHash"] != found.block:
-            return self._included(progress, _found(node, receipt))
+        if all(receipt["blockHash"] != found.block for _, receipt in seen):
+            node, receipt = seen[0]
+            return self._included(progress, found_in(node, receipt))
 
-        # (2) final?
+        # (2) do all nodes that answer agree?
+        compare_blocks(nodes, found)
+
+        # (3) and (4) from the first node that can show it
+        failures: list[UnavailableError] = []
+        for node, receipt in seen:
+            try:
+                return self._finish(node, head, progress, receipt)
+            except UnavailableError as error:
+                failures.append(error)
+        if len(seen) < len(nodes):  # those that show it can't prove it, and others know nothing of it
+            return step(progress, "SUBMITTED", retry_after_s=self._network.poll_s)
+        raise telling(failures)
+
+    def _finish(
+        self, node: Node, head: TreeHead, progress: Progress, receipt: Mapping[str, str]
+    ) -> Progress | AnchorProof:
+        contract, found = self._contract(node), read_found(progress)
+        # (3) final?
         final = node.ask_block("finalized")
         block = node.ask_block(found.block)
         if final is None or block is None or node.read_number("number", final["number"]) < found.number:
             return replace(progress, retry_after_s=self._network.poll_s)
-
-        # (3) do all nodes that answer agree?
-        self._compare_nodes(found)
 
         # (4) the proof, and our own verifier's opinion of it
         proof = build_proof(
@@ -275,28 +337,8 @@ class EthereumSubmitter:
             raise UnavailableError(node.host, f"what it says gives no valid proof: {error}") from error
         return AnchorProof(kind=KIND, parts={PART: encode_proof(proof)})
 
-    def _compare_nodes(self, found: Found) -> None:
-        """UnavailableError if a node names another block at this height; ConfigError if one is elsewhere."""
-        for node in all_nodes(self._network, self._http):
-            try:
-                check_chain(self._network, node)
-                block = node.ask_block(hex(found.number))
-            except UnavailableError:  # not there just now: the others speak
-                continue
-            if block is not None and block["hash"] != found.block:
-                reason = f"names block {block['hash']} at {found.number}, another node {found.block}"
-                raise UnavailableError(node.host, reason, self._network.poll_s)
-
     def _purpose(self, head: TreeHead) -> str:
         return f"{self._config.contract.hex()}/{head.size}"
-
-
-def _found(node: Node, receipt: dict[str, str]) -> Found:
-    return Found(
-        transaction=receipt["transactionHash"],
-        block=receipt["blockHash"],
-        number=node.read_number("blockNumber", receipt["blockNumber"]),
-    )
 
 
 def _tree_head(statement: Statement) -> TreeHead:

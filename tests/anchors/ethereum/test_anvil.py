@@ -1,13 +1,5 @@
-"""The submitter against a node that is not ours: anvil, where it is installed (EVIDENCE_ANVIL or on the path).
+"""The submitter against a node that is not ours: anvil."""
 
-The binary lies in the npm package @foundry-rs/anvil-linux-amd64, as bin/anvil.
-"""
-
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,94 +7,29 @@ from typing import Any
 import pytest
 
 from anchors.base import AnchorProof, Progress
-from anchors.errors import UnavailableError
-from anchors.ethereum.deploy import deploy
-from anchors.ethereum.network import GWEI, Network
-from anchors.ethereum.node import Node, NodeError, as_hex
-from anchors.ethereum.proof import parse_proof
+from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.network import GWEI
+from anchors.ethereum.node import NodeError
+from anchors.ethereum.onchain import InsufficientFundsError
 from anchors.ethereum.signer import KeySigner
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
-from anchors.ethereum.verify import TrustedContract, verify_inclusion
-from tests.anchors.ethereum.submitting import MemoryNonces, PlainHttp, statement
-from tests.conftest import absent
+from anchors.values import replace
+from tests.anchors.ethereum.anvil import Anvil, running
+from tests.anchors.ethereum.faces import Faces, at, change, flip, flip_block, later_hash, nothing
+from tests.anchors.ethereum.submitting import statement
 
 pytestmark = pytest.mark.socket
-ANVIL = os.environ.get("EVIDENCE_ANVIL") or shutil.which("anvil")
-KEY = bytes.fromhex(
-    "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-)  # anvil's first, public
-
-
-class Anvil:
-    """A running anvil with the contract on it."""
-
-    def __init__(self, url: str) -> None:
-        http = PlainHttp()
-        self.node = Node(url, http, 5)
-        self.signer = KeySigner(KEY)
-        genesis = _wait_for_genesis(self.node)
-        network = Network(
-            chain_id=31337, genesis_hash=genesis, rpc_urls=(url,), poll_s=0.05, bump_after_blocks=3
-        )
-        self.contract = deploy(network, signer=self.signer, http=http, wait=time.sleep).contract
-        config = EthereumConfig(network=network, contract=self.contract)
-        self.submitter = EthereumSubmitter(config, signer=self.signer, nonces=MemoryNonces(), http=http)
-
-    def mine(self, blocks: int = 1) -> None:
-        self.node.ask("anvil_mine", hex(blocks))
-
-    def step(self, size: int, progress: Progress, times: int, until: str = "") -> Progress | AnchorProof:
-        answer: Progress | AnchorProof = progress
-        for _ in range(times):
-            if not isinstance(answer, Progress) or answer.state == until:
-                break
-            answer = self.submitter.advance(statement(size), answer)
-            if not until:
-                self.mine()
-        return answer
-
-    def paid(self) -> int:
-        return self.node.ask_number("eth_getTransactionCount", as_hex(self.signer.address), "latest") - 1
-
-
-def _wait_for_genesis(node: Node) -> bytes:
-    for _ in range(100):
-        try:
-            block = node.ask_block("0x0")
-        except UnavailableError:
-            time.sleep(0.05)
-            continue
-        assert block is not None
-        return bytes.fromhex(block["hash"][2:])
-    raise AssertionError("anvil did not start")
 
 
 @pytest.fixture
 def anvil() -> Iterator[Anvil]:
-    if ANVIL is None:
-        absent("no anvil: set EVIDENCE_ANVIL to its binary")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [ANVIL, "--port", str(port), "--slots-in-an-epoch", "1", "--silent"]
-    with subprocess.Popen(command) as process:
-        try:
-            yield Anvil(f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-
-
-def _prove(anvil: Anvil, size: int, answer: Progress | AnchorProof) -> None:
-    assert isinstance(answer, AnchorProof), answer
-    head = statement(size).tree_head
-    assert head is not None
-    trusted = TrustedContract(chain_id=31337, contract=anvil.contract, sender=anvil.signer.address)
-    verify_inclusion(parse_proof(answer.parts["proof.json"]), tree_head=head, trusted=trusted)
+    with running() as made:
+        made.mine(10)  # so that a reorganisation leaves the contract where it is
+        yield made
 
 
 def test_anvil_includes_and_finalizes_and_its_proofs_verify(anvil: Anvil) -> None:
     for size in (40, 50):
-        _prove(anvil, size, anvil.step(size, anvil.submitter.prepare(statement(size)), 12))
+        anvil.prove(size, anvil.step(size, anvil.submitter.prepare(statement(size)), 12))
     assert anvil.paid() == 2
 
 
@@ -113,7 +40,7 @@ def test_anvil_reorganised_before_finality_takes_the_same_transaction_again(anvi
     back = anvil.submitter.advance(statement(40), included)
     assert isinstance(back, Progress)
     assert back.state == "SUBMITTED"
-    _prove(anvil, 40, anvil.step(40, back, 12))
+    anvil.prove(40, anvil.step(40, back, 12))
     assert anvil.paid() == 1
 
 
@@ -131,6 +58,155 @@ def test_anvil_stuck_transaction_is_replaced_by_a_higher_offer(anvil: Anvil) -> 
             break
         attempts = len(answer.data["attempts"])
         anvil.mine()
-    _prove(anvil, 40, answer)
+    anvil.prove(40, answer)
     assert attempts >= 2
     assert anvil.paid() == 1
+
+
+def test_anvil_reorganised_by_three_blocks_before_finality_goes_back_and_pays_once(anvil: Anvil) -> None:
+    included = anvil.step(40, anvil.submitter.prepare(statement(40)), 6, until="INCLUDED")
+    assert isinstance(included, Progress)
+    anvil.mine()  # one more above it: with two it would be final
+    anvil.reorganise(3)
+    back = anvil.submitter.advance(statement(40), included)
+    assert isinstance(back, Progress)
+    assert (back.state, back.data["attempts"]) == ("SUBMITTED", included.data["attempts"])
+    anvil.prove(40, anvil.step(40, back, 12))
+    assert anvil.paid() == 1
+
+
+def test_anvil_reorganised_beyond_finality_is_found_lost_and_anchored_again_by_the_same_bytes(
+    anvil: Anvil,
+) -> None:
+    progress = anvil.step(40, anvil.submitter.prepare(statement(40)), 6, until="INCLUDED")
+    assert isinstance(progress, Progress)
+    anvil.mine(3)
+    proof = anvil.prove(40, anvil.submitter.advance(statement(40), progress))
+    assert anvil.submitter.find_lost(proof) is None
+    anvil.reorganise(6)
+    assert anvil.submitter.find_lost(proof) is not None
+    again = anvil.submitter.restart(statement(40), progress)
+    assert (again.state, again.data["attempts"]) == ("SUBMITTED", progress.data["attempts"])
+    second = anvil.prove(40, anvil.step(40, again, 12))
+    assert second != proof
+    assert anvil.submitter.find_lost(second) is None
+    assert anvil.paid() == 1
+
+
+def test_anvil_that_drops_a_transaction_gets_the_same_bytes_again(anvil: Anvil) -> None:
+    anvil.node.ask("evm_setAutomine", False)
+    sent = anvil.step(40, anvil.submitter.prepare(statement(40)), 5, until="SUBMITTED")
+    assert isinstance(sent, Progress)
+    attempts: Any = sent.data["attempts"]
+    anvil.node.ask("anvil_dropTransaction", attempts[-1]["hash"])
+    assert anvil.node.ask("eth_getTransactionByHash", attempts[-1]["hash"]) is None
+    again = anvil.submitter.advance(statement(40), sent)
+    assert isinstance(again, Progress)
+    assert again.data["attempts"] == attempts
+    assert anvil.node.ask("eth_getTransactionByHash", attempts[-1]["hash"]) is not None
+    anvil.prove(40, anvil.step(40, again, 12))
+    assert anvil.paid() == 1
+
+
+def test_anvil_first_offer_that_is_included_after_it_was_replaced_is_found(anvil: Anvil) -> None:
+    anvil.node.ask("evm_setAutomine", False)
+    sent = anvil.step(40, anvil.submitter.prepare(statement(40)), 5, until="SUBMITTED")
+    assert isinstance(sent, Progress)
+    attempts: Any = sent.data["attempts"]
+    better = [*attempts, {**attempts[0], "hash": "0x" + "77" * 32, "sent": True}]  # never got there
+    anvil.mine()
+    found = anvil.submitter.advance(statement(40), replace(sent, data={**sent.data, "attempts": better}))
+    assert isinstance(found, Progress)
+    assert found.state == "INCLUDED"
+    anvil.prove(40, anvil.step(40, found, 12))
+    assert anvil.paid() == 1
+
+
+LIES = {
+    "hides every receipt": {"eth_getTransactionReceipt": nothing},
+    "forgets every transaction": {"eth_getTransactionByHash": nothing},
+    "shows a receipt of another block": {"eth_getTransactionReceipt": change(blockHash="0x" + "66" * 32)},
+    "says that it reverted": {"eth_getTransactionReceipt": change(status="0x0")},
+    "changes a log": {"eth_getBlockReceipts": at(0, logs=[])},
+    "leaves out the receipts": {"eth_getBlockReceipts": flip([])},
+    "changes the block's time": {"eth_getBlockByHash": change(timestamp="0x1")},
+    "says that all nonces are used": {"eth_getTransactionCount": flip("0x64")},
+    "says that a larger size is there": {"eth_call": flip("0x" + "00" * 6 + "ffff" + "66" * 24)},
+    "says that another root is there": {"eth_call": flip("0x" + f"{40:016x}" + "66" * 24)},
+}
+"""What a node may say that isn't so, while another one is honest."""
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("first", [True, False])
+def test_anvil_beside_a_node_that_lies_is_neither_lost_nor_paid_twice(
+    anvil: Anvil, lie: str, first: bool
+) -> None:
+    """The one thing a lie may do is delay; the errors name who disagrees, and without the liar all is well."""
+    faces = Faces(anvil.url)
+    urls = [faces.honest, faces.face("liar", LIES[lie])]
+    anvil.http = faces
+    doubtful = anvil.submitting(*(reversed(urls) if first else urls))
+    wanted = statement(40)
+    answer: Any = doubtful.prepare(wanted)
+    for _ in range(12):
+        with suppress(UnavailableError):
+            answer = doubtful.advance(wanted, answer)
+        if isinstance(answer, AnchorProof):
+            break
+        assert answer.state not in {"FAILED", "SUPERSEDED"}, answer.data
+        anvil.mine()
+    if not isinstance(answer, AnchorProof):
+        with pytest.raises(UnavailableError, match=r"liar\.example"):
+            doubtful.advance(wanted, answer)
+        answer = anvil.step(40, answer, 12)
+    anvil.prove(40, answer)
+    assert anvil.paid() == 1
+
+
+def test_anvil_errors_say_which_it_was(anvil: Anvil) -> None:
+    faces = Faces(anvil.url)
+    anvil.http = faces
+    wanted = statement(40)
+
+    def said(*urls: str, signer: KeySigner | None = None, **changes: object) -> str:
+        if signer is not None:
+            anvil.signer = signer
+        submitter = anvil.submitting(*urls, **changes)
+        with pytest.raises((UnavailableError, ConfigError)) as caught:
+            submitter.advance(wanted, submitter.prepare(wanted))
+        return f"{type(caught.value).__name__}: {caught.value}"
+
+    faces.absent.add("gone")
+    words = [
+        said(faces.face("gone", {})),
+        said(faces.honest, faces.face("else", {"eth_chainId": flip("0x1")})),
+        said(faces.face("fork", {"eth_getBlockByNumber": change(hash="0x" + "66" * 32)})),
+        said(faces.honest, max_fee_per_gas_wei=10),
+        said(faces.honest, signer=KeySigner(b"\x07" * 32)),
+    ]
+    assert words == [
+        "UnavailableError: ethereum: gone.example: connection refused",
+        "ConfigError: ethereum chain id: else.example is on chain 1, the settings say 31337",
+        f"ConfigError: ethereum genesis: fork.example has {'66' * 32}, the settings say "
+        f"{anvil.network.genesis_hash.hex()}",
+        "UnavailableError: honest.example: fees are above the limit of 10 wei",
+        words[-1],
+    ]
+    assert words[-1].startswith(f"{InsufficientFundsError.__name__}: honest.example: 0x")
+    assert "has 0 wei and needs" in words[-1]
+
+
+def test_anvil_node_that_denies_a_final_block_alone_is_named_and_loses_nothing(anvil: Anvil) -> None:
+    proof = anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
+    other = anvil.node.ask_block("0x1")
+    faces = Faces(anvil.url)
+    anvil.http = faces
+    liar = faces.face("liar", {"eth_getBlockByNumber": flip_block(other)})
+    with pytest.raises(UnavailableError, match=r"liar\.example says [0-9a-f]{64}: nodes disagree"):
+        anvil.submitting(liar, faces.honest).find_lost(proof)
+    forged = faces.face("forger", {"eth_getBlockByNumber": later_hash("0x" + "66" * 32)})
+    with pytest.raises(
+        UnavailableError, match=r"forger\.example: the fields of block \d+ don't give its hash"
+    ):
+        anvil.submitting(forged).find_lost(proof)
