@@ -13,8 +13,7 @@ hosts it names: the person who runs the verification fetches it.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from anchors.errors import FormatError
-from anchors.ethereum.canonical import (
+from anchors.canonical import (
     as_array,
     as_hex,
     as_integer,
@@ -22,6 +21,7 @@ from anchors.ethereum.canonical import (
     encode_canonical,
     parse_canonical,
 )
+from anchors.errors import FormatError
 from anchors.values import value
 
 MAX_HEADERS_BYTES = 1_048_576

@@ -9,8 +9,7 @@ Byte strings are lower-case hex without 0x. `chain_id`, `contract` and `sender` 
 header does not name its chain. What they are worth is decided in `anchors.ethereum.verify`.
 """
 
-from anchors.errors import FormatError
-from anchors.ethereum.canonical import (
+from anchors.canonical import (
     as_array,
     as_hex,
     as_integer,
@@ -18,6 +17,7 @@ from anchors.ethereum.canonical import (
     encode_canonical,
     parse_canonical,
 )
+from anchors.errors import FormatError
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
 from anchors.values import value
 

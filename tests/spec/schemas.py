@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anchors.ethereum.canonical import MAX_INTEGER
+from anchors.canonical import MAX_INTEGER
 from anchors.ethereum.headers import MAX_BLOCKS, MAX_SOURCES
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
 from evidence_vault.core import attestation, layout, receipt

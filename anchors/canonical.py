@@ -1,4 +1,4 @@
-"""Canonical JSON of this kind's two files: sorted keys, no spaces, ASCII; only one byte string per value.
+"""Canonical JSON of the anchors' own files: sorted keys, no spaces, ASCII; only one byte string per value.
 
 A subset of RFC 8785: objects, arrays, ASCII strings, integers below 2**53, booleans, null. Reading is strict:
 what is read must encode to exactly the bytes read, so duplicate keys, spaces, floats and escapes that need
