@@ -30,6 +30,7 @@ from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
 from evidence_vault.core.names import ITEM_ID, encode_time
 from evidence_vault.errors import AccessRefused, FormatError
+from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.record import Draft, append_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
@@ -114,19 +115,24 @@ def list_events(
     from_seq: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
 ) -> EventList:
-    """Show the item's history, with the personal values that were not erased."""
+    """Show the item's history, each event with the outside times between which it was logged.
+
+    Personal values are shown as long as they are not erased.
+    """
     with vault.database.read() as session:
         item, _ = open_item(session, "read_custody", caller, item_id)
         rows = events.events_of(session, Subject(kind="item", id=item.id), from_seq=from_seq)
         page = rows[:limit]
         clear = events.disclosures_of(session, [row.id for row in page])
         indexes = log.leaf_indexes(session, [row.id for row in page])
+        bounds = logged_between(session, vault.settings, indexes.values())
         return EventList(
             events=[
                 EventView(
                     seq=row.seq,
                     sha256=row.sha256.hex(),
                     leaf_index=indexes.get(row.id),
+                    **_bounds(bounds.get(indexes.get(row.id, -1))),
                     event=as_object(parse_canonical(row.raw, place="event", max_bytes=MAX_EVENT_BYTES)),
                     disclosures={
                         name: parse_disclosure(text).value for name, text in clear.get(row.id, {}).items()
@@ -236,6 +242,12 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _clear(disclosures: Mapping[str, str], name: str) -> str | None:
     return parse_disclosure(disclosures[name]).value if name in disclosures else None
+
+
+def _bounds(logged: Logged | None) -> dict[str, str]:
+    """The sides on which an event is bounded."""
+    sides = {} if logged is None else {"not_before": logged.not_before, "not_after": logged.not_after}
+    return {name: encode_time(at) for name, at in sides.items() if at is not None}
 
 
 def _is_item_id(text: str) -> bool:

@@ -3,6 +3,10 @@
 received → timestamped (tokens over the content) → logged (a published checkpoint covers it) → dated (a token
 over such a checkpoint: the time that a verdict names) → anchored (in a block) → final. Expected times are what
 the settings make likely; nothing is promised but the receipt's `log-by`.
+
+Tokens are there when every *required* authority has answered, and at least one; whoever is not required is shown
+as awaited and waited for by nobody. A required one that refused for good keeps its stage open, with the reason:
+only an operator can end that. The log and the anchors never wait for an authority.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.api.authorities import troubles
-from evidence_vault.api.schemas import Stage
+from evidence_vault.api.schemas import Stage, Trouble
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
@@ -46,17 +50,26 @@ def _timestamped(session: Session, settings: Settings, item: Item, progress: Ite
     own = [job for job in jobs.jobs_of(session, Subject(kind="item", id=item.id)) if job.kind == "timestamp"]
     if not own:
         return Stage(name="timestamped", state="off")
-    required = {authority.name for authority in settings.authorities if authority.required}
     answered = [job.done_at for job in own if job.state == JobState.DONE and job.done_at]
+    refused = [
+        Trouble(authority=job.target, failures=job.tries, reason=job.last_error or "refused", next_at="")
+        for job in own
+        if job.state == JobState.FAILED
+    ]
+    lacking = {*progress.awaited, *progress.refused} & _required(settings)
     return Stage(
         name="timestamped",
-        state="done" if progress.tokens and not required & set(progress.awaited) else "waiting",
+        state="done" if progress.tokens and not lacking else "waiting",
         at=encode_time(min(answered)) if answered else None,
         by=list(progress.tokens),
         awaited=list(progress.awaited),
         next_at=_soonest(job.run_at for job in own if job.state == JobState.READY),
-        trouble=troubles(session, settings, progress.awaited),
+        trouble=[*refused, *troubles(session, settings, progress.awaited)],
     )
+
+
+def _required(settings: Settings) -> set[str]:
+    return {authority.name for authority in settings.authorities if authority.required}
 
 
 def _logged(session: Session, settings: Settings, item: Item, progress: ItemProgress) -> Stage:
@@ -79,13 +92,17 @@ def _logged(session: Session, settings: Settings, item: Item, progress: ItemProg
 def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stage:
     if not settings.authorities:
         return Stage(name="dated", state="off")
-    if progress.record_tokens:
-        return Stage(name="dated", state="done", by=list(progress.record_tokens))
+    lacking = set(progress.record_awaited) & _required(settings)
+    done = bool(progress.record_tokens) and not lacking
+    newest = jobs.newest_checkpoint_job(session, "timestamp")
+    asked = progress.record_awaited or [authority.name for authority in settings.authorities]
     return Stage(
         name="dated",
-        state="waiting",
-        next_at=_after(jobs.newest_checkpoint_job(session, "timestamp"), settings.token_interval_s),
-        trouble=troubles(session, settings, [authority.name for authority in settings.authorities]),
+        state="done" if done else "waiting",
+        by=list(progress.record_tokens),
+        awaited=list(progress.record_awaited),
+        next_at=None if done else _after(newest, settings.token_interval_s),
+        trouble=troubles(session, settings, progress.record_awaited if done else asked),
     )
 
 

@@ -121,6 +121,10 @@ class EventView(View):
     seq: int
     sha256: str
     leaf_index: int | None
+    not_before: str | None = Field(
+        default=None, description="Logged between this outside time; null: not bounded on this side."
+    )
+    not_after: str | None = Field(default=None, description="… and this one; null: not yet.")
     event: dict[str, Any]
     disclosures: dict[str, str]
 

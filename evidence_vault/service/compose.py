@@ -54,7 +54,9 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     vault = build_vault(settings, clock=clock)
     require_current(vault.database)
     http = GuardedClient(permitted=settings.private_endpoints)
-    timestamp = {a.name: _authority(settings, a, http, clock) for a in settings.authorities}
+    timestamp = {
+        a.name: authority_submitter(settings, a, http=http, clock=clock) for a in settings.authorities
+    }
     return replace(vault, submitters={"timestamp": timestamp, "anchor": _networks(vault, http)})
 
 
@@ -195,9 +197,10 @@ def check_chain(vault: Vault, network: NetworkSettings) -> bool:
     return True
 
 
-def _authority(
-    settings: Settings, authority: TimestampAuthority, http: HttpClient, clock: Clock
+def authority_submitter(
+    settings: Settings, authority: TimestampAuthority, *, clock: Clock, http: HttpClient | None = None
 ) -> Submitter:
+    """Return who asks this authority. http: of those without TLS of their own. Raises ConfigError."""
     config = TsaConfig(
         name=authority.name,
         group=authority.group,
@@ -209,8 +212,9 @@ def _authority(
         headers={name: value.get_secret_value() for name, value in authority.headers.items()},
     )
     tls = _tls(settings, authority)
-    own = http if tls is None else GuardedClient(permitted=settings.private_endpoints, tls=tls)
-    return Rfc3161Submitter(config, own, clock)
+    if http is None or tls is not None:
+        http = GuardedClient(permitted=settings.private_endpoints, tls=tls)
+    return Rfc3161Submitter(config, http, clock)
 
 
 def _tls(settings: Settings, authority: TimestampAuthority) -> ssl.SSLContext | None:

@@ -158,6 +158,11 @@ FINDING: Mapping[str, Text] = {
         "未附覆盖{authority}在{time}的全部证书的吊销证据",
         "No revocation evidence carried covers all certificates of {authority} at {time}",
     ),
+    "token.secret": Text(
+        "存入时声明为保密，其摘要未送交任何时间戳机构；时间来自涵盖该记录的检查点",
+        "The deposit was declared secret, so that its digest went to no authority; the time is that of the "
+        "checkpoints which hold the record",
+    ),
     "token.open": Text("时间戳不能确认：{reason}（{sub}）", "The token can't be confirmed: {reason} ({sub})"),
     "token.missing": Text("缺少记录过的时间戳", "A recorded token is missing"),
     "token.unrecorded": Text("没有事件记录过此时间戳", "No event recorded this token"),

@@ -21,17 +21,21 @@ ItemState = Literal["received", "timestamped", "logged", "anchored", "final"]
 class ItemProgress:
     """The facts about an item from which its state follows.
 
-    tokens: authorities whose token over the content digest is recorded. awaited: those still to answer.
+    tokens: authorities whose token over the content digest is recorded. awaited: those still to answer. refused:
+    those that said no for good.
     leaf_index: of ITEM_RECEIVED. logged_size: the first published checkpoint that covers it.
-    record_tokens: authorities whose token over a covering checkpoint is recorded.
+    record_tokens: authorities whose token over a covering checkpoint is recorded. record_awaited: the others that
+    were asked about the first one.
     anchored_size, final_size: the first covering checkpoint that is in a block, and in a final one.
     """
 
     tokens: tuple[str, ...]
     awaited: tuple[str, ...]
+    refused: tuple[str, ...]
     leaf_index: int | None
     logged_size: int | None
     record_tokens: tuple[str, ...]
+    record_awaited: tuple[str, ...]
     anchored_size: int | None
     final_size: int | None
 
@@ -112,16 +116,19 @@ def item_progress(session: Session, item: Item) -> ItemProgress:
         logged = None if checkpoint is None else checkpoint.size
     anchored = final = None
     record_tokens: tuple[str, ...] = ()
+    record_awaited: tuple[str, ...] = ()
     if index is not None and logged is not None:
         anchored = _first_checkpoint(session, "anchor", index, (JobState.INCLUDED, JobState.FINAL))
         final = _first_checkpoint(session, "anchor", index, (JobState.FINAL,))
-        record_tokens = _record_tokens(session, index)
+        record_tokens, record_awaited = _record_tokens(session, index)
     return ItemProgress(
         tokens=tuple(sorted(target for target, state in jobs if state == JobState.DONE)),
         awaited=tuple(sorted(target for target, state in jobs if state == JobState.READY)),
+        refused=tuple(sorted(target for target, state in jobs if state == JobState.FAILED)),
         leaf_index=index,
         logged_size=logged,
         record_tokens=record_tokens,
+        record_awaited=record_awaited,
         anchored_size=anchored,
         final_size=final,
     )
@@ -151,13 +158,17 @@ def _first_checkpoint(
     return session.scalar(statement if target is None else statement.where(Job.target == target))
 
 
-def _record_tokens(session: Session, leaf_index: int) -> tuple[str, ...]:
-    """Return the authorities with a token over any checkpoint above the leaf, of those asked about the first."""
+def _record_tokens(session: Session, leaf_index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of those asked about the first checkpoint above the leaf: who has a token over it or a later one, who not."""
     first = _first_checkpoint(session, "timestamp", leaf_index, tuple(JobState))
     asked = session.scalars(
         select(Job.target)
         .where(Job.kind == "timestamp", Job.subject_kind == "checkpoint", Job.subject_id == str(first))
         .order_by(Job.target)
     ).all()
-    done = (JobState.DONE,)
-    return tuple(t for t in asked if _first_checkpoint(session, "timestamp", leaf_index, done, t) is not None)
+    done = {
+        target
+        for target in asked
+        if _first_checkpoint(session, "timestamp", leaf_index, (JobState.DONE,), target) is not None
+    }
+    return tuple(t for t in asked if t in done), tuple(t for t in asked if t not in done)

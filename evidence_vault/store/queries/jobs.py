@@ -218,6 +218,31 @@ def newest_checkpoint_job(session: Session, kind: str) -> Job | None:
     )
 
 
+def first_size_above(
+    session: Session, leaf_index: int, *, kind: str, target: str, state: JobState
+) -> int | None:
+    """Return the smallest checkpoint above the leaf for which this target has come to this state."""
+    return session.scalar(
+        select(Job.checkpoint_size)
+        .where(Job.kind == kind, Job.target == target, Job.state == state, Job.checkpoint_size > leaf_index)
+        .order_by(Job.checkpoint_size)
+        .limit(1)
+    )
+
+
+def last_sizes_up_to(
+    session: Session, leaf_index: int, *, kind: str, target: str, state: JobState, limit: int
+) -> list[int]:
+    """Return the largest such checkpoints that end at the leaf or before it, descending."""
+    rows = session.scalars(
+        select(Job.checkpoint_size)
+        .where(Job.kind == kind, Job.target == target, Job.state == state, Job.checkpoint_size <= leaf_index)
+        .order_by(Job.checkpoint_size.desc())
+        .limit(limit)
+    )
+    return [size for size in rows if size is not None]
+
+
 def any_due(
     session: Session, kind: str, *, now: datetime, target: str | None = None, besides: Sequence[str] = ()
 ) -> bool:

@@ -95,8 +95,19 @@ def check_tokens(
         )
     for position in parts:
         findings.failed(ROW, "token.unrecorded", layout.timestamp_folder(*position))
+    _remark_secret(bundle, findings=findings)
     _remark_added(bundle, trusted, findings=findings)
     return _good(judged, at=at, blocks=blocks, findings=findings)
+
+
+def _remark_secret(bundle: Bundle, *, findings: Findings) -> None:
+    """Why there is no token on an item: nobody outside was to see the digest of what may be guessed."""
+    for subject, history in bundle.histories.items():
+        first = history.get(0)
+        if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
+            continue
+        if first.fields["mode"] == "hash" and first.fields["secret"] is True:
+            findings.remark(ROW, "token.secret", f"{subject.id}/0", item=subject.id)
 
 
 def _qualification(token: VerifiedToken, policy: TrustPolicy) -> Qualification:
