@@ -6,7 +6,7 @@ After `save_file` returns, either the old or the new bytes are there for ever, n
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from evidence_vault.errors import StorageFull
@@ -44,6 +44,24 @@ def write_flushed(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
+        os.fsync(file.fileno())
+
+
+def create_flushed(path: Path, data: bytes) -> None:
+    """Create `path` and flush its bytes. Raises FileExistsError, and StorageFull; then there is nothing new."""
+    with storage_errors(path.name):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "wb") as file, ExitStack() as undo:
+            undo.callback(path.unlink, missing_ok=True)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            undo.pop_all()
+
+
+def flush_file(path: Path) -> None:
+    """Flush a file that somebody has written, and perhaps not flushed."""
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -19,14 +19,15 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, assert_never
 
-from evidence_vault.core.events import Subject
+from evidence_vault.core.canonical import as_object
+from evidence_vault.core.events import Subject, first_slot
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import IntegrityError, VerificationError
 from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.commit import DepositTicket, Ready, deposited_before, enqueue, replayed
-from evidence_vault.pipeline.deposited import Deposited, Known
+from evidence_vault.pipeline.deposited import Deposited, Journal, Known
 from evidence_vault.pipeline.groups import Tell
-from evidence_vault.pipeline.record import Draft, compose_event
+from evidence_vault.pipeline.record import Composed, Draft, compose_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish, check_wish
 from evidence_vault.store.blobs import BlobWriter, ContentDigest, Sealed
@@ -103,12 +104,14 @@ def deposit_stored(
     item_id: str,
     read_again: Callable[[ContentDigest, Callable[[], None]], Sealed],
     place: Callable[[bytes], None],
+    before: Journal | None,
 ) -> Deposited:
     """Deposit content that lies here whole, as several requests have brought it, under the wish's key.
 
     read_again digests what the disk gives back, calling its second argument as it goes; place puts content and
-    journal under their names. What is placed stays, whatever comes: the same key again finds it. Raises as
-    `begin_deposit` and `Deposit.commit`.
+    journal under their names. What is placed stays, whatever comes: the same key again finds it. before: the
+    journal that lies there already, after a crash before the commit or a restore to before it: then its event and
+    its receipt are what is committed, for somebody may have them. Raises as `begin_deposit` and `Deposit.commit`.
     """
     require_acceptable(vault, wish)
     claim = Claim(vault, wish)
@@ -120,7 +123,10 @@ def deposit_stored(
             max_bytes=vault.settings.max_upload_bytes, extra_digests=vault.settings.extra_digests
         )
         known = _known_content(read_again(content, claim.keep), wish)
-        ready = _compose(vault, wish, known, blob=None, item_id=item_id, holder=claim.holder)
+        if before is not None:
+            ready = _ready_again(vault, wish, known, before, holder=claim.holder)
+        else:
+            ready = _compose(vault, wish, known, blob=None, item_id=item_id, holder=claim.holder)
         place(ready.journal())
         done = enqueue(vault, ready).result()
         undo.pop_all()
@@ -234,6 +240,30 @@ def _compose(
         blob=blob,
         binding=_binding(wish, known, item_id),
         targets=tuple(_authorities(vault, wish, known)),
+        holder=holder,
+    )
+
+
+def _ready_again(vault: Vault, wish: Wish, known: Known, journal: Journal, *, holder: str) -> Ready:
+    """Return the deposit that a journal holds. Raises IntegrityError unless it is of this content."""
+    event = journal.receipt.event
+    said = Known(
+        mode="content",
+        digests=as_object(event.fields["digests"]),
+        size=known.size if event.fields["size"] == known.size else None,
+        crc32=journal.crc32,
+    )
+    if (said.sha256, said.size, said.crc32) != (known.sha256, known.size, known.crc32):
+        raise IntegrityError(event.subject.id, "the content of its journal", known.sha256.hex())
+    return Ready(
+        wish=wish,
+        known=said,
+        composed=Composed(event=event, slot=first_slot(event.subject), disclosures=dict(journal.disclosures)),
+        receipt=journal.receipt_bytes,
+        log_by=journal.receipt.log_by,
+        blob=None,
+        binding=journal.binding,
+        targets=tuple(_authorities(vault, wish, said)),
         holder=holder,
     )
 

@@ -8,7 +8,7 @@ The journal is canonical JSON. The receipt in it holds the event; erasing a disc
 after a restore gets the same receipt, and a deposit that was asked for twice is not replayed twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -16,8 +16,10 @@ from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES
 from evidence_vault.core.names import ACTOR_ID, SHA256
-from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt
+from evidence_vault.core.note_keys import VerifierKey
+from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt, verify_receipt
 from evidence_vault.core.shapes import Integer, MapOf, Nullable, OneOf, Record, Text
+from evidence_vault.errors import FormatError
 from evidence_vault.pipeline.record import Composed
 from evidence_vault.store.queries.idempotency import Binding, Scope
 
@@ -119,6 +121,19 @@ def parse_journal(raw: bytes, *, place: str) -> Journal:
         crc32=crc32 if isinstance(crc32, int) else None,
         binding=_parse_request(request, receipt) if isinstance(request, dict) else None,
     )
+
+
+def open_journal(raw: bytes, *, item_id: str, origin: str, trusted: Sequence[VerifierKey]) -> Journal:
+    """Return a journal that lies under this item's name, if the log's own receipt key vouches for it.
+
+    So nobody who can merely write files makes an item. Raises FormatError, VerificationError.
+    """
+    journal = parse_journal(raw, place=item_id)
+    event = journal.receipt.event
+    if event.subject.id != item_id or event.origin != origin:
+        raise FormatError(item_id, f"a deposit of this item in {origin}", event.subject.id)
+    verify_receipt(journal.receipt, trusted=trusted)
+    return journal
 
 
 def _parse_request(request: dict[str, Json], receipt: Receipt) -> Binding:

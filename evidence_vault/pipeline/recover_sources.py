@@ -12,10 +12,9 @@ from typing import TypeVar
 
 from anchors.values import value
 from evidence_vault.core.events import Event, parse_event, parse_leaf_entry
-from evidence_vault.core.receipt import verify_receipt
 from evidence_vault.errors import EvidenceError, FormatError
-from evidence_vault.pipeline.deposited import Journal, parse_journal
-from evidence_vault.pipeline.log_keys import named_keys
+from evidence_vault.pipeline.deposited import Journal, open_journal
+from evidence_vault.pipeline.shown import receipt_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.blobs import PARTS
 from evidence_vault.store.packs import Location
@@ -60,23 +59,16 @@ def find_deposits(vault: Vault) -> Deposits:
     """Read every journal whose item the database doesn't know, in the store and in quarantine."""
     found: dict[bytes, FoundDeposit] = {}
     refused = []
-    with vault.database.read() as session:
-        trusted = [*named_keys(session, "receipt"), vault.receipt_signer.verifier_key]
+    trusted = receipt_keys(vault)
     for item_id, raw, is_aside, location in _unknown_journals(vault):
         try:
             if raw is None:
                 raise FormatError(item_id, "a journal beside the content", "none")
-            journal = parse_journal(raw, place=item_id)
-            event = journal.receipt.event
-            if event.subject.id != item_id or event.origin != vault.settings.origin:
-                raise FormatError(
-                    item_id, f"a deposit of this item in {vault.settings.origin}", event.subject.id
-                )
-            verify_receipt(journal.receipt, trusted=list(dict.fromkeys(trusted)))
+            journal = open_journal(raw, item_id=item_id, origin=vault.settings.origin, trusted=trusted)
         except EvidenceError as error:
             refused.append(str(error))
             continue
-        found[event.sha256] = FoundDeposit(
+        found[journal.receipt.event.sha256] = FoundDeposit(
             item_id=item_id, journal=journal, is_aside=is_aside, location=location
         )
     return Deposits(found=found, refused=tuple(refused))

@@ -77,3 +77,10 @@ def own_keys(vault: Vault) -> list[VerifierKey]:
     with vault.database.read() as session:
         named = [*named_keys(session, "log"), *(key.key for key in log_keys(session))]
     return list(dict.fromkeys([*vault.log_signer.verifier_keys, *named]))
+
+
+def receipt_keys(vault: Vault) -> list[VerifierKey]:
+    """Return the keys whose receipts are ours: those that the log names, and the one that signs now."""
+    with vault.database.read() as session:
+        named = named_keys(session, "receipt")
+    return list(dict.fromkeys([*named, vault.receipt_signer.verifier_key]))

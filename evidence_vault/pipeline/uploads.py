@@ -33,8 +33,9 @@ from evidence_vault.errors import (
     VerificationError,
 )
 from evidence_vault.pipeline.deposit import deposit_stored, find_deposited
-from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.deposited import Deposited, Journal, open_journal
 from evidence_vault.pipeline.record import EventActor
+from evidence_vault.pipeline.shown import receipt_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish, check_wish
 from evidence_vault.store.partial import PartialFile
@@ -118,15 +119,34 @@ def finish_upload(
             item_id=row.item_id,
             read_again=lambda content, alive: file.read_again(row.size, content, alive=alive),
             place=file.place,
+            before=_journal_before(vault, row, file),
         )
     except VerificationError:
         _end(vault, row, file, UploadState.MISMATCH, received=row.size)
         raise
     except (CredentialEnded, AccessRefused):
-        file.withdraw_journal()  # nothing that was refused may be replayed from it
+        file.withdraw()
         raise
     _note_done(vault, row)  # a crash before this: whoever asks next finds the item, and notes it
     return deposited
+
+
+def _journal_before(vault: Vault, row: ResumableUpload, file: PartialFile) -> Journal | None:
+    """Return the journal that lies under the item's name; a torn one, which nobody was told of, is set aside.
+
+    Raises IntegrityError for one that our key did not sign.
+    """
+    raw = file.journal()
+    if raw is None:
+        return None
+    origin = vault.settings.origin
+    try:
+        return open_journal(raw, item_id=row.item_id, origin=origin, trusted=receipt_keys(vault))
+    except FormatError:
+        vault.blobs.set_torn_journal_aside(row.item_id)
+        return None
+    except VerificationError as error:
+        raise IntegrityError(row.item_id, "a journal that our key signed", str(error)) from None
 
 
 def deposited_by(vault: Vault, row: ResumableUpload, *, token_sha256: bytes | None) -> Deposited | None:

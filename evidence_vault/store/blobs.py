@@ -5,6 +5,7 @@
     packs/<name>.evp               small contents with their journals, many in a file (see `packs`)
     incoming/<item id>             being written; nothing here was ever acknowledged
     quarantine/<item id>[.event]   found without a record; kept, never deleted in silence
+    quarantine/torn-…              journals that a crash tore before anybody was told of their deposits
 
 By item id, never by digest: one file for two depositors would tell each that the other holds it too.
 
@@ -27,7 +28,7 @@ from typing import BinaryIO
 
 from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
-from evidence_vault.durable import flush_folder, storage_errors, write_flushed
+from evidence_vault.durable import create_flushed, flush_folder, storage_errors
 from evidence_vault.errors import IntegrityError, TooLarge
 from evidence_vault.store.packs import (
     SUFFIX,
@@ -178,7 +179,7 @@ class BlobStore:
 
     def journal(self, item_id: str) -> bytes | None:
         """Return the journal beside the content, if it is there."""
-        path = _beside(self._path(item_id))
+        path = journal_path(self._path(item_id))
         if path.is_file():
             return path.read_bytes()
         record = self._packed(item_id)
@@ -216,26 +217,34 @@ class BlobStore:
     def quarantine(self, item_id: str) -> None:
         """Set content and journal without a record aside. Durable after return; nothing is deleted."""
         path = self._path(item_id)
-        for source in (path, _beside(path)):
+        for source in (path, journal_path(path)):
             if source.is_file():
                 source.rename(self._quarantine / source.name)
         flush_folder(self._quarantine)
         flush_folder(path.parent)
 
+    def set_torn_journal_aside(self, item_id: str) -> None:
+        """Set aside a journal that a crash tore, and nobody can read. Durable after return."""
+        torn = journal_path(self._path(item_id))
+        name = f"torn-{hashlib.sha256(torn.read_bytes()).hexdigest()[:16]}-{torn.name}"
+        torn.rename(self._quarantine / name)
+        flush_folder(self._quarantine)
+        flush_folder(torn.parent)
+
     def quarantined(self) -> Iterator[str]:
         """Yield the ids whose content or journal was set aside."""
-        for path in sorted(self._quarantine.iterdir()):
+        for path in sorted(self._quarantine.glob("it_*")):
             yield path.name.removesuffix(JOURNAL_SUFFIX)
 
     def quarantined_journal(self, item_id: str) -> bytes | None:
         """Return the journal of what was set aside, if it is there."""
-        path = _beside(self._quarantine / self._path(item_id).name)
+        path = journal_path(self._quarantine / self._path(item_id).name)
         return path.read_bytes() if path.is_file() else None
 
     def bring_back(self, item_id: str) -> None:
         """Put what was set aside in its place again. Durable after return; nothing is written over."""
         path = self._path(item_id)
-        for target in (path, _beside(path)):
+        for target in (path, journal_path(path)):
             source = self._quarantine / target.name
             if source.is_file() and not target.exists():
                 source.rename(target)
@@ -245,12 +254,12 @@ class BlobStore:
     def sweep_incoming(self, *, older_than_s: float, now_s: float) -> int:
         """Delete what unfinished deposits left behind, if untouched for so long; return how many.
 
-        Resumable uploads (`up_…`) have a time of their own.
+        Resumable uploads, which lie there too (`partial`), have a time of their own.
         Nothing in `incoming` was ever acknowledged: the commit comes after the content has left it.
         """
         swept = 0
         for path in self._incoming.iterdir():
-            if not path.name.startswith("up_") and now_s - path.stat().st_mtime > older_than_s:
+            if path.name.startswith("it_") and now_s - path.stat().st_mtime > older_than_s:
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept
@@ -298,7 +307,7 @@ class BlobWriter:
     def place(self, journal: bytes) -> None:
         """Put the sealed content and its journal under their names. Durable after return."""
         with storage_errors(self._item_id):
-            write_flushed(_beside(self._final), journal)
+            create_flushed(journal_path(self._final), journal)
             self._incoming.rename(self._final)
             flush_folder(self._final.parent)
 
@@ -306,9 +315,10 @@ class BlobWriter:
         """Remove all that was written, placed or not. Only for content that no committed row knows."""
         self._segments.abandon()
         self._file.close()
-        for path in (self._incoming, self._final, _beside(self._final)):
+        for path in (self._incoming, self._final, journal_path(self._final)):
             path.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def journal_path(path: Path) -> Path:
+    """Return where the journal of this content lies."""
     return path.with_name(path.name + JOURNAL_SUFFIX)

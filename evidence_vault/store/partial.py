@@ -17,11 +17,14 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from evidence_vault.core.names import UPLOAD_ID
-from evidence_vault.durable import flush_folder, storage_errors, write_flushed
+from evidence_vault.durable import create_flushed, flush_file, flush_folder, storage_errors
 from evidence_vault.errors import IntegrityError, Locked
-from evidence_vault.store.blobs import JOURNAL_SUFFIX, BlobStore, ContentDigest, Sealed
+from evidence_vault.store.blobs import BlobStore, ContentDigest, Sealed, journal_path
 from evidence_vault.store.segment_writer import SegmentWriter
 from evidence_vault.store.segments import read_header, read_segment
+
+_NAMES = "up_*"
+"""Ours, of the files in `incoming`; the others are deposits that come in one request (`blobs`)."""
 
 BUSY_RETRY_S = 1.0
 """When to ask again for a file that another request writes: most pieces are done by then."""
@@ -37,7 +40,7 @@ class PartialStore:
     def create(self, upload_id: str) -> None:
         """Make the empty file. Durable after return. Raises StorageFull."""
         with storage_errors(upload_id):
-            write_flushed(self._path(upload_id), b"")
+            create_flushed(self._path(upload_id), b"")
             flush_folder(self._incoming)
 
     def lock(self, upload_id: str, item_id: str) -> "PartialFile":
@@ -51,7 +54,7 @@ class PartialStore:
     def ids(self, *, older_than_s: float, now_s: float) -> list[str]:
         """Return the uploads whose files have lain here untouched for so long."""
         return sorted(
-            path.name for path in self._incoming.glob("up_*") if now_s - path.stat().st_mtime >= older_than_s
+            path.name for path in self._incoming.glob(_NAMES) if now_s - path.stat().st_mtime >= older_than_s
         )
 
     def is_lost(self, upload_id: str, item_id: str) -> bool:
@@ -79,7 +82,9 @@ class PartialFile:
             self._file.close()
             raise Locked("upload", BUSY_RETRY_S) from None
         # Under its last name already, where a deposit was cut off between the rename and the commit.
-        self._path, self._blob = (path if path.exists() else blob), blob
+        self._incoming, self._blob, self._journal = path, blob, journal_path(blob)
+        self._path = path if path.exists() else blob
+        self._placed_now = False
         self._segments: SegmentWriter | None = None
 
     def __enter__(self) -> Self:
@@ -132,23 +137,46 @@ class PartialFile:
                 alive()
         return content.sealed()
 
+    def journal(self) -> bytes | None:
+        """Return the journal under the item's name: of a step that a crash cut off, or that a restore forgot."""
+        return self._journal.read_bytes() if self._journal.exists() else None
+
     def place(self, journal: bytes) -> None:
-        """Put the ended file and its journal under the item's name. Durable after return."""
+        """Put the ended file and its journal under the item's name. Durable after return.
+
+        Raises IntegrityError where another journal is: somebody may have its receipt, so it is never written over.
+        """
         with storage_errors(self._path.name):
-            write_flushed(self._blob.with_name(self._blob.name + JOURNAL_SUFFIX), journal)
+            try:
+                create_flushed(self._journal, journal)
+                self._placed_now = True
+            except FileExistsError:
+                if self.journal() != journal:
+                    raise IntegrityError(self._blob.name, "its own journal", "another") from None
+                flush_file(self._journal)
             self._path.rename(self._blob)
             flush_folder(self._blob.parent)
             flush_folder(self._path.parent)
             self._path = self._blob
 
-    def remove(self) -> None:
-        """Remove the file, and a journal that no commit followed."""
-        self._path.unlink(missing_ok=True)
-        self.withdraw_journal()
+    def withdraw(self) -> None:
+        """Undo `place`, for what was refused: no journal of it may be replayed. What was there before stays."""
+        if self._placed_now:
+            self._journal.unlink()
+            self._blob.rename(self._incoming)
+            flush_folder(self._blob.parent)
+            flush_folder(self._incoming.parent)
+            self._path, self._placed_now = self._incoming, False
 
-    def withdraw_journal(self) -> None:
-        """Remove a journal that no commit followed, or will."""
-        self._blob.with_name(self._blob.name + JOURNAL_SUFFIX).unlink(missing_ok=True)
+    def remove(self) -> None:
+        """Remove what lies in `incoming`, and a journal that no commit can have followed.
+
+        Under the item's name it may be an item's, of which a restored database knows nothing: it stays, to be found
+        as an orphan.
+        """
+        if not self.is_placed:
+            self._path.unlink(missing_ok=True)
+            self._journal.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let it go. Nothing of it is being written any more."""

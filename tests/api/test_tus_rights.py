@@ -1,11 +1,13 @@
 """tus and rights that end midway: what was let in when it began is judged again when it becomes an item."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from evidence_vault.identity.actors import list_tokens, revoke_token
+from evidence_vault.identity.actors import find_requesters, list_tokens, revoke_token
+from evidence_vault.identity.tokens import digest_token
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import partial
@@ -103,3 +105,25 @@ def test_hundred_uploads_may_be_open_and_no_more(tus: Client, vault: Vault) -> N
     assert len(files(vault)) == 100
     assert tus.patch(paths[0], b"0123456789", 0)[0] == 204
     tus.create(10)
+
+
+@pytest.mark.db("postgresql")
+def test_revocation_waits_for_a_deposit_that_is_being_committed(owner: dict[str, str], vault: Vault) -> None:
+    """Once a revocation is acknowledged, nothing is committed in the token's name any more."""
+    (token,) = list_tokens(vault.database)
+    digest = digest_token(owner["Authorization"].removeprefix("Bearer "))
+    ended = threading.Event()
+
+    def revoke() -> None:
+        revoke_token(vault.database, token.id, now=vault.clock())
+        ended.set()
+
+    with vault.database.write() as session:
+        assert find_requesters(session, {digest}, now=vault.clock())
+        thread = threading.Thread(target=revoke)
+        thread.start()
+        assert not ended.wait(0.5)
+    thread.join(10)
+    assert ended.is_set()
+    with vault.database.write() as session:
+        assert not find_requesters(session, {digest}, now=vault.clock())

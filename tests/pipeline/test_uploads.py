@@ -1,13 +1,16 @@
 """Resumable uploads: killed at every write of their last step, restored from a backup, ended by the keeper."""
 
 import hashlib
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import parse_receipt
-from evidence_vault.errors import Gone, IntegrityError
+from evidence_vault.errors import CredentialEnded, Gone, IntegrityError
+from evidence_vault.pipeline.deposit import find_deposited
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.fsck import fsck
 from evidence_vault.pipeline.receiving import Receiving
@@ -19,14 +22,15 @@ from evidence_vault.pipeline.uploads import (
     find_upload,
     finish_upload,
     keep_uploads,
+    terminate_upload,
 )
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.partial import PartialFile, PartialStore
-from evidence_vault.store.queries import items
+from evidence_vault.store.queries import items, uploads
 from evidence_vault.workers.runner import advance_log
 from tests.pipeline.test_crash_table import Row, die_at, every, points_of, rows_of
-from tests.pipeline.vaults import OWNER, SetClock, new_vault, reopened, take_backup
+from tests.pipeline.vaults import OWNER, SetClock, look_everywhere, new_vault, reopened, take_backup
 
 CONTENT = b"evidence" * 150_000
 FIRST = 300_000
@@ -201,3 +205,122 @@ def test_upload_in_pieces_with_extra_digests_has_them_all(tmp_path: Path) -> Non
         "sm3": hashlib.new("sm3", CONTENT).hexdigest(),
     }
     assert vault.clock() - parse_receipt(done.receipt).event.at < timedelta(seconds=1)
+
+
+def journal_of(home: Path) -> Path:
+    (found,) = (home / "blobs").rglob("*.event")
+    return found
+
+
+def whole_in_backup(home: Path, clock: SetClock) -> tuple[Vault, str, Deposited]:
+    """A database from between the last byte and the commit of an upload that was acknowledged since."""
+    vault = new_vault(home, clock=clock)
+    upload = begin(vault)
+    row = find_upload(vault, upload, actor_id=OWNER.id)
+    with Receiving(vault, row, offset=FIRST, checksum=None, token_sha256=None) as receiving:
+        receiving.write(CONTENT[FIRST:])
+        assert receiving.keep() == row.size
+    restore = take_backup(vault)
+    vault = reopened(vault)
+    keep_uploads(vault)
+    done = deposited_by(vault, find_upload(vault, upload, actor_id=OWNER.id), token_sha256=None)
+    assert done is not None
+    clock.advance(5)
+    restore()
+    restored = reopened(vault)
+    assert (
+        check_start(restored).problems == ()
+    )  # nothing of it was published: nobody can see that it is missing
+    assert item_count(restored) == 0
+    return restored, upload, done
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("who", ["keeper", "owner"])
+def test_upload_finished_again_after_a_restore_keeps_the_receipt_that_was_told(
+    tmp_path: Path, who: str
+) -> None:
+    restored, upload, told = whole_in_backup(tmp_path, SetClock())
+    journal = journal_of(tmp_path).read_bytes()
+    if who == "keeper":
+        keep_uploads(restored)
+    done = deposited_by(restored, find_upload(restored, upload, actor_id=OWNER.id), token_sha256=None)
+    assert done is not None
+    assert (done.receipt, done.item_id) == (told.receipt, told.item_id)
+    assert journal_of(tmp_path).read_bytes() == journal
+    advance_log(restored)
+    assert fsck(restored).leaves == 3
+    assert b"".join(restored.blobs.chunks(done.item_id)) == CONTENT
+
+
+@pytest.mark.db
+@pytest.mark.parametrize("end", ["revoked, then expired", "terminated"])
+def test_upload_ended_after_a_restore_deletes_nothing_that_may_be_an_item(tmp_path: Path, end: str) -> None:
+    clock = SetClock()
+    restored, upload, told = whole_in_backup(tmp_path, clock)
+    row = find_upload(restored, upload, actor_id=OWNER.id)
+    if end == "terminated":
+        terminate_upload(restored, row)
+    else:
+        with pytest.raises(CredentialEnded):
+            deposited_by(restored, row, token_sha256=bytes(32))
+        clock.advance(73 * 3600)
+        with restored.database.write() as session:
+            uploads.get_upload(session, upload).token_sha256 = bytes(32)  # type: ignore[union-attr]
+        keep_uploads(restored)
+        with pytest.raises(Gone):
+            find_upload(restored, upload, actor_id=OWNER.id)
+    assert journal_of(tmp_path).with_suffix("").is_file()
+    assert look_everywhere(restored, now=restored.clock().replace(year=2099)) == [told.item_id]
+    recover(restored, plan_recovery(restored))
+    assert b"".join(restored.blobs.chunks(told.item_id)) == CONTENT
+    asked = find_deposited(restored, told.item_id)
+    assert asked is not None
+    assert asked.receipt == told.receipt
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"crc32":1', bytes(4096)], ids=["empty", "cut off", "zeros"])
+def test_journal_that_a_power_cut_tore_is_set_aside_and_the_upload_finished(
+    tmp_path: Path, torn: bytes
+) -> None:
+    restored, upload, told = whole_in_backup(tmp_path, SetClock())
+    journal_of(tmp_path).write_bytes(torn)
+    keep_uploads(restored)
+    done = deposited_by(restored, find_upload(restored, upload, actor_id=OWNER.id), token_sha256=None)
+    assert done is not None
+    assert done.receipt != told.receipt
+    (aside,) = (tmp_path / "quarantine").iterdir()
+    assert aside.read_bytes() == torn
+    assert plan_recovery(restored).unlogged == ()
+
+
+def test_journal_of_another_key_or_content_stops_the_upload(tmp_path: Path) -> None:
+    restored, upload, _ = whole_in_backup(tmp_path, SetClock())
+    path = journal_of(tmp_path)
+    row = find_upload(restored, upload, actor_id=OWNER.id)
+    document = json.loads(path.read_bytes())
+    receipt = json.loads(document["receipt"])
+    forged = {**receipt, "note": receipt["note"].replace("log-by 2026", "log-by 2027")}
+    for changed in (
+        {**document, "crc32": document["crc32"] ^ 1},
+        {**document, "receipt": encode_canonical(forged).decode()},
+    ):
+        raw = encode_canonical(changed)
+        path.write_bytes(raw)
+        with pytest.raises(IntegrityError):
+            deposited_by(restored, row, token_sha256=None)
+        assert path.read_bytes() == raw
+        assert item_count(restored) == 0
+
+
+def test_journal_is_never_written_over(tmp_path: Path) -> None:
+    restored, upload, _ = whole_in_backup(tmp_path, SetClock())
+    row = find_upload(restored, upload, actor_id=OWNER.id)
+    before = journal_of(tmp_path).read_bytes()
+    with restored.partial.lock(upload, row.item_id) as file:
+        with pytest.raises(IntegrityError, match="its own journal"):
+            file.place(b"{}")
+        file.withdraw()
+        file.remove()
+    assert journal_of(tmp_path).read_bytes() == before
+    assert journal_of(tmp_path).with_suffix("").is_file()

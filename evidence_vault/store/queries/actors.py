@@ -79,6 +79,7 @@ _GOOD_TOKENS = (
         (_TOKEN.expires_at.is_(None)) | (_TOKEN.expires_at > bindparam("now")),
         _ACTOR.disabled_at.is_(None),
     )
+    .with_for_update(read=True, of=table(ApiToken))
 )
 """Built once, past the object-relational layer: every group of deposits asks it."""
 
@@ -86,7 +87,11 @@ _GOOD_TOKENS = (
 def find_actors_by_tokens(
     session: Session, token_sha256s: Collection[bytes], *, now: datetime
 ) -> Mapping[bytes, tuple[str, str, str]]:
-    """Return (actor id, role, scopes) for each of these tokens that is good at `now`, by token."""
+    """Return (actor id, role, scopes) for each of these tokens that is good at `now`, by token.
+
+    Until this transaction ends nobody revokes them: what it commits was permitted when it was committed. (On SQLite
+    there is one writer anyway.)
+    """
     asked, found = list(token_sha256s), dict[bytes, tuple[str, str, str]]()
     for start in range(0, len(asked), TOKENS_AT_ONCE):
         part = asked[start : start + TOKENS_AT_ONCE]
