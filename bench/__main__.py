@@ -14,6 +14,7 @@ PARTS: Mapping[str, str] = {
     "sequence": "bench.sequencing",
     "verify": "bench.verifying",
     "proofs": "bench.proofs",
+    "fsck": "bench.checking",
     "tokens": "bench.tokens",
 }
 """Each has `measure(*, short: bool) -> Iterable[Row]`."""

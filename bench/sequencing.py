@@ -48,7 +48,7 @@ def measure(*, short: bool) -> Iterable[Row]:
 def sequence_rate(database_url: str, *, leaves: int, batch: int = BATCH_LEAVES) -> float:
     """Return leaves per second of `sequence` on an empty database, in batches, each durably committed."""
     with tempfile.TemporaryDirectory() as home:
-        vault = _vault(Path(home), database_url)
+        vault = new_bench_vault(Path(home), database_url)
         try:
             while sequence(vault):
                 pass
@@ -84,7 +84,8 @@ def _row(name: str, rate: float, tree: float) -> Row:
     return Row(name=name, value=rate, unit="leaves/s", reference="the tree alone", reference_value=tree)
 
 
-def _vault(home: Path, database_url: str) -> Vault:
+def new_bench_vault(home: Path, database_url: str) -> Vault:
+    """Open a vault with a log of its own, and nothing else."""
     settings = Settings.model_validate({}).model_copy(
         update={"home": home, "database_url": SecretStr(database_url)}
     )
