@@ -117,6 +117,9 @@ class Network(Part):
     log_class: LogClass = Field(default="production", description="test for public test networks: they end.")
     timeout_s: float = Field(default=20.0, gt=0, le=300, description="One exchange with a node.")
     poll_s: float = Field(default=12.0, gt=0, description="Between two looks: a block comes every 12 s.")
+    watch_interval_s: float = Field(
+        default=600.0, gt=0, description="Between two looks whether our newest final anchor is still there."
+    )
     first_block: int = Field(default=0, ge=0, description="The search for our anchors ends there.")
     raise_fee_after_s: float = Field(
         default=180.0, gt=0, description="Not included by then: the fee goes up."

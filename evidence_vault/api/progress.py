@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.api.authorities import troubles
-from evidence_vault.api.schemas import Stage, Trouble
+from evidence_vault.api.schemas import LostView, Stage, Trouble
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
+from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Item, Job
 from evidence_vault.store.queries import jobs, log
@@ -123,8 +124,19 @@ def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> t
         at=_soonest(job.done_at for job in done),
         by=[job.target for job in done],
         checkpoint=progress.final_size,
+        lost=_lost(session, settings, progress),
     )
     return anchored, final
+
+
+def _lost(session: Session, settings: Settings, progress: ItemProgress) -> list[LostView]:
+    """Anchors of this item that were final and are lost, whether or not they were made good."""
+    names = {network.chain_id: network.name for network in settings.networks}
+    return [
+        LostView(network=names.get(one.chain_id, f"chain {one.chain_id}"), checkpoint=one.size, at=one.at)
+        for one in lost_anchors(session)
+        if progress.leaf_index is not None and one.size > progress.leaf_index
+    ]
 
 
 def _jobs_at(session: Session, size: int | None, state: JobState) -> Sequence[Job]:

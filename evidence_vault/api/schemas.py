@@ -66,6 +66,14 @@ class Trouble(View):
     next_at: str
 
 
+class LostView(View):
+    """An anchor that was final and is on its chain no more; ANCHOR_LOST in the log says so."""
+
+    network: str
+    checkpoint: int
+    at: str
+
+
 class Stage(View):
     """One stage of an item's way; `next_at` is an expectation, not a promise."""
 
@@ -78,6 +86,7 @@ class Stage(View):
     checkpoint: int | None = Field(default=None, description="The size of the checkpoint that did it.")
     next_at: str | None = None
     trouble: list[Trouble] = Field(default_factory=list, description="Who is awaited and being retried.")
+    lost: list[LostView] = Field(default_factory=list, description="Anchors that the network took back.")
 
 
 class ItemView(View):

@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         for one in stage.get("trouble", []):
             again = f", again at {one['next_at']}" if one["next_at"] else ""
             print(f"      {one['authority']}: {shown(one['reason'])} ({one['failures']} failures{again})")
+        for one in stage.get("lost", []):
+            where = f"checkpoint {one['checkpoint']} on {shown(one['network'])}"
+            print(f"      LOST: {where} is on its chain no more, noted at {one['at']}")
     print(shown(item["next"]))
     return 0
 

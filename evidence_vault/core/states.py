@@ -55,7 +55,8 @@ ANCHOR: Steps = {
     S.INCLUDED: frozenset({S.INCLUDED, S.SUBMITTED, S.FINAL}),  # SUBMITTED: a reorganisation took it out
     S.FINAL: frozenset({S.LOST}),  # LOST: the chain went back behind what it called final
     S.SUPERSEDED: frozenset(),  # a larger checkpoint of ours is on the chain
-    S.LOST: frozenset(),
+    # Anchored again: what was signed is sent again, or is found where the network put it meanwhile.
+    S.LOST: frozenset({S.LOST, S.PREPARED, S.SUBMITTED, S.INCLUDED, S.SUPERSEDED, S.FAILED}),
     S.FAILED: frozenset(),  # only with a reason that an operator can act on
 }
 """A checkpoint on one network."""

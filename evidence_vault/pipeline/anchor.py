@@ -1,7 +1,7 @@
 """Anchor: one checkpoint recorded on one network, up to the proof that outlives the network.
 
     READY ──► PREPARED ──► SUBMITTED ──► INCLUDED ──► FINAL
-                 └────────────┴──► SUPERSEDED, FAILED
+                 └────────────┴──► SUPERSEDED, FAILED       FINAL ──► LOST ──► SUBMITTED …   (`watch`)
 
 Every step that the submitter reports is committed before the next is taken; what it signed is on record before it
 is sent (`anchors.ethereum.submit`). CHECKPOINT_ANCHORED is recorded only at the end, with the proof.
@@ -36,7 +36,7 @@ ENDS = (JobState.SUPERSEDED, JobState.FAILED)
 
 def advance_anchor(vault: Vault, job: Claimed) -> None:
     """Take the job one step further and record where it stands."""
-    statement = _statement(vault, job)
+    statement = statement_of(vault, int(job.subject.id))
     submitter = vault.submitters.get(KIND, {}).get(job.target)
     try:
         if submitter is None:
@@ -57,12 +57,12 @@ def advance_anchor(vault: Vault, job: Claimed) -> None:
             _record_anchor(vault, session, job, statement, outcome)
 
 
-def _statement(vault: Vault, job: Claimed) -> Statement:
-    size = int(job.subject.id)
+def statement_of(vault: Vault, size: int) -> Statement:
+    """Return what is anchored of the checkpoint of this size. Raises IntegrityError."""
     with vault.database.read() as session:
         checkpoint, head = log.get_checkpoint(session, size), log.tree_head_at(session, size)
     if checkpoint is None or head is None:
-        raise IntegrityError(f"anchor job {job.id}", "a checkpoint", job.subject.id)
+        raise IntegrityError("anchor job", "a checkpoint", size)
     return Statement(
         sha256=checkpoint.note_sha256,
         preimage=checkpoint.note,

@@ -4,6 +4,7 @@
     TIMESTAMP_OBTAINED, CHECKPOINT_TIMESTAMPED   the token, and the end of its job
     TIMESTAMP_FAILED                             the end of the job
     CHECKPOINT_ANCHORED                          the proof, and the end of the job of that network
+    ANCHOR_LOST                                  the job goes on
 
 All else that an event says stands in the event. Requests for bundles, tokens of access and who revoked them are no
 events: they are as old as the database.
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from evidence_vault.core.canonical import as_object, as_text
-from evidence_vault.core.events import Event, first_slot
+from evidence_vault.core.events import Event, Subject, first_slot
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError, IntegrityError
 from evidence_vault.pipeline.recover_sources import FoundDeposit, FoundEvent
@@ -113,6 +114,12 @@ def _settle_job(vault: Vault, session: Session, found: FoundEvent) -> None:
         case "CHECKPOINT_ANCHORED":
             for name in _networks(vault, event, found.parts[PART]):
                 jobs.settle(session, "anchor", event.subject, name, JobState.FINAL, at=at)
+        case "ANCHOR_LOST":
+            lost = as_object(event.fields["anchor"])
+            size = Subject(kind="checkpoint", id=str(event.fields["size"]))
+            for network in vault.settings.networks:
+                if (network.chain_id, network.contract) == (lost["chain_id"], lost["contract"]):
+                    jobs.settle(session, "anchor", size, network.name, JobState.LOST, at=at, run_at=at)
         case _:
             pass
 

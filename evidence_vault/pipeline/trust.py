@@ -4,6 +4,7 @@ Keys and anchors come from the log's own events, roots and classes from the sett
 only: who verifies compares keys and roots with sources of his own, and adds the blocks that others confirm.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.store.queries import bundles, events, log
 from evidence_vault.verify.trust import TrustPolicy, parse_policy
 
@@ -57,7 +59,7 @@ def policy_text(
 
 
 def final_blocks(session: Session, sizes: Sequence[int]) -> list[tuple[int, int, bytes]]:
-    """Return (chain id, number, hash) of the blocks that hold the anchors of these checkpoints."""
+    """Return (chain id, number, hash) of the blocks that hold the anchors of these checkpoints, lost ones aside."""
     blocks: list[tuple[int, int, bytes]] = []
     for proof in _proofs(session, sizes):
         header = parse_header(proof.header)
@@ -71,10 +73,13 @@ def _own_blocks(session: Session) -> list[tuple[int, int, bytes]]:
 
 
 def _proofs(session: Session, sizes: Sequence[int]) -> Iterator[EthereumProof]:
+    lost = {one.proof_sha256 for one in lost_anchors(session)}
     for size in sizes:
         for row in events.events_of(session, Subject(kind="checkpoint", id=str(size))):
             if row.type == "CHECKPOINT_ANCHORED" and parse_event(row.raw).fields["anchor_kind"] == KIND:
-                yield parse_proof(events.proof_parts_of(session, row.id)[PART])
+                proof = events.proof_parts_of(session, row.id)[PART]
+                if hashlib.sha256(proof).digest() not in lost:
+                    yield parse_proof(proof)
 
 
 def _log(vault: Vault, session: Session) -> Iterator[str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 from typing import Any
 
-from anchors.base import Submitter
+from anchors.base import Submitter, Watcher
 from anchors.values import field, value
 from evidence_vault.errors import ReadOnly
 from evidence_vault.pipeline.backlog import Backlog
@@ -54,7 +54,7 @@ class Vault:
     """Everything a stage may use.
 
     clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
-    then by the name of the authority or network.
+    then by the name of the authority or network. watchers: by the name of the network.
     """
 
     settings: Settings
@@ -68,6 +68,7 @@ class Vault:
     clock: Clock
     random: Random
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
+    watchers: Mapping[str, Watcher] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
     groups: Groups[Any] = field(default_factory=Groups)
     backlog: Backlog = field(default_factory=Backlog)
@@ -90,6 +91,7 @@ def build_vault(
     clock: Clock = system_clock,
     random: Random = token_bytes,
     submitters: Mapping[str, Mapping[str, Submitter]] | None = None,
+    watchers: Mapping[str, Watcher] | None = None,
 ) -> Vault:
     """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
     keys = settings.home / "keys"
@@ -117,4 +119,5 @@ def build_vault(
         clock=clock,
         random=random,
         submitters=submitters or {},
+        watchers=watchers or {},
     )

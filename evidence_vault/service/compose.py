@@ -19,7 +19,7 @@ from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
-from anchors.base import HttpClient, Submitter
+from anchors.base import HttpClient, Submitter, Watcher
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace
 from evidence_vault.api.app import create_app
@@ -57,7 +57,8 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     timestamp = {
         a.name: authority_submitter(settings, a, http=http, clock=clock) for a in settings.authorities
     }
-    return replace(vault, submitters={"timestamp": timestamp, "anchor": _networks(vault, http)})
+    submitters, watchers = _networks(vault, http)
+    return replace(vault, submitters={"timestamp": timestamp, "anchor": submitters}, watchers=watchers)
 
 
 def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
@@ -240,12 +241,13 @@ def _roots(settings: Settings, authority: TimestampAuthority) -> tuple[bytes, ..
         raise ConfigError(f"authorities.{authority.name}.roots", str(error)) from None
 
 
-def _networks(vault: Vault, http: HttpClient) -> Mapping[str, Submitter]:
+def _networks(vault: Vault, http: HttpClient) -> tuple[Mapping[str, Submitter], Mapping[str, Watcher]]:
     if not vault.settings.networks:
-        return {}
+        return {}, {}
     from evidence_vault.service.networks import submitter_to  # noqa: PLC0415 - see above: what it loads
 
-    return {network.name: submitter_to(vault, network, http) for network in vault.settings.networks}
+    made = {network.name: submitter_to(vault, network, http) for network in vault.settings.networks}
+    return made, made
 
 
 def _compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:

@@ -1,6 +1,6 @@
 """The Ethereum networks of a vault: who writes to them, and what they remember of this log."""
 
-from anchors.base import HttpClient, Submitter
+from anchors.base import HttpClient
 from anchors.ethereum.network import GWEI, Network, connect
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.signer import KeySigner
@@ -17,7 +17,7 @@ BLOCK_TIME_S = 12.0
 """Between two blocks; a fee is raised after so many of them as the settings' seconds make."""
 
 
-def submitter_to(vault: Vault, network: NetworkSettings, http: HttpClient) -> Submitter:
+def submitter_to(vault: Vault, network: NetworkSettings, http: HttpClient) -> EthereumSubmitter:
     """Return what brings this log's heads to the network. Raises ConfigError."""
     return EthereumSubmitter(
         _config(network),

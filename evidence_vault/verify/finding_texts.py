@@ -177,6 +177,10 @@ FINDING: Mapping[str, Text] = {
         "其中{count}个事件晚于最后一次已确认的锚定",
         "{count} events are younger than the last confirmed anchor",
     ),
+    "anchor.lost": Text(
+        "检查点{size}的这次锚定已不在链上，日志自己记录了这一点；不计入",
+        "This anchor of checkpoint {size} is on its chain no more, as the log itself says; it does not count",
+    ),
     "anchor.missing": Text("缺少记录过的锚定证明", "The proof of a recorded anchor is missing"),
     "anchor.unrecorded": Text("没有事件记录过此锚定证明", "No event recorded this anchor proof"),
     "anchor.unknown-kind": Text(

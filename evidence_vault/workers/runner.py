@@ -3,6 +3,7 @@
     log thread       sequence → publish → order proofs, every checkpoint interval
     job threads      claim under a lease → advance → record, for one kind each
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
+    watch threads    look the newest final anchors of one network up again each
     keeper thread    looks for uploads without a record, all of the store within the hour
     uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
@@ -27,6 +28,7 @@ from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.watch import watch_anchors
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
 
@@ -97,6 +99,9 @@ class Runner:
         for witness in settings.witnesses:
             step = partial(ask_witness, self._vault, witness, http)
             self._spawn(f"witness-{witness.name}", settings.checkpoint_interval_s, step)
+        for network in settings.networks:
+            look = partial(watch_anchors, self._vault, network.name)
+            self._spawn(f"watch-{network.name}", network.watch_interval_s, look)
         self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():

@@ -102,6 +102,7 @@ class Story:
 
 
 MakeTsa = Callable[[Path, datetime], DevelopmentTsa]
+NetworkParts = tuple[Network, KeySigner, Callable[[DatabaseNonceLedger], EthereumSubmitter]]
 
 
 def begin_story(
@@ -109,11 +110,12 @@ def begin_story(
     *,
     log_class: str = "development",
     make_tsa: MakeTsa = DevelopmentTsa.create,
+    network: NetworkParts | None = None,
     **changes: object,
 ) -> Story:
     """Open a vault with two authorities of two groups, and a contract on a chain of its own.
 
-    changes: other settings.
+    network: another one than that. changes: other settings.
     """
     clock, wires = SetClock(), Wires()
     authorities = [
@@ -122,13 +124,13 @@ def begin_story(
     ]
     chain = DevelopmentChain.open(home / "chain", clock)
     wires.answer[CHAIN_URL] = chain.handle
-    network, sender, submitter = _network(home, clock, wires, log_class)
+    on_chain, sender, submitter = network or _network(home, clock, wires, log_class)
     settings = Settings.model_validate(
         {
             "origin": "development/story" if log_class == "development" else "vault.example/story",
             "log_class": log_class,
             "authorities": [authority for authority, _ in authorities],
-            "networks": [network],
+            "networks": [on_chain],
             "checkpoint_interval_s": 1,
             "token_interval_s": 1,
             "anchor_interval_s": 5,
@@ -138,19 +140,21 @@ def begin_story(
     create_keys(settings, random=secrets.token_bytes)
     vault = build_vault(settings, clock=clock)
     ledger = DatabaseNonceLedger(vault.database)
+    submitting = submitter(ledger)
     vault = build_vault(
         settings,
         clock=clock,
         submitters={
             "timestamp": {authority.name: stamper for authority, stamper in authorities},
-            "anchor": {network.name: submitter(ledger)},
+            "anchor": {on_chain.name: submitting},
         },
+        watchers={on_chain.name: submitting},
     )
     upgrade(vault.database)
     anchor: dict[str, Any] = {
         "kind": "ethereum",
-        "chain_id": network.chain_id,
-        "contract": network.contract,
+        "chain_id": on_chain.chain_id,
+        "contract": on_chain.contract,
         "sender": sender.address.hex(),
     }
     open_log(vault, anchors=[anchor])
@@ -181,9 +185,7 @@ def _authority(
     return authority, Rfc3161Submitter(config, wires, clock)
 
 
-def _network(
-    home: Path, clock: SetClock, wires: Wires, log_class: str
-) -> tuple[Network, KeySigner, Callable[[DatabaseNonceLedger], EthereumSubmitter]]:
+def _network(home: Path, clock: SetClock, wires: Wires, log_class: str) -> NetworkParts:
     genesis = Node(CHAIN_URL, wires, 5.0).ask_block("0x0")
     chain_id = Node(CHAIN_URL, wires, 5.0).ask_number("eth_chainId")
     assert genesis is not None

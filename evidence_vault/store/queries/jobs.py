@@ -202,6 +202,32 @@ def wake(session: Session, kind: str, subject: Subject, target: str, *, at: date
         session.flush()
 
 
+def newest_final(session: Session, target: str, *, limit: int) -> Sequence[Job]:
+    """Return the jobs whose anchors on this network are final, the largest checkpoints first."""
+    return session.scalars(
+        select(Job)
+        .where(Job.kind == "anchor", Job.target == target, Job.state == JobState.FINAL.value)
+        .order_by(Job.checkpoint_size.desc())
+        .limit(limit)
+    ).all()
+
+
+def reopen(
+    session: Session, job: Job, state: JobState, *, now: datetime, progress: Mapping[str, Any]
+) -> None:
+    """Have a job that had ended go on from `state`, due at once. Raises Conflict if somebody else did so before."""
+    check_step(job.kind, JobState(job.state), state)
+    done = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.state == job.state, Job.run_at.is_(None))
+        .values(state=state.value, run_at=now, progress=dict(progress), tries=0, done_at=None)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if done.first() is None:
+        raise Conflict(f"{job.kind} job {job.id}", "another process took it up again")
+
+
 def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:
     """Return all jobs about a subject."""
     return session.scalars(
@@ -266,9 +292,19 @@ def _of_target(target: str | None, besides: Sequence[str]) -> list[ColumnElement
 
 
 def settle(
-    session: Session, kind: str, subject: Subject, target: str, state: JobState, *, at: datetime
+    session: Session,
+    kind: str,
+    subject: Subject,
+    target: str,
+    state: JobState,
+    *,
+    at: datetime,
+    run_at: datetime | None = None,
 ) -> None:
-    """Write down that a job has ended as an event of the log says, whatever is known of it here (`recover`)."""
+    """Write down where a job stands as an event of the log says, whatever is known of it here (`recover`).
+
+    run_at null: it has ended.
+    """
     job = session.scalar(
         select(Job).where(
             Job.kind == kind,
@@ -279,8 +315,8 @@ def settle(
     )
     if job is None:
         add_jobs(session, kind, subject, [target], at=at)
-        settle(session, kind, subject, target, state, at=at)
+        settle(session, kind, subject, target, state, at=at, run_at=run_at)
         return
-    job.state, job.run_at, job.done_at = state.value, None, at
+    job.state, job.run_at, job.done_at = state.value, run_at, at if run_at is None else None
     job.lease_owner, job.lease_until = None, None
     session.flush()

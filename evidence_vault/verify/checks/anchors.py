@@ -3,7 +3,8 @@
     (1) every recorded anchor's proof is there, in the form in which it was recorded, over this checkpoint
     (2) header, receipt and log agree, from a contract and sender of the policy (`anchors.ethereum.verify`)
     (3) the anchor before, which the contract names, is a checkpoint of this bundle; row 4 proved consistency
-    (4) row 7: the policy's known blocks or a headers file vouch for H
+    (4) row 7: the policy's known blocks or a headers file vouch for H. An anchor that the log itself says is lost
+        (ANCHOR_LOST, by the digest of its proof) counts for nothing, whoever vouches for its block
 
 Anyone can invent a header, so row 6 alone proves nothing. Proofs under proof/added are judged alike and may meet
 the requirement of anchors; what is wrong there is told and changes nothing.
@@ -75,6 +76,7 @@ def check_anchors(
     )
     digest = hash_proofs(_well_formed(bundle.anchors))
     parts = {part.position: part for part in bundle.anchors if not part.added}
+    lost = {event.fields["proof_sha256"] for _, event in events_in_place(bundle, "ANCHOR_LOST")}
     facts: list[AnchorFact] = []
     for position, event in events_in_place(bundle, "CHECKPOINT_ANCHORED"):
         part = parts.pop(position, None)
@@ -89,7 +91,15 @@ def check_anchors(
             findings.error(INCLUDED, error, place)
             continue
         fact = _judge(
-            policy, part, at=at, trust=trust, log=log, digest=digest, place=place, findings=findings
+            policy,
+            part,
+            at=at,
+            trust=trust,
+            log=log,
+            digest=digest,
+            place=place,
+            findings=findings,
+            lost=event.fields["proof_sha256"] in lost,
         )
         if fact:
             facts.append(fact)
@@ -142,8 +152,9 @@ def _judge(
     digest: Digest,
     place: str,
     findings: Findings,
+    lost: bool = False,
 ) -> AnchorFact | None:
-    """(2) to (4)."""
+    """(2) to (4). lost: the log says that the anchor is on its chain no more."""
     if part.kind != KIND:
         findings.open(INCLUDED, "anchor.unknown-kind", place, kind=part.kind)
         return None
@@ -167,7 +178,9 @@ def _judge(
     chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
     confirmed = confirm_block(included, trusted=trust)
     counts: Attested | None = None
-    if isinstance(confirmed, Indeterminate):
+    if lost:
+        findings.remark(CONFIRMED, "anchor.lost", place, size=included.size)
+    elif isinstance(confirmed, Indeterminate):
         findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
     elif chain is None:
         findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=included.chain_id)

@@ -1,0 +1,140 @@
+"""Watch: final anchors are looked up again, for a network may take back what it called final.
+
+    newest final anchor ──► its block is there: so are all before it
+                       └──► another block is final there: ANCHOR_LOST, the job goes on, then the one before it …
+
+A network with its own chain of blocks needs no more than one question for the newest anchor, until it is lost.
+
+Durable after return: for each lost anchor the event that says so and, in the same transaction, the job that anchors
+the checkpoint again, from what was signed before. A crash before the commit means: it is found lost again. A crash
+after it means: the job goes on. Both proofs stay: the lost one, which proves nothing any more, and the later one.
+"""
+
+import hashlib
+import logging
+
+from sqlalchemy.orm import Session
+
+from anchors.base import AnchorProof, Progress, Watcher
+from anchors.ethereum.proof import KIND, PART, parse_proof
+from anchors.values import value
+from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.states import JobState
+from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.anchor import statement_of
+from evidence_vault.pipeline.log_keys import LOG
+from evidence_vault.pipeline.record import Draft, append_event, system_actor
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.models import Job
+from evidence_vault.store.queries import events, jobs
+
+LOGGER = logging.getLogger("evidence_vault.pipeline")
+
+REASON = "other-block"
+"""The code in ANCHOR_LOST: another block is final where ours was."""
+
+AT_A_TIME = 100
+"""Final anchors looked up in one pass while each is lost; more are for the next pass."""
+
+
+@value
+class LostAnchor:
+    """An anchor that the log says is lost: checkpoint size, SHA-256 (32 bytes) of its proof, chain, when noted."""
+
+    size: int
+    proof_sha256: bytes | None
+    chain_id: int
+    at: str
+
+
+def watch_anchors(vault: Vault, target: str) -> int:
+    """Look the newest final anchors on this network up again; return how many are lost.
+
+    Raises UnavailableError, ConfigError for a network that can't tell now.
+    """
+    vault.gate.require_open()
+    watcher = vault.watchers.get(target)
+    if watcher is None:
+        return 0
+    with vault.database.read() as session:
+        final = jobs.newest_final(session, target, limit=AT_A_TIME)
+    lost = 0
+    for job in final:
+        with vault.database.read() as session:
+            proof = _proof_of(session, job, watcher)
+        if proof is None:
+            continue
+        reason = watcher.find_lost(proof)
+        if reason is None:
+            break
+        _record_lost(vault, job, watcher, proof)
+        LOGGER.critical("anchor lost", extra={"target": target, "subject": job.subject_id, "error": reason})
+        lost += 1
+    return lost
+
+
+def lost_anchors(session: Session) -> list[LostAnchor]:
+    """Return every anchor that the log says is lost, in the order in which that was noted."""
+    found = []
+    for row in events.events_of(session, LOG):
+        if row.type == "ANCHOR_LOST":
+            fields = parse_event(row.raw).fields
+            anchor, size, sha256 = fields["anchor"], fields["size"], fields["proof_sha256"]
+            if not isinstance(anchor, dict) or not isinstance(size, int):
+                raise IntegrityError("ANCHOR_LOST", "an anchor and a size", fields)
+            found.append(
+                LostAnchor(
+                    size=size,
+                    proof_sha256=bytes.fromhex(sha256) if isinstance(sha256, str) else None,
+                    chain_id=int(str(anchor["chain_id"])),
+                    at=str(fields["at"]),
+                )
+            )
+    return found
+
+
+def _proof_of(session: Session, job: Job, watcher: Watcher) -> AnchorProof | None:
+    """The newest proof of this job's checkpoint that is from the watched anchor; None if there is none."""
+    wanted = {key: watcher.anchor[key] for key in ("chain_id", "contract", "sender")}
+    for row in reversed(events.events_of(session, Subject(kind="checkpoint", id=job.subject_id))):
+        if row.type != "CHECKPOINT_ANCHORED" or parse_event(row.raw).fields["anchor_kind"] != KIND:
+            continue
+        parts = events.proof_parts_of(session, row.id)
+        proof = parse_proof(parts[PART])
+        found = {"chain_id": proof.chain_id, "contract": proof.contract.hex(), "sender": proof.sender.hex()}
+        if found == wanted:
+            return AnchorProof(kind=KIND, parts=parts)
+    return None
+
+
+def _record_lost(vault: Vault, job: Job, watcher: Watcher, proof: AnchorProof) -> None:
+    """The event, and the job on its way again. Whoever comes second finds the job no longer final: Conflict."""
+    size = int(job.subject_id)
+    before = None
+    if job.progress is not None:
+        before = Progress(kind=KIND, state=str(job.progress["state"]), data=job.progress["data"])
+    again = watcher.restart(statement_of(vault, size), before)
+    with vault.database.write() as session:
+        now = vault.clock()
+        jobs.reopen(
+            session,
+            job,
+            JobState.LOST,
+            now=now,
+            progress={"state": again.state, "data": dict(again.data)},
+        )
+        append_event(
+            vault,
+            session,
+            Draft(
+                subject=LOG,
+                type="ANCHOR_LOST",
+                actor=system_actor(session),
+                fields={
+                    "anchor": dict(watcher.anchor),
+                    "size": size,
+                    "proof_sha256": hashlib.sha256(proof.parts[PART]).hexdigest(),
+                    "reason": REASON,
+                },
+            ),
+        )
