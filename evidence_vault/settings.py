@@ -10,15 +10,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -27,30 +23,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.network_settings import Code, Label, Network, Oid, Part, Url
 
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
-
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._:-]{0,63}$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
-Address = Annotated[
-    str,
-    BeforeValidator(lambda v: v.lower().removeprefix("0x") if isinstance(v, str) else v),
-    StringConstraints(pattern=r"^[0-9a-f]{40}$"),
-]
-BlockHash = Annotated[
-    str,
-    BeforeValidator(lambda v: v.lower().removeprefix("0x") if isinstance(v, str) else v),
-    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
-]
-
-
-class Part(BaseModel):
-    """A table inside the settings: closed and unchangeable, like the whole."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class TimestampAuthority(Part):
@@ -104,27 +80,6 @@ class TimestampAuthority(Part):
             return (home / self.roots_file).read_text("ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"authorities.{self.name}.roots_file", str(error)) from None
-
-
-class Network(Part):
-    """One Ethereum network and the contract on it that checkpoints are anchored to."""
-
-    name: Code = Field(description="How jobs, logs and the trust policy call it.")
-    chain_id: int = Field(ge=1, description="Checked against what the node says, with the genesis.")
-    genesis: BlockHash = Field(description="Hash of block 0: a chain id alone can be anybody's.")
-    contract: Address = Field(description="The anchor contract.")
-    rpc_urls: list[SecretStr] = Field(min_length=1, description="Nodes; secret, for they often hold a key.")
-    log_class: LogClass = Field(default="production", description="test for public test networks: they end.")
-    timeout_s: float = Field(default=20.0, gt=0, le=300, description="One exchange with a node.")
-    poll_s: float = Field(default=12.0, gt=0, description="Between two looks: a block comes every 12 s.")
-    watch_interval_s: float = Field(
-        default=600.0, gt=0, description="Between two looks whether our newest final anchor is still there."
-    )
-    first_block: int = Field(default=0, ge=0, description="The search for our anchors ends there.")
-    raise_fee_after_s: float = Field(
-        default=180.0, gt=0, description="Not included by then: the fee goes up."
-    )
-    max_fee_gwei: float = Field(default=200.0, gt=0, description="Never pay more per gas; wait instead.")
 
 
 class Witness(Part):

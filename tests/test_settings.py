@@ -74,7 +74,7 @@ def test_settings_that_are_wrong_are_named(tmp_path: Path, text: str, name: str)
 def test_secrets_are_shown_neither_printed_nor_in_errors(tmp_path: Path) -> None:
     network = {
         "name": "n",
-        "chain_id": 1,
+        "chain_id": 12345,
         "genesis": "00" * 32,
         "contract": "0x" + "AB" * 20,
         "rpc_urls": ["https://node/HUNTER2"],

@@ -1,6 +1,7 @@
 """Who signs transactions: an interface, and a key held in memory behind it.
 
-A key of the anchor sender serves one log and nothing else; its address is that log's name on the chain.
+A key in a service stands behind the same interface (`kms`). A key of the anchor sender serves one log and nothing
+else; its address is that log's name on the chain.
 """
 
 import json

@@ -25,13 +25,13 @@ from anchors.values import replace
 from evidence_vault.api.app import create_app
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError
+from evidence_vault.network_settings import Network as NetworkSettings
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
 from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
-from evidence_vault.settings import Network as NetworkSettings
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.home_lock import serving
 from evidence_vault.store.queries import jobs

@@ -104,9 +104,16 @@ def _create_keys(settings: Settings) -> None:
     keys = settings.home / "keys"
     if settings.log_class == "development":
         _adopt_development_sender(settings)
-    for name in ("log", "receipt", *(f"anchor-{network.name}" for network in settings.networks)):
+    for name in ("log", "receipt", *_own_senders(settings)):
         if not (keys / f"{name}.key").exists():
             create_key(keys / f"{name}.key", random=secrets.token_bytes)
+
+
+def _own_senders(settings: Settings) -> list[str]:
+    """The sender keys that lie in the home: all but those in a keystore or a key service."""
+    return [
+        f"anchor-{one.name}" for one in settings.networks if one.keystore_file is None and one.kms is None
+    ]
 
 
 def _adopt_development_sender(settings: Settings) -> None:

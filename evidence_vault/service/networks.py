@@ -1,13 +1,17 @@
 """The Ethereum networks of a vault: who writes to them, and what they remember of this log."""
 
+import importlib
+
 from anchors.base import HttpClient
+from anchors.ethereum.kms import DigestKey, KmsSigner
 from anchors.ethereum.network import GWEI, Network, connect
 from anchors.ethereum.onchain import AnchorContract
-from anchors.ethereum.signer import KeySigner
+from anchors.ethereum.signer import KeySigner, Signer, open_keystore
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from evidence_vault.client.http import GuardedClient
+from evidence_vault.errors import ConfigError
+from evidence_vault.network_settings import Network as NetworkSettings
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.settings import Network as NetworkSettings
 from evidence_vault.settings import Settings
 from evidence_vault.signer.keys import load_key
 from evidence_vault.store.nonces import DatabaseNonceLedger
@@ -48,9 +52,37 @@ def compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
     return None
 
 
-def sender_of(settings: Settings, network: NetworkSettings) -> KeySigner:
-    """Return the account that writes this log's anchors on a network. Raises ConfigError."""
+def sender_of(settings: Settings, network: NetworkSettings) -> Signer:
+    """Return the account that writes this log's anchors on a network. Raises ConfigError.
+
+    Its key is in a key service, in an encrypted keystore, or in the home's own file, as the settings say.
+    """
+    if network.kms is not None:
+        return KmsSigner(_key_in_service(network.kms, network.name))
+    if network.keystore_file is not None:
+        return open_keystore(settings.home / network.keystore_file, _password(settings, network))
     return KeySigner(load_key(settings.home / "keys" / f"anchor-{network.name}.key"))
+
+
+def _password(settings: Settings, network: NetworkSettings) -> str:
+    if network.keystore_password is not None:
+        return network.keystore_password.get_secret_value()
+    assert network.keystore_password_file is not None  # the settings have one of the two
+    path = settings.home / network.keystore_password_file
+    try:
+        return path.read_text("utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"networks.{network.name}.keystore_password_file", str(error)) from None
+
+
+def _key_in_service(where: str, name: str) -> DigestKey:
+    """Call what the settings name, with the network's name: an operator's own code, on his own machine."""
+    module, _, function = where.partition(":")
+    try:
+        key: DigestKey = getattr(importlib.import_module(module), function)(name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"networks.{name}.kms", str(error)) from None
+    return key
 
 
 def _config(network: NetworkSettings) -> EthereumConfig:

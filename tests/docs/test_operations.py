@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from evidence_vault.cli.main import COMMANDS
-from evidence_vault.settings import Network, Platform, Settings, TimestampAuthority, Witness, load_settings
+from evidence_vault.network_settings import Network
+from evidence_vault.settings import Platform, Settings, TimestampAuthority, Witness, load_settings
 from tests.docs.pages import ROOT, blocks, section, table_keys
 
 PAGE = ROOT / "docs" / "operations.md"

@@ -21,6 +21,7 @@ from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import UnavailableError
+from evidence_vault.network_settings import Network
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.deposit import begin_deposit
 from evidence_vault.pipeline.export import ExportWish, advance_export, request_export, spool_path
@@ -29,7 +30,7 @@ from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.pipeline.wishes import Wish
-from evidence_vault.settings import Network, Settings, TimestampAuthority
+from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
