@@ -205,7 +205,7 @@ def test_parse_response_takes_bounded_time_for_the_largest_input() -> None:
     # Many tiny values in the place of texts, attributes and extensions.
     filler = b"\x0c\x00" * ((MAX_RESPONSE_BYTES - 32) // 2)
     response = tlv(SEQUENCE, tlv(SEQUENCE, encode_integer(0), tlv(SEQUENCE, filler)))
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(FormatError):
         parse_response(response)
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
