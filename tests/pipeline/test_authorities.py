@@ -50,6 +50,7 @@ def work(vault: Vault) -> None:
     run_once(vault, timestamp_work(vault))
 
 
+@pytest.mark.db
 def test_authority_that_keeps_failing_rests_and_its_jobs_with_it(tmp_path: Path) -> None:
     broken, clock = FakeAuthority(), SetClock()
     vault = new_vault(tmp_path, clock=clock, submitters={"tsa": broken}, token_interval_s=1e6)
@@ -115,6 +116,7 @@ def test_one_authority_of_two_with_another_time_is_told_and_is_no_incident(tmp_p
     assert offsets == {"one": 29_000, "two": 0}
 
 
+@pytest.mark.db
 def test_two_groups_against_our_clock_are_an_incident_with_an_end(tmp_path: Path) -> None:
     vault, authorities, clock = clocked(tmp_path, "one", "two")
     for one in authorities.values():
@@ -153,6 +155,7 @@ def test_refused_token_of_the_only_authority_still_shows_that_the_clock_is_off(
     assert incidents(vault) == [None]
 
 
+@pytest.mark.db
 def test_answer_with_a_time_ends_the_count_of_failures(tmp_path: Path) -> None:
     vault, authorities, _ = clocked(tmp_path, "tsa")
     authorities["tsa"].failures = [UnavailableError("tsa", "HTTP status 500")] * 2

@@ -116,7 +116,7 @@ def findings(report: Report, row: int) -> list[str]:
 
 def test_evidence_is_fetched_once_for_all_tokens_of_a_chain_and_travels(told: RevocableStory) -> None:
     item = told.deposit()
-    told.go_on(20)
+    told.go_on(8)
     assert len(told.evidence()) == 2  # one list for each authority, for many tokens
     assert len(told.lists.asked) == 2
     report = told.verdict(told.exported(item), after=timedelta(hours=1))
@@ -128,7 +128,7 @@ def test_evidence_is_fetched_once_for_all_tokens_of_a_chain_and_travels(told: Re
 
 def test_bundle_with_evidence_passes_after_the_certificates_ended(told: RevocableStory) -> None:
     item = told.deposit()
-    told.go_on(20)
+    told.go_on(8)
     bundle = told.exported(item)
     late = told.verdict(bundle, after=3 * 365 * DAY)
     # A block that is known, and the other group's tokens, show that these existed while they were good.
@@ -139,7 +139,7 @@ def test_bundle_with_evidence_passes_after_the_certificates_ended(told: Revocabl
 def test_evidence_that_cannot_be_had_never_keeps_a_token_waiting(told: RevocableStory) -> None:
     told.lists.down = True
     item = told.deposit()
-    told.go_on(20)
+    told.go_on(8)
     bundle = told.exported(item)
     report = told.verdict(bundle, after=timedelta(hours=1))
     assert report.verdict is Verdict.DEVELOPMENT_PASSED
@@ -156,12 +156,13 @@ def test_evidence_that_cannot_be_had_never_keeps_a_token_waiting(told: Revocable
     assert "token.not-revoked" in findings(told.verdict(told.exported(item), after=DAY), 5)
 
 
+@pytest.mark.db
 def test_a_later_list_is_fetched_when_it_is_due_and_shows_a_theft_noticed_late(
     told: RevocableStory,
 ) -> None:
     item = told.deposit()
     stamped_at = told.clock()
-    told.go_on(20)
+    told.go_on(8)
     assert len(told.evidence()) == 2
     assert all(job.state == JobState.READY for job in told.revocation_jobs())
     stolen_at = (stamped_at - timedelta(days=2)).replace(microsecond=0)
@@ -178,7 +179,7 @@ def test_a_later_list_is_fetched_when_it_is_due_and_shows_a_theft_noticed_late(
 
 def test_job_ends_when_a_list_came_that_is_younger_than_all_tokens(told: RevocableStory) -> None:
     told.deposit()
-    told.go_on(20)
+    told.go_on(8)
     told.clock.advance(7 * 86400)
     told.lists.publish(told.clock())
     told.wires.down |= set(told.wires.answer)  # no further tokens
@@ -194,7 +195,7 @@ def test_job_ends_when_a_list_came_that_is_younger_than_all_tokens(told: Revocab
 def test_job_gives_up_in_words_when_nothing_comes_for_a_long_time(told: RevocableStory) -> None:
     told.lists.down = True
     told.deposit()
-    told.go_on(10)
+    told.go_on(4)
     told.wires.down |= set(told.wires.answer)
     told.clock.advance(GIVE_UP_AFTER.total_seconds() + 120)
     told.go_on(2)
