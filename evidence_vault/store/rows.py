@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from evidence_vault.store.columns import Base, table
+from evidence_vault.store.driver import plain, run
 
 MAX_PARAMETERS = 30_000
 """Of one statement; SQLite takes 32,766, PostgreSQL 65,535."""
@@ -47,26 +48,18 @@ class Rows:
         at_once = MAX_PARAMETERS // len(self._names)
         for start in range(0, len(rows), at_once):
             part = [self._prepared(row, connection.dialect) for row in rows[start : start + at_once]]
-            done = connection.exec_driver_sql(
-                self._statement(len(part), connection.dialect), tuple(chain.from_iterable(part))
-            )
-            if self._returning:
-                found.extend(tuple(row) for row in done)
+            found += run(connection, self._statement(len(part)), tuple(chain.from_iterable(part)))
         return found
 
-    def _statement(self, rows: int, dialect: Dialect) -> str:
-        mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        row = f"({', '.join([mark] * len(self._names))})"
+    def _statement(self, rows: int) -> str:
+        row = f"({', '.join('?' * len(self._names))})"
         return f"{self._begin}{', '.join([row] * rows)}{self._end}{self._returning}"
 
     def _prepared(self, row: tuple[object, ...], dialect: Dialect) -> Sequence[object]:
         """Give the values the form that the driver takes, as SQLAlchemy would."""
         processes = self._processes.get(dialect.name)
         if processes is None:
-            found = [
-                self._table.columns[name].type.dialect_impl(dialect).bind_processor(dialect)
-                for name in self._names
-            ]
+            found = [plain(self._table.columns[name].type, dialect) for name in self._names]
             processes = [(i, process) for i, process in enumerate(found) if process is not None]
             self._processes[dialect.name] = processes
         assert len(row) == len(self._names)

@@ -19,6 +19,7 @@ from sqlalchemy import exc as sql_errors
 from sqlalchemy.orm import Session, sessionmaker
 
 from evidence_vault.errors import IntegrityError, StorageFull, UnavailableError
+from evidence_vault.store.driver import run
 from evidence_vault.store.engine import WRITES, make_engine
 
 UNIQUE_VIOLATION = "23505"
@@ -96,17 +97,17 @@ def part_of(session: Session) -> Iterator[None]:
     """
     connection = session.connection()
     with _translated(), ExitStack() as undo:
-        connection.exec_driver_sql("SAVEPOINT part")
+        run(connection, "SAVEPOINT part")
         undo.callback(_undo_part, connection)
         yield
         undo.pop_all()
-        connection.exec_driver_sql("RELEASE SAVEPOINT part")
+        run(connection, "RELEASE SAVEPOINT part")
 
 
 def _undo_part(connection: Connection) -> None:
     if not connection.invalidated:  # else there is nothing left to undo
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-        connection.exec_driver_sql("RELEASE SAVEPOINT part")
+        run(connection, "ROLLBACK TO SAVEPOINT part")
+        run(connection, "RELEASE SAVEPOINT part")
 
 
 def serialize(session: Session | Connection, name: str) -> None:
