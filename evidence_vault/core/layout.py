@@ -32,6 +32,7 @@ BUNDLE_JSON = "proof/bundle.json"
 DISCLOSURES = "proof/disclosures.json"
 README = "README.txt"
 CERTIFICATE = "certificate.pdf"
+ADDED = "proof/added/"
 
 BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
@@ -141,7 +142,7 @@ def parse_path(path: str) -> Path:
     """Return what stands at `path`. Raises FormatError for a path that the format doesn't know."""
     if path in _SINGLE:
         return Path(part=_SINGLE[path])
-    added = path.startswith("proof/added/")
+    added = path.startswith(ADDED)
     for pattern, part in _FILES:
         found = pattern.fullmatch(path)
         if not found:
@@ -222,6 +223,11 @@ def timestamp_folder(subject: Subject, seq: int, *, added: bool = False) -> str:
 def anchor_path(size: int, seq: int, *, added: bool = False) -> str:
     """Return where the proof of an anchored checkpoint stands."""
     return f"proof/{_added(added)}anchors/{size}/{seq}.json"
+
+
+def ots_path(size: int, seq: int, *, added: bool = False) -> str:
+    """Return where the `.ots` file stands, beside the proof of an OpenTimestamps anchor."""
+    return f"proof/{_added(added)}anchors/{size}/{seq}.ots"
 
 
 def attestation_folder(subject: Subject, seq: int) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchors.ethereum.headers import HeadersFile, parse_headers
 from anchors.values import replace
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.exits import USAGE
+from evidence_vault.verify.headers_files import AnyHeaders, parse_any_headers
 from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import FileDigest
 from evidence_vault.verify.render import escape, render_text, report_json
@@ -106,9 +106,9 @@ def _read(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _headers(path: Path) -> HeadersFile:
+def _headers(path: Path) -> AnyHeaders:
     try:
-        return parse_headers(_read(path, MAX_HEADERS_BYTES))
+        return parse_any_headers(_read(path, MAX_HEADERS_BYTES))
     except FormatError as error:
         raise ConfigError(str(path), f"not a headers file: {error}") from None
 

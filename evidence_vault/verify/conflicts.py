@@ -4,7 +4,7 @@
     (2) checkpoints are signed by keys of the type 0x01, cosigned by keys of the types 0x04 and 0x06
     (3) a witness is nobody else: not another witness, not the log itself
     (4) a root operator has one group, in one spelling, and one class
-    (5) a chain has one entry, and a name of its own
+    (5) a chain, and a Bitcoin network, has one entry and a name of its own
     (6) an anchor's sender serves one log
 
 Whether two names stand for two operators only the policy's author can know.
@@ -20,6 +20,7 @@ from evidence_vault.errors import FormatError
 
 if TYPE_CHECKING:
     from evidence_vault.verify.trust import TrustedChain, TrustedLog, TrustPolicy
+    from evidence_vault.verify.trusted_bitcoin import TrustedBitcoin
 
 
 def refuse_conflicts(policy: "TrustPolicy") -> None:
@@ -27,7 +28,7 @@ def refuse_conflicts(policy: "TrustPolicy") -> None:
     _check_logs(policy.logs)
     _check_witnesses(policy.witnesses, [log.key for log in policy.logs])
     check_authorities(policy.authorities)
-    _check_chains(policy.chains)
+    _check_chains(policy.chains, policy.bitcoin)
 
 
 def _check_logs(logs: Iterable["TrustedLog"]) -> None:
@@ -77,12 +78,12 @@ def check_authorities(authorities: Iterable[TsaTrust]) -> None:
                 raise FormatError(f"{place}.roots", "a root with one group and one class", authority.name)
 
 
-def _check_chains(chains: Iterable["TrustedChain"]) -> None:
+def _check_chains(chains: Iterable["TrustedChain"], bitcoin: Iterable["TrustedBitcoin"]) -> None:
     """(5)."""
-    ids: set[int] = set()
-    names: set[str] = set()
-    for number, chain in enumerate(chains):
-        if chain.chain_id in ids or chain.name in names:
-            raise FormatError(f"chain[{number}]", "a chain id and a name that stand nowhere else", chain.name)
-        ids.add(chain.chain_id)
-        names.add(chain.name)
+    seen: set[object] = set()
+    named = [(f"chain[{n}]", chain.chain_id, chain.name) for n, chain in enumerate(chains)]
+    named_too = [(f"bitcoin[{n}]", one.trusted.network, one.name) for n, one in enumerate(bitcoin)]
+    for place, network, name in (*named, *named_too):
+        if (network, None) in seen or name in seen:
+            raise FormatError(place, "a network and a name that stand nowhere else", name)
+        seen |= {(network, None), name}

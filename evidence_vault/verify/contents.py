@@ -8,15 +8,15 @@ owns the file: content 2, proof/log 4, any other 3.
 
 from collections.abc import Iterator, Mapping
 
-from anchors.values import value
+from anchors.values import field, value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.layout import Part
 from evidence_vault.core.tlog_proof import TlogProof
 from evidence_vault.errors import FormatError
+from evidence_vault.verify.anchor_parts import AnchorPart
 from evidence_vault.verify.parts import (
-    AnchorPart,
     AttestationPart,
     LogNote,
     Parts,
@@ -32,6 +32,9 @@ from evidence_vault.verify.reader import (
     digest_file,
     read_file,
 )
+
+MAX_ADDED_BYTES = 16 * 1024 * 1024
+"""Of all parts under proof/added that are read: they must not use up what the sealed ones may have."""
 
 
 @value
@@ -51,6 +54,7 @@ class Bundle:
 
     contents: digests of each item's content; None where it is withheld or was never deposited.
     sealed: digest by path of every file that parts.txt must list, EXPORTED events among them.
+    spoiled: by path, what is wrong with parts under proof/added that were left out.
     """
 
     base: str | None
@@ -73,15 +77,18 @@ class Bundle:
     contents: Mapping[str, FileDigest | None]
     never_deposited: frozenset[str]
     damage: tuple[Damage, ...]
+    spoiled: Mapping[str, FormatError] = field(default_factory=dict)
 
 
 def read_bundle(files: BundleFiles) -> Bundle:
     """Return the bundle that the files make up. Raises FormatError naming the place."""
-    paths = {path: layout.parse_path(path) for path in sorted(files.sizes)}
+    spoiled: dict[str, FormatError] = {}
+    paths = _meanings(files, spoiled)
     for needed in (*layout.BAG_FILES, layout.PARTS, layout.BUNDLE_JSON):
         if needed not in paths:
             raise FormatError(needed, "a file that every bundle has", "none")
-    raw, digests = _read_proofs(files, paths)
+    raw, digests = _read_proofs(files, paths, spoiled)
+    paths = {path: meaning for path, meaning in paths.items() if path not in spoiled}
     origin, bundle_id, items = layout.parse_bundle_json(raw[layout.BUNDLE_JSON])
     if files.base is not None and files.base != layout.base_folder(bundle_id):
         raise FormatError("base folder", layout.base_folder(bundle_id), files.base)
@@ -90,6 +97,7 @@ def read_bundle(files: BundleFiles) -> Bundle:
     contents, never = _contents(
         files=files, paths=paths, raw=raw, items=items, histories=histories, digests=digests
     )
+    found.spoiled.update(spoiled)
     return Bundle(
         base=files.base,
         origin=origin,
@@ -111,6 +119,7 @@ def read_bundle(files: BundleFiles) -> Bundle:
         contents=contents,
         never_deposited=never,
         damage=tuple(_damage(files, raw, digests)),
+        spoiled=found.spoiled,
     )
 
 
@@ -121,15 +130,41 @@ def owner_row(path: str) -> int:
     return 4 if path.startswith(("proof/log/", "proof/added/log/")) else 3
 
 
+def row_of_added(path: str) -> int:
+    """Return the row that tells of a malformed part under proof/added."""
+    kind = path.removeprefix("proof/added/").split("/")[0]
+    return {"log": 4, "timestamps": 5, "anchors": 6}.get(kind, 3)
+
+
+def _meanings(files: BundleFiles, spoiled: dict[str, FormatError]) -> dict[str, layout.Path]:
+    meanings: dict[str, layout.Path] = {}
+    for path in sorted(files.sizes):
+        try:
+            meanings[path] = layout.parse_path(path)
+        except FormatError as error:
+            if not path.startswith(layout.ADDED):
+                raise
+            spoiled[path] = error
+    return meanings
+
+
 def _read_proofs(
-    files: BundleFiles, paths: Mapping[str, layout.Path]
+    files: BundleFiles, paths: Mapping[str, layout.Path], spoiled: dict[str, FormatError]
 ) -> tuple[dict[str, bytes], dict[str, FileDigest]]:
     raw: dict[str, bytes] = {}
     digests: dict[str, FileDigest] = {}
-    left = MAX_TOTAL_PROOF_BYTES
+    left, left_added = MAX_TOTAL_PROOF_BYTES, MAX_ADDED_BYTES
+    for path in spoiled:
+        digests[path] = digest_file(files, path)
     for path, meaning in paths.items():
         if meaning.part is Part.CERTIFICATE:
             digests[path] = digest_file(files, path)
+        elif meaning.added and files.sizes[path] > left_added:
+            spoiled[path] = FormatError(path, f"at most {MAX_ADDED_BYTES} bytes together", files.sizes[path])
+            digests[path] = digest_file(files, path)
+        elif meaning.added:
+            raw[path], digests[path] = read_file(files, path, max_bytes=left_added)
+            left_added -= len(raw[path])
         elif meaning.part is not Part.CONTENT:
             raw[path], digests[path] = read_file(files, path, max_bytes=min(left, MAX_PROOF_BYTES))
             left -= len(raw[path])

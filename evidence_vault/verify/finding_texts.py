@@ -173,6 +173,18 @@ FINDING: Mapping[str, Text] = {
         "后补的时间戳不能采用：{reason}", "A token added later does not count: {reason}"
     ),
     "anchor.included": Text("与区块{block}（{hash}）一致", "Consistent with block {block} ({hash})"),
+    "anchor.stamped": Text(
+        "位于比特币{network}区块{block}的默克尔根{root}之下",
+        "Under the Merkle root {root} of block {block} of bitcoin {network}",
+    ),
+    "anchor.promised": Text(
+        "仅有日历服务器的承诺，尚不证明任何事：{reason}",
+        "Only promised by calendars, which proves nothing yet: {reason}",
+    ),
+    "added.malformed": Text(
+        "后补的部分格式有误，未予采用：{reason}",
+        "A part added later is malformed and was left out: {reason}",
+    ),
     "anchor.younger": Text(
         "其中{count}个事件晚于最后一次已确认的锚定",
         "{count} events are younger than the last confirmed anchor",
@@ -189,7 +201,7 @@ FINDING: Mapping[str, Text] = {
     "anchor.unknown-contract": Text(
         "信任策略未列出链{chain}上的合约", "The trust policy names no contract of this log on chain {chain}"
     ),
-    "anchor.unknown-chain": Text("信任策略未列出链{chain}", "The trust policy does not name chain {chain}"),
+    "anchor.unknown-chain": Text("信任策略未列出{chain}", "The trust policy does not name {chain}"),
     "anchor.unconfirmed": Text("区块未得到确认：{reason}", "The block is not confirmed: {reason}"),
     "anchor.ahead": Text("区块时间晚于给定时间", "The block is younger than the given time"),
     "anchor.final": Text(

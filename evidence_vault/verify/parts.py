@@ -1,12 +1,14 @@
 """The parts of a bundle's proof folder, gathered by kind and parsed strictly.
 
-Every malformed or orphaned part raises FormatError naming its path. That the parts agree with each other and
+Every malformed or orphaned part raises FormatError naming its path; under proof/added it is left out, and noted in
+`spoiled`. That the parts agree with each other and
 with what is trusted is for the checks.
 """
 
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ from evidence_vault.core.notes import NoteSignature, parse_note, parse_signature
 from evidence_vault.core.shapes import Integer, ListOf, MapOf, OneOf, Record, Text
 from evidence_vault.core.tlog_proof import TlogProof, parse_tlog_proof
 from evidence_vault.errors import FormatError
+from evidence_vault.verify.anchor_parts import MAX_ANCHORS, AnchorPart, gather_anchors
 from evidence_vault.verify.reader import MAX_PROOF_BYTES
 
 _REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, "nonce": SHA256})
@@ -29,14 +32,10 @@ _CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43
 _DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]{0,15})", ListOf(Text(max_chars=16384), 64), 100_000)
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
 
-MAX_TOKENS, MAX_ANCHORS, MAX_ADDED = 10_000, 1_000, 100
-"""Proofs in one bundle, and those under proof/added: each costs signature checks or hashing (about 1 to 20 ms)."""
+MAX_TOKENS, MAX_ADDED = 10_000, 100
+"""Tokens in one bundle, and proofs of a kind under proof/added: each costs signature checks or hashing."""
 
 ParsedT = TypeVar("ParsedT")
-OPENTIMESTAMPS = "opentimestamps"
-
-MAX_ANCHOR_BYTES = 16 * 1024 * 1024
-"""All anchor proofs together, some 4,000: our own Keccak-256 takes half a minute for so much."""
 
 Position = tuple[Subject, int]
 """An event by its subject and seq."""
@@ -67,16 +66,6 @@ class TokenPart:
 
 
 @value
-class AnchorPart:
-    """The proof of an anchored checkpoint; `position` as with tokens."""
-
-    position: Position
-    data: bytes
-    kind: str
-    added: bool
-
-
-@value
 class AttestationPart:
     """A signed (or, with `signature` None, unsigned) statement about an item."""
 
@@ -85,6 +74,9 @@ class AttestationPart:
     signature: bytes | None
     chain: tuple[bytes, ...]
     revocation: tuple[bytes, ...]
+
+
+PartT = TypeVar("PartT", bound=TokenPart | AnchorPart)
 
 
 @value
@@ -104,9 +96,31 @@ class Parts:
     def __init__(self, paths: Mapping[str, layout.Path], raw: Mapping[str, bytes]) -> None:
         self._paths = paths
         self._raw = raw
+        self.spoiled: dict[str, FormatError] = {}
         self._evidence: dict[str, list[bytes]] = {}
         for path, _ in self._of(Part.REVOCATION):
             self._evidence.setdefault(path.rpartition("/")[0], []).append(raw[path])
+
+    @contextmanager
+    def _aside(self, path: str, meaning: layout.Path) -> Iterator[None]:
+        """What is malformed under proof/added is noted and left out: it is outside the seal, anybody may add."""
+        try:
+            yield
+        except FormatError as error:
+            if not meaning.added:
+                raise
+            self.spoiled[path] = error
+
+    def _few(self, found: Sequence[PartT], most: int, place: str) -> tuple[PartT, ...]:
+        """All of them if they aren't too many; of added ones the first, and it is noted."""
+        sealed = [part for part in found if not part.added]
+        added = [part for part in found if part.added]
+        if len(sealed) > most:
+            raise FormatError(place, f"at most {most}", len(sealed))
+        if len(added) > MAX_ADDED:
+            place = place.replace("proof/", "proof/added/")
+            self.spoiled[place] = FormatError(place, f"at most {MAX_ADDED} of a kind", len(added))
+        return (*sealed, *added[:MAX_ADDED])
 
     def _of(self, *parts: Part, added: bool | None = None) -> Iterator[tuple[str, layout.Path]]:
         for path, meaning in self._paths.items():
@@ -163,26 +177,27 @@ class Parts:
         """Checkpoints by the size in their file name; that the text agrees is row 4."""
         notes: dict[int, LogNote] = {}
         for path, meaning in self._of(Part.NOTE, added=added):
-            size = meaning.sizes[0]
-            note = _parse(parse_note, self._raw, path)
-            if len(note.signatures) != 1:
-                raise FormatError(path, "exactly one signature line", len(note.signatures))
-            checkpoint = _parse(lambda data: parse_checkpoint(parse_note(data).text), self._raw, path)
-            cosigs = layout.cosigs_path(size, added=added)
-            cosignatures = _parse(parse_signatures, self._raw, cosigs) if cosigs in self._raw else ()
-            notes[size] = LogNote(
-                raw=self._raw[path],
-                text=note.text,
-                checkpoint=checkpoint,
-                signatures=note.signatures,
-                cosignatures=cosignatures,
-            )
+            with self._aside(path, meaning):
+                notes[meaning.sizes[0]] = self._note(path, layout.cosigs_path(meaning.sizes[0], added=added))
         for path, meaning in self._of(Part.COSIGS, added=added):
-            if meaning.sizes[0] not in notes:
-                raise FormatError(path, "a note that it cosigns")
+            with self._aside(path, meaning):
+                if meaning.sizes[0] not in notes:
+                    raise FormatError(path, "a note that it cosigns")
         if not notes and not added:
             raise FormatError("proof/log", "at least one checkpoint", "none")
         return notes
+
+    def _note(self, path: str, cosigs: str) -> LogNote:
+        note = _parse(parse_note, self._raw, path)
+        if len(note.signatures) != 1:
+            raise FormatError(path, "exactly one signature line", len(note.signatures))
+        return LogNote(
+            raw=self._raw[path],
+            text=note.text,
+            checkpoint=_parse(lambda data: parse_checkpoint(parse_note(data).text), self._raw, path),
+            signatures=note.signatures,
+            cosignatures=_parse(parse_signatures, self._raw, cosigs) if cosigs in self._raw else (),
+        )
 
     def inclusion(
         self, histories: Mapping[Subject, Mapping[int, Event | Redacted]]
@@ -201,22 +216,26 @@ class Parts:
     def consistency(self, *, added: bool) -> dict[tuple[int, int], tuple[bytes, ...]]:
         """Consistency proofs by their two sizes, exactly between neighbouring checkpoints.
 
-        A missing one is row 4's to report; one that joins no neighbours is unreadable.
+        A missing one is row 4's to report; one that joins no neighbours is unreadable. Under proof/added, where
+        anybody may have put a checkpoint in between, one may join M or any added one to any later one.
         """
         sizes = sorted(meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=False))
-        if added:
-            more = sorted(meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=True))
-            sizes = [*sizes[-1:], *(size for size in more if size > max(sizes, default=0))]
-        neighbours = set(pairwise(sizes))
+        joined = set(pairwise(sizes))
+        later = {meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=True)}
         proofs: dict[tuple[int, int], tuple[bytes, ...]] = {}
         for path, meaning in self._of(Part.CONSISTENCY, added=added):
             size1, size2 = meaning.sizes
-            if (size1, size2) not in neighbours:
-                raise FormatError(path, "two neighbouring checkpoints of this bundle")
-            value = parse_canonical(self._raw[path], place=path, max_bytes=16 * 1024)
-            _CONSISTENCY.check(value, path)
-            hashes = as_list(as_object(value)["proof"])
-            proofs[size1, size2] = tuple(_node_hash(as_text(text), path) for text in hashes)
+            with self._aside(path, meaning):
+                if added:
+                    good = size1 < size2 and size2 in later and (size1 in later or size1 in sizes[-1:])
+                else:
+                    good = (size1, size2) in joined
+                if not good:
+                    raise FormatError(path, "two neighbouring checkpoints of this bundle")
+                document = parse_canonical(self._raw[path], place=path, max_bytes=16 * 1024)
+                _CONSISTENCY.check(document, path)
+                hashes = as_list(as_object(document)["proof"])
+                proofs[size1, size2] = tuple(_node_hash(as_text(text), path) for text in hashes)
         return proofs
 
     def tokens(self) -> tuple[TokenPart, ...]:
@@ -228,55 +247,34 @@ class Parts:
             if "/timestamps/" in path
         }
         for folder, meaning in folders.items():
-            if folder.endswith("/revocation"):
-                if folder.removesuffix("/revocation") not in folders:
+            with self._aside(folder, meaning):
+                if not folder.endswith("/revocation"):
+                    found.append(self._token(folder, meaning))
+                elif folder.removesuffix("/revocation") not in folders:
                     raise FormatError(folder, "a token that it belongs to")
-                continue
-            for name in ("request.tsq", "response.tsr", "chain.pem"):
-                if f"{folder}/{name}" not in self._raw:
-                    raise FormatError(f"{folder}/{name}", "a file that every token has", "none")
-            found.append(
-                TokenPart(
-                    position=(_subject(meaning), meaning.seq),
-                    request=self._raw[f"{folder}/request.tsq"],
-                    response=self._raw[f"{folder}/response.tsr"],
-                    chain=parse_pem_chain(self._raw[f"{folder}/chain.pem"], place=f"{folder}/chain.pem"),
-                    revocation=self._revocation(folder),
-                    added=meaning.added,
-                )
-            )
-        _require_few(found, MAX_TOKENS, "proof/timestamps")
-        return tuple(found)
+        return self._few(found, MAX_TOKENS, "proof/timestamps")
+
+    def _token(self, folder: str, meaning: layout.Path) -> TokenPart:
+        for name in ("request.tsq", "response.tsr", "chain.pem"):
+            if f"{folder}/{name}" not in self._raw:
+                raise FormatError(f"{folder}/{name}", "a file that every token has", "none")
+        return TokenPart(
+            position=(_subject(meaning), meaning.seq),
+            request=self._raw[f"{folder}/request.tsq"],
+            response=self._raw[f"{folder}/response.tsr"],
+            chain=parse_pem_chain(self._raw[f"{folder}/chain.pem"], place=f"{folder}/chain.pem"),
+            revocation=self._revocation(folder),
+            added=meaning.added,
+        )
 
     def _revocation(self, folder: str) -> tuple[bytes, ...]:
         return tuple(self._evidence.get(f"{folder}/revocation", ()))
 
     def anchors(self) -> tuple[AnchorPart, ...]:
         """Anchor proofs, by their kind; each kind parses its own."""
-        found: list[AnchorPart] = []
-        left = MAX_ANCHOR_BYTES
-        for path, meaning in self._of(Part.ANCHOR):
-            left -= len(self._raw[path])
-            if left < 0:
-                raise FormatError(path, f"anchor proofs of at most {MAX_ANCHOR_BYTES} bytes together")
-            value = parse_canonical(self._raw[path], place=path, max_bytes=MAX_PROOF_BYTES)
-            kind = value.get("kind") if isinstance(value, dict) else None
-            if not isinstance(kind, str):
-                raise FormatError(path, "an object with a kind", kind)
-            found.append(
-                AnchorPart(
-                    position=(_subject(meaning), meaning.seq),
-                    data=self._raw[path],
-                    kind=kind,
-                    added=meaning.added,
-                )
-            )
-        beside = {(part.position, part.added) for part in found if part.kind == OPENTIMESTAMPS}
-        for path, meaning in self._of(Part.OPENTIMESTAMPS):
-            if ((_subject(meaning), meaning.seq), meaning.added) not in beside:
-                raise FormatError(path, f"an anchor of the kind {OPENTIMESTAMPS} beside it")
-        _require_few(found, MAX_ANCHORS, "proof/anchors")
-        return tuple(found)
+        paths = list(self._of(Part.ANCHOR, Part.OPENTIMESTAMPS))
+        found = gather_anchors(paths, self._raw, aside=self._aside)
+        return self._few(found, MAX_ANCHORS, "proof/anchors")
 
     def attestations(self) -> tuple[AttestationPart, ...]:
         """Statements with their signatures."""
@@ -339,10 +337,3 @@ def _node_hash(text: str, place: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise FormatError(place, "padded base64, in its one encoding", text)
     return data
-
-
-def _require_few(found: Sequence[TokenPart] | Sequence[AnchorPart], most: int, place: str) -> None:
-    if len(found) > most:
-        raise FormatError(place, f"at most {most}", len(found))
-    if (added := sum(part.added for part in found)) > MAX_ADDED:
-        raise FormatError("proof/added", f"at most {MAX_ADDED} of a kind", added)

@@ -28,6 +28,10 @@
     name = "Sepolia"
     class = "test"
     known_blocks = [{ number = 7000000, hash = "…" }]
+    [[bitcoin]]
+    network = "main"
+    class = "production"
+    known_blocks = [{ height = 900000, block = "…" }]
 
 Values above are the defaults where one exists. An unknown or ill-shaped entry is a ConfigError: a policy that
 is not understood as a whole must not be half obeyed.
@@ -55,6 +59,7 @@ from evidence_vault.verify.trust_form import (
     parse_when,
     tables_of,
 )
+from evidence_vault.verify.trusted_bitcoin import TrustedBitcoin, parse_bitcoin
 from evidence_vault.verify.trusted_lists import TrustedList, parse_trusted_lists
 
 MAX_POLICY_BYTES = 4 * 1024 * 1024
@@ -116,6 +121,7 @@ class TrustPolicy:
     logs: tuple[TrustedLog, ...] = ()
     authorities: tuple[TsaTrust, ...] = ()
     chains: tuple[TrustedChain, ...] = ()
+    bitcoin: tuple[TrustedBitcoin, ...] = ()
     witnesses: Mapping[str, VerifierKey] = field(default_factory=dict)
     notary_roots: tuple[bytes, ...] = ()
     refused: Mapping[str, date] = field(default_factory=dict)
@@ -156,6 +162,7 @@ def _policy(document: dict[str, object], *, name: str, sha256: bytes) -> TrustPo
         logs=tuple(_log(entry, i) for i, entry in enumerate(tables_of(document, "log"))),
         authorities=tuple(_authority(entry, i) for i, entry in enumerate(tables_of(document, "tsa"))),
         chains=tuple(_chain(entry, i) for i, entry in enumerate(tables_of(document, "chain"))),
+        bitcoin=parse_bitcoin(document),
         witnesses=_witnesses(tables_of(document, "witness")),
         notary_roots=_notary_roots(notary),
         refused=_refused(refused),

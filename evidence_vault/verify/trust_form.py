@@ -6,6 +6,7 @@ Closed, like every format of ours: an unknown entry is refused, because a misspe
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+from anchors.opentimestamps.bitcoin import NETWORKS
 from anchors.rfc3161.algorithms import HASH_OIDS
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import LOG_CLASS, ORIGIN
@@ -17,6 +18,7 @@ _OID = Text(r"[0-2](?:\.(?:0|[1-9][0-9]*)){1,40}", 200, "an object identifier in
 _VKEY = Text(max_chars=3000, what="a verifier key")
 _HEX20 = Text(r"(?:0x)?[0-9a-fA-F]{40}", 42, "20 bytes in hex")
 _HEX32 = Text(r"(?:0x)?[0-9a-fA-F]{64}", 66, "32 bytes in hex")
+_BLOCK = Text(r"[0-9a-f]{64}|[0-9a-f]{160}", 160, "a block's hash (64 hex digits) or header (160)")
 _WHEN = Text(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|\+00:00))?",
     40,
@@ -28,7 +30,7 @@ _ALGORITHM = "|".join(
 """Names that `refuse` may give: a misspelt one would refuse nothing, in silence."""
 _PEMS = ListOf(Text(max_chars=100_000, what="a PEM certificate"), max_items=100)
 
-_NESTED = ("require", "notary", "algorithms", "log", "tsa", "chain", "witness", "trusted_list")
+_NESTED = ("require", "notary", "algorithms", "log", "tsa", "chain", "bitcoin", "witness", "trusted_list")
 """Entries of the policy that are tables, each with a shape of its own."""
 
 OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
@@ -60,6 +62,11 @@ OPTIONAL: Mapping[str, Mapping[str, Shape]] = {
         "runtime_sha256": _HEX32,
         "known_blocks": ListOf(Record({"number": Integer(), "hash": _HEX32}), 100_000),
     },
+    "bitcoin": {
+        "name": _LINE,
+        "least_difficulty": Integer(),
+        "known_blocks": ListOf(Record({"height": Integer(), "block": _BLOCK}), 100_000),
+    },
     "witness": {},
     "trusted_list": {"next_update": _WHEN},
     "trusted_list.service": {},
@@ -71,6 +78,7 @@ REQUIRED: Mapping[str, Mapping[str, Shape]] = {
     "log.anchor": {"chain": Integer(1), "contract": _HEX20, "sender": _HEX20},
     "tsa": {"name": _LINE, "group": _LINE, "roots": _PEMS, "class": LOG_CLASS},
     "chain": {"chain_id": Integer(1), "class": LOG_CLASS},
+    "bitcoin": {"network": OneOf(tuple(NETWORKS)), "class": LOG_CLASS},
     "witness": {"name": _LINE, "vkey": _VKEY},
     "trusted_list": {"name": _LINE, "issued": _WHEN},
     "trusted_list.service": {

@@ -10,7 +10,7 @@ from datetime import datetime
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
-from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.anchor_facts import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.times import Timeline
 from evidence_vault.verify.checks.tokens import TokenFact
@@ -127,11 +127,12 @@ def _counting_anchors(facts: Facts, index: int | None) -> list[AnchorFact]:
 def chain_is_full(anchors: Sequence[AnchorFact], index: int) -> bool:
     """Whether every anchor since the item's first one is here: each names the one before it on its network."""
     sizes: dict[str, list[int]] = {}
-    whole = bool(anchors)
-    for anchor in sorted(anchors, key=lambda anchor: anchor.size):
-        before = sizes.setdefault(anchor.network, [])
-        whole = whole and (anchor.prev_size in before or (not before and anchor.prev_size <= index))
-        before.append(anchor.size)
+    linked = [(one.size, one.prev_size, one.network) for one in anchors if one.prev_size is not None]
+    whole = bool(linked)
+    for size, prev_size, network in sorted(linked):
+        before = sizes.setdefault(network, [])
+        whole = whole and (prev_size in before or (not before and prev_size <= index))
+        before.append(size)
     return whole
 
 

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchors.ethereum.headers import HeadersFile
 from evidence_vault import __version__
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
@@ -35,7 +34,8 @@ from evidence_vault.verify.checks.mirror import check_mirror
 from evidence_vault.verify.checks.platform import check_algorithms, check_platform
 from evidence_vault.verify.checks.times import Timeline, build_timeline, check_times
 from evidence_vault.verify.checks.tokens import check_tokens
-from evidence_vault.verify.contents import Bundle, read_bundle
+from evidence_vault.verify.contents import Bundle, read_bundle, row_of_added
+from evidence_vault.verify.headers_files import AnyHeaders
 from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import BundleFiles, FileDigest, open_bundle
 from evidence_vault.verify.report import (
@@ -60,7 +60,7 @@ def verify_path(
     *,
     at: datetime,
     handed_in: Sequence[FileDigest] = (),
-    headers: Sequence[HeadersFile] = (),
+    headers: Sequence[AnyHeaders] = (),
     mirror: LogMirror | None = None,
 ) -> Report:
     """Verify the bundle in a zip or folder. Never raises FormatError: an unreadable bundle is a verdict.
@@ -82,7 +82,7 @@ def verify_files(
     *,
     at: datetime,
     handed_in: Sequence[FileDigest] = (),
-    headers: Sequence[HeadersFile] = (),
+    headers: Sequence[AnyHeaders] = (),
     mirror: LogMirror | None = None,
 ) -> Report:
     """Verify a bundle's files. Raises FormatError for an unreadable one, ConfigError as `verify_path` does."""
@@ -126,12 +126,14 @@ def run_checks(
     *,
     at: datetime,
     handed_in: Sequence[FileDigest],
-    headers: Sequence[HeadersFile],
+    headers: Sequence[AnyHeaders],
     mirror: LogMirror | None = None,
 ) -> Facts:
     """Run every check on a readable bundle and return what they found. All run, whatever the first one says."""
     findings = Findings()
     findings.passed(1, "form.complete", bundle.id, count=len(bundle.sealed))
+    for path, error in bundle.spoiled.items():
+        findings.remark(row_of_added(path), "added.malformed", path, reason=str(error))
     for damage in bundle.damage:
         findings.failed(
             damage.row,

@@ -15,6 +15,9 @@ from typing import Any
 from anchors.canonical import MAX_INTEGER
 from anchors.ethereum.headers import MAX_BLOCKS, MAX_SOURCES
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
+from anchors.opentimestamps import headers as bitcoin_headers
+from anchors.opentimestamps.bitcoin import NETWORKS
+from anchors.opentimestamps.proof import MAX_HEIGHT
 from evidence_vault.core import attestation, layout, receipt
 from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
 from evidence_vault.core.events import COMMON, SUBJECT_IDS
@@ -45,6 +48,8 @@ def all_schemas() -> dict[str, Schema]:
         "receipt.json": published("A deposit receipt", receipt._RECEIPT.schema()),
         "ethereum-proof.json": published("The proof of an Ethereum anchor", ETHEREUM_PROOF.schema()),
         "headers.json": published("A headers file", HEADERS.schema()),
+        "opentimestamps-proof.json": published("The proof of an OpenTimestamps anchor", OTS_PROOF.schema()),
+        "bitcoin-headers.json": published("A headers file of Bitcoin", BITCOIN_HEADERS.schema()),
         "report.json": published("A verification report", report()),
     }
 
@@ -149,6 +154,43 @@ ETHEREUM_PROOF = Record(
         "nodes": ListOf(HEX, MAX_NODES),
     }
 )
+HEADER_80 = Text(r"[0-9a-f]{160}", 160)
+HOST = Text(r"[!\"$-.0-9:-<>A-\[\]-~]{1,255}", 255, "a host, with or without a port")
+OTS_PROOF = Record(
+    {
+        "v": OneOf((1,)),
+        "kind": OneOf(("opentimestamps",)),
+        "network": OneOf(tuple(NETWORKS)),
+        "height": Nullable(Integer(0, MAX_HEIGHT)),
+        "header": Nullable(HEADER_80),
+        "ots_sha256": SHA256,
+    }
+)
+BITCOIN_HEADERS = Record(
+    {
+        "v": OneOf((1,)),
+        "kind": OneOf(("bitcoin",)),
+        "network": OneOf(tuple(NETWORKS)),
+        "fetched_at": TIME,
+        "sources": ListOf(
+            Record(
+                {
+                    "host": HOST,
+                    "blocks": ListOf(
+                        Record(
+                            {
+                                "height": Integer(0, MAX_HEIGHT),
+                                "headers": ListOf(HEADER_80, bitcoin_headers.DEPTH),
+                            }
+                        ),
+                        bitcoin_headers.MAX_BLOCKS,
+                    ),
+                }
+            ),
+            bitcoin_headers.MAX_SOURCES,
+        ),
+    }
+)
 HEADERS = Record(
     {
         "v": OneOf((1,)),
@@ -157,7 +199,7 @@ HEADERS = Record(
         "sources": ListOf(
             Record(
                 {
-                    "host": Text(r"[!\"$-.0-9:-<>A-\[\]-~]{1,255}", 255, "a host, with or without a port"),
+                    "host": HOST,
                     "blocks": ListOf(
                         Record({"number": Integer(), "hash": HEX32, "finalized": Boolean()}), MAX_BLOCKS
                     ),

@@ -13,6 +13,14 @@ from referencing.jsonschema import EMPTY_REGISTRY
 
 from anchors.ethereum.headers import HeadersFile, HeaderSource, SourcedBlock, encode_headers, parse_headers
 from anchors.ethereum.proof import parse_proof
+from anchors.opentimestamps.headers import (
+    BitcoinHeaders,
+    ShownBlock,
+    ShownBy,
+    encode_bitcoin_headers,
+    parse_bitcoin_headers,
+)
+from anchors.opentimestamps.proof import parse_proof as parse_stamped
 from evidence_vault.core.attestation import (
     ATTESTATION_LINE,
     WITHDRAWAL_LINE,
@@ -29,6 +37,7 @@ from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.core.receipt import encode_receipt, encode_receipt_text, parse_receipt, receipt_key_name
 from evidence_vault.errors import FormatError
 from evidence_vault.verify.render import report_json
+from tests.anchors.opentimestamps.toy import ToyBitcoin, made_proof
 from tests.spec.schemas import FOLDER, all_schemas, encode
 from tests.verify.asking import ask
 from tests.verify.handmade import LOG, OWNER, PLATFORM, START, Keys, Vault, good_bundle, make_id, sha256_hex
@@ -133,6 +142,12 @@ def documents() -> Iterator[tuple[str, dict[str, Any], Parse]]:
     )
     headers = HeadersFile(chain_id=1, fetched_at=datetime(2026, 1, 1, tzinfo=UTC), sources=(source,))
     yield "headers.json", json.loads(encode_headers(headers)), parse_headers
+    chain = ToyBitcoin()
+    proof, ots = made_proof(chain, bytes(32))
+    yield "opentimestamps-proof.json", json.loads(proof), lambda data: parse_stamped(data, ots)
+    shown = ShownBy(host="node.example", blocks=(ShownBlock(height=1, headers=chain.shown_headers(1)),))
+    file = BitcoinHeaders(network="regtest", fetched_at=datetime(2026, 1, 1, tzinfo=UTC), sources=(shown,))
+    yield "bitcoin-headers.json", json.loads(encode_bitcoin_headers(file)), parse_bitcoin_headers
     item = sealed.items[0]
     attested = Attestation(
         origin=sealed.vault.keys.origin,

@@ -303,7 +303,7 @@ def backdate(documents: list[dict[str, Any]]) -> None:
 UNKNOWN = (
     *("extra.txt", "fetch.txt", "manifest-sha512.txt", "data/extra", "proof/extra", "proof/events/extra"),
     *("proof/log/extra", "proof/log/inclusion/extra", "proof/timestamps/extra", "proof/anchors/extra"),
-    *("proof/attestations/extra", "proof/added/extra", "proof/added/log/8.json", "proof/anchors/8/2.ots"),
+    *("proof/attestations/extra", "proof/anchors/8/2.ots"),
 )
 CONTENT = [
     Mutation("one byte of a content", flip(content(0)), "2:content.digest"),

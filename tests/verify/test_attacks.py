@@ -14,7 +14,7 @@ from evidence_vault.core import layout
 from evidence_vault.core.events import MAX_FIELDS, Subject, encode_event, parse_event
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify import command
-from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.anchor_facts import AnchorFact
 from evidence_vault.verify.reader import FileDigest, FolderFiles
 from evidence_vault.verify.render import escape
 from evidence_vault.verify.report import MAX_SHOWN, Findings, Status, Verdict

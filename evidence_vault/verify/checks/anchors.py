@@ -11,11 +11,10 @@ the requirement of anchors; what is wrong there is told and changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from anchors.base import Attested, Indeterminate, TreeHead
 from anchors.ethereum.headers import HeadersFile
 from anchors.ethereum.keccak import Digest
 from anchors.ethereum.proof import KIND, EthereumProof, parse_proof
@@ -28,35 +27,28 @@ from anchors.ethereum.verify import (
     select_contract,
     verify_inclusion,
 )
-from anchors.values import value
+from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event
-from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
+from evidence_vault.verify.anchor_parts import AnchorPart
+from evidence_vault.verify.checks.anchor_facts import (
+    CONFIRMED,
+    INCLUDED,
+    AnchorFact,
+    NamedNetwork,
+    settle,
+)
 from evidence_vault.verify.checks.events import events_in_place
 from evidence_vault.verify.checks.log import LogFacts
+from evidence_vault.verify.checks.opentimestamps import bitcoin_trust, judge_opentimestamps
 from evidence_vault.verify.contents import Bundle
-from evidence_vault.verify.parts import AnchorPart
+from evidence_vault.verify.headers_files import AnyHeaders
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
 
-INCLUDED, CONFIRMED = 6, 7
-
-
-@value
-class AnchorFact:
-    """An anchor that passed row 6; `confirmed` if it passed row 7 too.
-
-    prev_size: of the anchor before; 0 if it is the first. recorded_at: index of the recording event.
-    """
-
-    size: int
-    network: str
-    chain_class: str
-    block_number: int
-    prev_size: int
-    recorded_at: int | None
-    confirmed: Attested | None
+Judge = Callable[[AnchorPart, str, Findings], AnchorFact | None]
+"""Judges one proof, of whichever kind: its place, and where the findings go."""
 
 
 def check_anchors(
@@ -65,16 +57,43 @@ def check_anchors(
     *,
     at: datetime,
     log: LogFacts,
-    headers: Sequence[HeadersFile],
+    headers: Sequence[AnyHeaders],
     findings: Findings,
 ) -> tuple[AnchorFact, ...]:
     """Return the anchors that passed row 6."""
+    bitcoin = bitcoin_trust(policy, headers)
     trust = EthereumTrust(
         contracts=tuple(contract for trusted in log.logs for contract in trusted.contracts),
         known_blocks=tuple(block for chain in policy.chains for block in chain.known_blocks),
-        headers=tuple(headers),
+        headers=tuple(file for file in headers if isinstance(file, HeadersFile)),
     )
     digest = hash_proofs(_well_formed(bundle.anchors))
+
+    def judge(part: AnchorPart, place: str, into: Findings, is_lost: bool = False) -> AnchorFact | None:
+        if part.kind == OPENTIMESTAMPS:
+            return judge_opentimestamps(
+                part,
+                bundle=bundle,
+                policy=policy,
+                at=at,
+                trust=bitcoin,
+                log=log,
+                place=place,
+                findings=into,
+                lost=is_lost,
+            )
+        return _judge(
+            policy,
+            part,
+            at=at,
+            trust=trust,
+            log=log,
+            digest=digest,
+            place=place,
+            findings=into,
+            lost=is_lost,
+        )
+
     parts = {part.position: part for part in bundle.anchors if not part.added}
     lost = {event.fields["proof_sha256"] for _, event in events_in_place(bundle, "ANCHOR_LOST")}
     facts: list[AnchorFact] = []
@@ -90,22 +109,12 @@ def check_anchors(
         except VerificationError as error:
             findings.error(INCLUDED, error, place)
             continue
-        fact = _judge(
-            policy,
-            part,
-            at=at,
-            trust=trust,
-            log=log,
-            digest=digest,
-            place=place,
-            findings=findings,
-            lost=event.fields["proof_sha256"] in lost,
-        )
+        fact = judge(part, place, findings, event.fields["proof_sha256"] in lost)
         if fact:
             facts.append(fact)
     for position in parts:
         findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
-    return (*facts, *_added(bundle, policy, at=at, trust=trust, log=log, digest=digest, findings=findings))
+    return (*facts, *_added(bundle, log, judge, findings=findings))
 
 
 def remark_younger(
@@ -176,39 +185,25 @@ def _judge(
         INCLUDED, "anchor.included", place, block=included.block_number, hash=included.block_hash.hex()
     )
     chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
-    confirmed = confirm_block(included, trusted=trust)
-    counts: Attested | None = None
-    if lost:
-        findings.remark(CONFIRMED, "anchor.lost", place, size=included.size)
-    elif isinstance(confirmed, Indeterminate):
-        findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
-    elif chain is None:
-        findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=included.chain_id)
-    elif confirmed.time > at + confirmed.accuracy + policy.skew:
-        # Whoever vouches for a block that nobody can have seen yet is wrong, or asked about too early a time.
-        findings.open(
-            CONFIRMED,
-            "anchor.ahead",
-            place,
-            expected=f"<= {encode_time(at)}",
-            found=encode_time(included.block_time),
-        )
-    else:
-        counts = confirmed
-        findings.passed(
-            CONFIRMED,
-            "anchor.final",
-            place,
-            network=chain.name,
-            chain_class=chain.chain_class,
-            block=included.block_number,
-            time=encode_time(confirmed.time),
-            source="; ".join(confirmed.assumptions[:1]),
-        )
+    network = (
+        NamedNetwork(name=f"chain {included.chain_id}", network_class="unknown", known=False)
+        if chain is None
+        else NamedNetwork(name=chain.name, network_class=chain.chain_class)
+    )
+    counts = settle(
+        confirm_block(included, trusted=trust),
+        network=network,
+        number=included.block_number,
+        at=at,
+        policy=policy,
+        place=place,
+        findings=findings,
+        lost=None if not lost else included.size,
+    )
     return AnchorFact(
         size=included.size,
-        network=chain.name if chain else f"chain {included.chain_id}",
-        chain_class=chain.chain_class if chain else "unknown",
+        network=network.name,
+        chain_class=network.network_class,
         block_number=included.block_number,
         prev_size=prev_size,
         recorded_at=log.index.get(part.position) if not part.added else None,
@@ -222,7 +217,7 @@ def _check_prev(included: IncludedAnchor, log: LogFacts) -> int:
     if before is None:
         return 0
     size, root_prefix = before
-    head: TreeHead | None = log.heads.get(size)
+    head = log.heads.get(size)
     if head is None:
         raise VerificationError("checkpoint of the anchor before", layout.note_path(size), "none")
     if head.root_hash[:24] != root_prefix:
@@ -230,17 +225,8 @@ def _check_prev(included: IncludedAnchor, log: LogFacts) -> int:
     return size
 
 
-def _added(
-    bundle: Bundle,
-    policy: TrustPolicy,
-    *,
-    at: datetime,
-    trust: EthereumTrust,
-    log: LogFacts,
-    digest: Digest,
-    findings: Findings,
-) -> tuple[AnchorFact, ...]:
-    """Later proofs: they may meet a requirement, and can't spoil a verdict."""
+def _added(bundle: Bundle, log: LogFacts, judge: Judge, *, findings: Findings) -> tuple[AnchorFact, ...]:
+    """Later proofs: they may meet a requirement, and can't spoil a verdict, not even by their form."""
     facts: list[AnchorFact] = []
     for part in bundle.anchors:
         if not part.added:
@@ -248,15 +234,23 @@ def _added(
         size = int(part.position[0].id)
         place = layout.anchor_path(size, part.position[1], added=True)
         aside = Findings()
-        fact = (
-            _judge(policy, part, at=at, trust=trust, log=log, digest=digest, place=place, findings=aside)
-            if size in log.heads
-            else None
-        )
+        fact, reason = None, "no checkpoint"
+        try:
+            fact = judge(part, place, aside) if size in log.heads else None
+            reason = _why_open(aside) or reason
+        except FormatError as error:
+            reason = str(error)
         if fact and fact.confirmed:
             facts.append(fact)
             findings.extend(aside.all)
         else:
-            why = aside.all[-1] if aside.all else None
-            findings.remark(INCLUDED, "anchor.added-open", place, reason=why.code if why else "no checkpoint")
+            findings.remark(INCLUDED, "anchor.added-open", place, reason=reason)
     return tuple(facts)
+
+
+def _why_open(aside: Findings) -> str | None:
+    """What kept an added proof from counting, in its own words where it has some."""
+    if not aside.all:
+        return None
+    last = aside.all[-1]
+    return last.values.get("reason") or last.values.get("check") or last.code

@@ -11,6 +11,7 @@ what contradicts itself is FAILED. Not checked here: whether the log holds more 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 
 from anchors.base import TreeHead
@@ -187,18 +188,18 @@ def _added_heads(
     """Later checkpoints that provably extend the sealed ones. What doesn't hold is left out: it only informs."""
     older = heads[max(heads)]
     added: dict[int, TreeHead] = {}
-    aside = Findings()
     for size in sorted(bundle.added_notes):
-        note = bundle.added_notes[size]
-        proof = bundle.added_consistency.get((older.size, size))
+        note, aside = bundle.added_notes[size], Findings()
         signer = _check_note(bundle.origin, size, note, logs, place="", findings=aside)
-        if proof is None or signer is None or aside.all:
-            break
-        try:
-            verify_consistency(older=older, newer=note.checkpoint.tree_head, proof=proof)
-        except VerificationError:
-            break
-        added[size] = older = note.checkpoint.tree_head
+        if size <= older.size or signer is None or aside.all:
+            continue
+        for before in (older, *added.values()):
+            proof = bundle.added_consistency.get((before.size, size))
+            with suppress(VerificationError):
+                if proof is not None:
+                    verify_consistency(older=before, newer=note.checkpoint.tree_head, proof=proof)
+                    added[size] = note.checkpoint.tree_head
+                    break
     return added
 
 

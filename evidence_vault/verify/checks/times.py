@@ -22,7 +22,7 @@ from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.names import encode_time
-from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.anchor_facts import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.tokens import TokenFact
 from evidence_vault.verify.contents import Bundle

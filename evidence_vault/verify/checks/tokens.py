@@ -22,7 +22,7 @@ from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, VerificationError
-from evidence_vault.verify.checks.anchors import AnchorFact
+from evidence_vault.verify.checks.anchor_facts import AnchorFact
 from evidence_vault.verify.checks.events import events_in_place
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.contents import Bundle
@@ -234,12 +234,12 @@ def _remark_added(bundle: Bundle, trusted: Rfc3161Trust, *, findings: Findings) 
         size = int(part.position[0].id)
         place = layout.timestamp_folder(*part.position, added=True)
         note = bundle.notes.get(size) or bundle.added_notes.get(size)
-        if note is None:
-            raise FormatError(place, "a checkpoint of this bundle", size)
         try:
+            if note is None:
+                raise FormatError(place, "a checkpoint of this bundle", size)
             digests = {"sha256": hashlib.sha256(note.raw).digest()}
             verdict = _verify(part, digests, trusted, place=place)
-        except VerificationError as error:
+        except (VerificationError, FormatError) as error:
             findings.remark(ROW, "token.added-wrong", place, reason=str(error))
             continue
         if isinstance(verdict, Indeterminate):

@@ -1,0 +1,76 @@
+"""What rows 6 and 7 establish of an anchor, whatever its kind; and row 7's findings, which all kinds share."""
+
+from datetime import datetime
+
+from anchors.base import Attested, Indeterminate
+from anchors.values import value
+from evidence_vault.core.names import encode_time
+from evidence_vault.verify.report import Findings
+from evidence_vault.verify.trust import TrustPolicy
+
+INCLUDED, CONFIRMED = 6, 7
+
+
+@value
+class AnchorFact:
+    """An anchor that passed row 6; `confirmed` if it passed row 7 too.
+
+    prev_size: of the anchor before; 0 if it is the first, None for a kind whose anchors name none before them.
+    recorded_at: index of the recording event.
+    """
+
+    size: int
+    network: str
+    chain_class: str
+    block_number: int
+    prev_size: int | None
+    recorded_at: int | None
+    confirmed: Attested | None
+
+
+@value
+class NamedNetwork:
+    """A network as the policy names it. known: it does; else the name is made up from what the proof says."""
+
+    name: str
+    network_class: str
+    known: bool = True
+
+
+def settle(
+    confirmed: Attested | Indeterminate,
+    *,
+    network: NamedNetwork,
+    number: int,
+    at: datetime,
+    policy: TrustPolicy,
+    place: str,
+    findings: Findings,
+    lost: int | None = None,
+) -> Attested | None:
+    """Note what row 7 comes to, and return what counts. lost: the size, if the log says that the anchor is lost."""
+    if lost is not None:
+        findings.remark(CONFIRMED, "anchor.lost", place, size=lost)
+        return None
+    if isinstance(confirmed, Indeterminate):
+        findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
+        return None
+    if not network.known:
+        findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=network.name)
+        return None
+    if confirmed.time > at + confirmed.accuracy + policy.skew:
+        # Whoever vouches for a block that nobody can have seen yet is wrong, or asked about too early a time.
+        expected, found = f"<= {encode_time(at)}", encode_time(confirmed.time)
+        findings.open(CONFIRMED, "anchor.ahead", place, expected=expected, found=found)
+        return None
+    findings.passed(
+        CONFIRMED,
+        "anchor.final",
+        place,
+        network=network.name,
+        chain_class=network.network_class,
+        block=number,
+        time=encode_time(confirmed.time),
+        source="; ".join(confirmed.assumptions[:1]),
+    )
+    return confirmed
