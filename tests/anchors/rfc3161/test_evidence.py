@@ -110,6 +110,8 @@ LIES: Mapping[str, bytes] = {
     "list_of_the_future": crl(ROOT, this_update=NOW + DAY),
     "ocsp_for_another_serial_number": ocsp_response(SIBLING, ROOT, this_update=NOW),
     "ocsp_by_another_issuer": ocsp_response(LEAF, OTHER, this_update=NOW),
+    "ocsp_of_last_month_again": ocsp_response(LEAF, ROOT, this_update=NOW - 30 * DAY),
+    "ocsp_of_the_future": ocsp_response(LEAF, ROOT, this_update=NOW + DAY),
     "ocsp_unknown": ocsp_response(LEAF, ROOT, status=ocsp.OCSPCertStatus.UNKNOWN, this_update=NOW),
     "ocsp_error": ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(
         encoding=serialization.Encoding.DER
