@@ -94,3 +94,8 @@ def encode_checkpoint(checkpoint: Checkpoint) -> str:
     if parse_checkpoint(text, allow_extensions=bool(checkpoint.extensions)) != checkpoint:
         raise FormatError("checkpoint", "fields that each fill one line", text)
     return text
+
+
+def shown_note_path(size: int) -> str:
+    """Return where a log of ours, or a mirror, shows the note of this size: a folder has at most a thousand."""
+    return f"checkpoints/{size // 1_000_000:03d}/{size // 1000 % 1000:03d}/{size}.note"

@@ -106,6 +106,10 @@ class Subject:
         return (self.kind, self.id) < (other.kind, other.id)
 
 
+LOG, PLATFORM = Subject(kind="log", id="log"), Subject(kind="platform", id="platform")
+"""The singletons that every bundle carries."""
+
+
 @value
 class Event:
     """A parsed event with the bytes it came from.
@@ -213,15 +217,21 @@ def next_slot(nonce: bytes) -> bytes:
     return hashlib.sha256(b"evidence-vault/slot/v1\n" + nonce).digest()
 
 
+LEAF_ENTRY_BYTES = 65
+"""0x01, the event's digest, its slot: every entry of a log has the same length."""
+
+
 def encode_leaf_entry(event_sha256: bytes, slot: bytes) -> bytes:
-    """Return the log entry of an event: 65 bytes."""
+    """Return the log entry of an event, `LEAF_ENTRY_BYTES` long."""
     return b"\x01" + event_sha256 + slot
 
 
 def parse_leaf_entry(entry: bytes, *, place: str = "leaf entry") -> tuple[bytes, bytes]:
     """Return (event_sha256, slot) of a log entry. Raises FormatError."""
-    if len(entry) != 65 or entry[0] != 1:
-        raise FormatError(place, "65 bytes that begin with 0x01", entry[:66])
+    if len(entry) != LEAF_ENTRY_BYTES or entry[0] != 1:
+        raise FormatError(
+            place, f"{LEAF_ENTRY_BYTES} bytes that begin with 0x01", entry[: LEAF_ENTRY_BYTES + 1]
+        )
     return entry[1:33], entry[33:]
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from evidence_vault.core.checkpoint import shown_note_path
 from evidence_vault.core.note_keys import VerifierKey, encode_vkey, parse_vkey
 from evidence_vault.core.notes import MAX_NOTE_BYTES
 from evidence_vault.core.tiles import WIDTH, Tile, tiles_at_edge
@@ -105,9 +106,8 @@ class MirrorFolder:
         return sorted((self._own / "unproved").glob("*.note"))
 
     def note_path(self, size: int) -> Path:
-        """Return where the first note that was seen of this size lies: at most a thousand in a folder."""
-        millions, thousands = f"{size // 1_000_000:03d}", f"{size // 1000 % 1000:03d}"
-        return self.folder / "checkpoints" / millions / thousands / f"{size}.note"
+        """Return where the first note that was seen of this size lies."""
+        return self.folder / shown_note_path(size)
 
     def read(self, tile: Tile) -> bytes | None:
         """Return a tile or an entry bundle as it lies here; None if it doesn't."""

@@ -12,14 +12,12 @@ from typing import Protocol
 
 from anchors.base import HttpReader
 from anchors.values import value
+from evidence_vault.core.events import LEAF_ENTRY_BYTES
 from evidence_vault.core.notes import MAX_NOTE_BYTES
 from evidence_vault.core.tiles import WIDTH, Tile, cut_tile
 from evidence_vault.errors import TooLarge, UnavailableError
 
 CHECKPOINT = "checkpoint"
-
-ENTRY_BYTES = 65
-"""A log of this project has entries of one length."""
 
 TIMEOUT_S = 30.0
 """For one file; the largest honest one, a full entry bundle, has 17 kB."""
@@ -117,7 +115,7 @@ def fetch_tile(source: Source, tile: Tile) -> bytes:
 
 def tile_bytes(tile: Tile) -> int:
     """Return the length that an honest file has: the most that is read of any."""
-    return tile.width * (2 + ENTRY_BYTES if tile.level == "entries" else 32)
+    return tile.width * (2 + LEAF_ENTRY_BYTES if tile.level == "entries" else 32)
 
 
 class TileFetcher:

@@ -18,7 +18,7 @@ from evidence_vault.core.merkle import EMPTY_ROOT
 from evidence_vault.errors import FormatError, IntegrityError, ReadOnly
 from evidence_vault.pipeline.audit import write_audit_line
 from evidence_vault.pipeline.sequence import stored_frontier
-from evidence_vault.pipeline.shown import Shown, guard_head, published_heads, recorded_heads
+from evidence_vault.pipeline.shown import Shown, disagreement, guard_head, published_heads, recorded_heads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import log
 
@@ -46,20 +46,10 @@ def plan_adoption(vault: Vault) -> Adoption:
     except (ReadOnly, FormatError):
         before = None
     with vault.database.read() as session:
-        row = log.current_row(session)
-        stored_frontier(row)
+        stored_frontier(log.current_row(session))
         for one in seen:
-            ours = log.tree_head_at(session, one.head.size) if one.head.size else one.head
-            if one.head.size > row.size:
-                raise IntegrityError(
-                    one.what, f"at most the {row.size} leaves of the database", f"{one.head.size} leaves"
-                )
-            if ours is None or ours.root_hash != one.head.root_hash:
-                raise IntegrityError(
-                    f"{one.what}, size {one.head.size}",
-                    "a size where this log stopped" if ours is None else ours.root_hash.hex(),
-                    one.head.root_hash.hex(),
-                )
+            if wrong := disagreement(session, one.head):
+                raise IntegrityError(f"{one.what}, size {one.head.size}", wrong.expected, wrong.found)
     largest = max(
         (one.head for one in seen),
         key=lambda head: head.size,

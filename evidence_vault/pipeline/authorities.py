@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from anchors.base import Attested
 from anchors.rfc3161.submit import ClockError
-from evidence_vault.core.events import Event, Subject, parse_event
+from evidence_vault.core.events import PLATFORM, Event, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
@@ -26,7 +26,6 @@ from evidence_vault.store.pace_models import Pace
 from evidence_vault.store.queries import events, paces
 
 LOG = logging.getLogger("evidence_vault.pipeline")
-PLATFORM = Subject(kind="platform", id="platform")
 
 REST_AFTER = 3
 """Failures in a row that are no accident any more."""

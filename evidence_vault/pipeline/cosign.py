@@ -35,6 +35,7 @@ from evidence_vault.core.tlog_witness import PATH, SIZE_TYPE, encode_request, or
 from evidence_vault.errors import EvidenceError, UnavailableError, VerificationError
 from evidence_vault.pipeline.log_keys import log_keys
 from evidence_vault.pipeline.publish import show_cosignatures
+from evidence_vault.pipeline.shown import disagreement
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.settings import Witness
 from evidence_vault.store.queries import cosignatures, log
@@ -171,14 +172,11 @@ def second_history(vault: Vault, witness: Witness, http: WitnessHttp) -> str | N
     theirs: TreeHead = checkpoint.tree_head
     with vault.database.read() as session:
         trusted = {key.key for key in log_keys(session)} | set(vault.log_signer.verifier_keys)
-        ours = log.tree_head_at(session, theirs.size) if theirs.size else theirs
+        wrong = disagreement(session, theirs)
     signed = verify_note(note, trusted=list(trusted))
     if checkpoint.origin != vault.settings.origin or not isinstance(signed, Verified):
         return None
-    held = f"the witness {witness.name} holds our checkpoint of size {theirs.size}"
-    if ours is None:
-        return f"{held}, where this log never stopped"
-    return None if ours.root_hash == theirs.root_hash else f"{held} with another root: two histories"
+    return f"our checkpoint that the witness {witness.name} holds {wrong.words}" if wrong else None
 
 
 def compare_with_witness(vault: Vault, witness: Witness, http: WitnessHttp) -> None:

@@ -25,14 +25,13 @@ from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
 from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import LOG, Subject
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.states import JobState
 from evidence_vault.durable import storage_errors
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_log import bundle_sizes, log_files
 from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
-from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault

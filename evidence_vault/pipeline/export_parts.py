@@ -16,15 +16,13 @@ from anchors.ethereum.verify import TrustedContract, decode_prev, verify_inclusi
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import LOG, PLATFORM, Subject, parse_event
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_readme import Stamp, write_readme
-from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.pipeline.revocation import evidence_parts
 from evidence_vault.store.models import Event, Item
 from evidence_vault.store.queries import bundles, events, log
 
-PLATFORM = Subject(kind="platform", id="platform")
 TOKEN_EVENTS = ("TIMESTAMP_OBTAINED", "CHECKPOINT_TIMESTAMPED")
 MAX_ANCHORS = 10_000
 """With full_chain: more than a year of hourly anchors."""

@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.core.canonical import as_text
-from evidence_vault.core.events import Event, Subject, parse_event
+from evidence_vault.core.events import LOG, Event, parse_event
 from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.errors import IntegrityError
 from evidence_vault.store.queries import cosignatures, events, log
-
-LOG = Subject(kind="log", id="log")
 
 
 @value

@@ -5,7 +5,7 @@ origin and the class of the log are fixed for ever.
 """
 
 from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import LOG, PLATFORM
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError
@@ -14,9 +14,6 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.settings import Settings
 from evidence_vault.signer.keys import Random, create_key
 from evidence_vault.store.queries import actors, log
-
-LOG = Subject(kind="log", id="log")
-PLATFORM = Subject(kind="platform", id="platform")
 
 
 def create_keys(settings: Settings, *, random: Random) -> None:

@@ -18,10 +18,11 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from anchors.values import value
+from evidence_vault.core.events import LOG
 from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, verifier_key
 from evidence_vault.core.receipt import receipt_key_name
 from evidence_vault.errors import ConfigError
-from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys
+from evidence_vault.pipeline.log_keys import log_keys, named_keys
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.signer.keys import create_key, load_ed25519, next_key_path, promote_key

@@ -8,6 +8,8 @@ a signed checkpoint          the database's own row
 
 from typing import Literal
 
+from sqlalchemy.orm import Session
+
 from anchors.base import TreeHead
 from anchors.values import value
 from evidence_vault.core.checkpoint import open_checkpoint
@@ -54,6 +56,40 @@ def recorded_heads(vault: Vault) -> list[Shown]:
         ]
         heads = [(where, what, log.tree_head_at(session, size)) for where, what, size in found if size]
     return [Shown(where=where, what=what, head=head) for where, what, head in heads if head is not None]
+
+
+@value
+class Disagreement:
+    """Why a head that others have seen is none of this log's. words: what follows its name."""
+
+    expected: str
+    found: str
+    words: str
+
+
+def disagreement(session: Session, head: TreeHead) -> Disagreement | None:
+    """Return what is wrong between the log in the database and a head that was shown; None if it is one of its."""
+    if head.size == 0:
+        return None
+    size = log.current_row(session).size
+    if head.size > size:
+        return Disagreement(
+            expected=f"at most the {size} leaves of the database",
+            found=f"{head.size} leaves",
+            words=f"has {head.size} leaves, but the database {size}: it was restored from an older backup; "
+            "see `evidence-vault recover --dry-run`",
+        )
+    ours, theirs = log.tree_head_at(session, head.size), head.root_hash.hex()
+    if ours is None:
+        expected, words = (
+            "a size where this log stopped",
+            f"has size {head.size}, where this log never stopped",
+        )
+        return Disagreement(expected=expected, found=theirs, words=words)
+    if ours.root_hash != head.root_hash:
+        words = f"has another root at size {head.size}: two histories"
+        return Disagreement(expected=ours.root_hash.hex(), found=theirs, words=words)
+    return None
 
 
 def guard_head(vault: Vault) -> Shown:

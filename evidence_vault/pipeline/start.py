@@ -14,7 +14,7 @@ from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError, EvidenceError, ReadOnly
 from evidence_vault.pipeline.log_keys import signing_keys
 from evidence_vault.pipeline.sequence import stored_frontier
-from evidence_vault.pipeline.shown import Shown, guard_head, published_heads, recorded_heads
+from evidence_vault.pipeline.shown import Shown, disagreement, guard_head, published_heads, recorded_heads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, log
 
@@ -58,7 +58,7 @@ def check_start(vault: Vault, *, anchored: Sequence[TreeHead] = ()) -> StartChec
         lambda: _require_key(vault, head),
     ):
         problems += _problem_of(look)
-    compared = (_compare(vault, head, one.what, one.head) for one in shown)
+    compared = (_compare(vault, one.what, one.head) for one in shown)
     problems += [problem for problem in compared if problem]
     problems += _stale_guard(vault, head, shown)
     published = next((one.head for one in shown if one.where == "published"), None)
@@ -102,19 +102,8 @@ def _stale_guard(vault: Vault, head: TreeHead, shown: Sequence[Shown]) -> list[s
     ]
 
 
-def _compare(vault: Vault, head: TreeHead, what: str, other: TreeHead) -> str | None:
+def _compare(vault: Vault, what: str, other: TreeHead) -> str | None:
     """Return what is wrong between our log and a head that others have seen."""
-    if other.size == 0:
-        return None
-    if other.size > head.size:
-        return (
-            f"the database has {head.size} leaves, but {what} has {other.size}: "
-            "it was restored from an older backup; see `evidence-vault recover --dry-run`"
-        )
     with vault.database.read() as session:
-        ours = log.tree_head_at(session, other.size)
-    if ours is None:
-        return f"{what} has size {other.size}, where this log never stopped"
-    if ours.root_hash != other.root_hash:
-        return f"{what} has another root at size {other.size}: two histories"
-    return None
+        found = disagreement(session, other)
+    return None if found is None else f"{what} {found.words}"

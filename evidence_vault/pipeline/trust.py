@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.note_keys import encode_vkey
-from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys
+from evidence_vault.pipeline.log_keys import log_keys, named_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.store.queries import bundles, events, log

@@ -18,11 +18,10 @@ from sqlalchemy.orm import Session
 from anchors.base import AnchorProof, Progress, Watcher
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.values import value
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.anchor import statement_of
-from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Job

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from evidence_vault.core.checkpoint import shown_note_path
 from evidence_vault.core.notes import NoteSignature, encode_signatures
 from evidence_vault.core.tiles import Tile
 from evidence_vault.durable import make_folder, save_file
@@ -45,9 +46,8 @@ class PublicLog:
         self._write_once(self.note_path(size), note)
 
     def note_path(self, size: int) -> Path:
-        """Return where the signed note of this size lies: at most a thousand files in a folder."""
-        millions, thousands = f"{size // 1_000_000:03d}", f"{size // 1000 % 1000:03d}"
-        return self.folder / "checkpoints" / millions / thousands / f"{size}.note"
+        """Return where the signed note of this size lies."""
+        return self.folder / shown_note_path(size)
 
     def write_cosignatures(self, size: int, lines: Sequence[NoteSignature]) -> None:
         """Publish the lines of others under the note of this size, all that there are. Durable after return."""

@@ -239,14 +239,14 @@ def test_restored_backup_with_a_forced_guard_is_refused_and_the_vault_stops(
         watched.vault = build_vault(settings, clock=watched.vault.clock)
         ahead = build_vault(settings, clock=watched.vault.clock)
         compare_with_witness(ahead, watched.settings, watched.wire)  # as at start: before anything is signed
-        assert "where this log never stopped" in ahead.gate.reasons[0]
+        assert "restored from an older backup" in ahead.gate.reasons[0]
         ahead.database.dispose()
         deposit(watched.vault, b"something else")
         deposit(watched.vault, b"and more")
         advance_log(watched.vault)  # the fork: signed, for nothing on this machine knows better
         with (
             caplog.at_level(logging.CRITICAL, "evidence_vault"),
-            pytest.raises(ReadOnly, match="court holds our"),
+            pytest.raises(ReadOnly, match="court holds has size"),
         ):
             watched.ask()
         assert "a witness refuses our log" in caplog.messages

@@ -11,10 +11,9 @@ from anchors.base import AnchorProof
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.values import replace
 from evidence_vault.api.progress import describe_standing
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.errors import Conflict, UnavailableError
 from evidence_vault.network_settings import Network
-from evidence_vault.pipeline.log_keys import LOG
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.watch import lost_anchors, watch_anchors
 from evidence_vault.store.nonces import DatabaseNonceLedger

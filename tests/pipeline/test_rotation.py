@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.core.checkpoint import open_checkpoint
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import LOG, Subject
 from evidence_vault.core.note_keys import VerifierKey, encode_vkey
 from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
 from evidence_vault.errors import ConfigError, ReadOnly
 from evidence_vault.pipeline import rotation
 from evidence_vault.pipeline.export import advance_export
-from evidence_vault.pipeline.log_keys import LOG, log_keys, named_keys
+from evidence_vault.pipeline.log_keys import log_keys, named_keys
 from evidence_vault.pipeline.publish import published_head
 from evidence_vault.pipeline.rotation import rotate_key
 from evidence_vault.pipeline.start import check_start
@@ -27,7 +27,7 @@ from evidence_vault.verify.verifier import verify_path
 from evidence_vault.workers.runner import advance_log, advance_one
 from tests.pipeline.faults import dying_in
 from tests.pipeline.story import Story, begin_story
-from tests.pipeline.vaults import deposit, new_vault, reopened
+from tests.pipeline.vaults import deposit, new_vault, published_sizes, reopened
 
 pytestmark = pytest.mark.db
 
@@ -183,7 +183,7 @@ def test_rotation_after_a_crash_at_any_step_goes_on_to_exactly_one(
         assert (first.key, second.key) == (old, new)
         assert cosignatures.cosignatures_of(session, [second.from_size])
         assert log.signed_only(session, below=10_000) == []  # r too is public, whatever came after it
-        for size in log.published_sizes(session, up_to=10_000):
+        for size in published_sizes(session):
             kept = log.get_checkpoint(session, size)
             assert kept is not None
             key = old if size <= second.from_size else new

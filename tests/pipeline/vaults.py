@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from anchors.base import AnchorProof, Progress, Statement
 from evidence_vault.core.names import encode_id
@@ -22,7 +23,7 @@ from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.blobs import PARTS
-from evidence_vault.store.models import Upload
+from evidence_vault.store.models import Checkpoint, Upload
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
 from evidence_vault.store.session import Database
@@ -172,6 +173,12 @@ def look_everywhere(vault: Vault, *, now: datetime) -> list[str]:
     if not vault.gate.reasons:
         vault.blobs.sweep_incoming(older_than_s=ORPHAN_AFTER.total_seconds(), now_s=now.timestamp())
     return [one for part in range(PARTS) for one in set_orphans_aside(vault, now=now, part=part)]
+
+
+def published_sizes(session: Session) -> list[int]:
+    """Return the sizes of the published checkpoints, ascending."""
+    statement = select(Checkpoint.size).where(Checkpoint.published_at.is_not(None)).order_by(Checkpoint.size)
+    return list(session.scalars(statement))
 
 
 def noted(vault: Vault, state: str) -> list[str]:

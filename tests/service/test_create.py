@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.core.canonical import as_list, as_object
-from evidence_vault.core.events import parse_event
+from evidence_vault.core.events import LOG, parse_event
 from evidence_vault.core.names import LogClass
 from evidence_vault.errors import ConfigError
-from evidence_vault.pipeline.opening import LOG
 from evidence_vault.service import create
 from evidence_vault.service.compose import open_vault
 from evidence_vault.service.create import create_home

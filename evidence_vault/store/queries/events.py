@@ -70,11 +70,6 @@ def events_of(session: Session, subject: core.Subject, *, from_seq: int = 0) -> 
     ).all()
 
 
-def subject_ids(session: Session, kind: str) -> Sequence[str]:
-    """Return the ids of all subjects of a kind that have an event."""
-    return session.scalars(select(SubjectHead.subject_id).where(SubjectHead.subject_kind == kind)).all()
-
-
 def get_event(session: Session, event_id: int) -> Event:
     """Return the event with this row id."""
     return session.get_one(Event, event_id)

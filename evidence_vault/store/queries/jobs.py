@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.core.events import Subject
-from evidence_vault.core.states import JobState, check_step
+from evidence_vault.core.states import STEPS, JobState, check_step
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Job
@@ -184,22 +184,16 @@ def release_leases(session: Session, owner_prefix: str) -> None:
 
 def wake(session: Session, kind: str, subject: Subject, target: str, *, at: datetime) -> None:
     """Have a job done again that may have ended, or for the first time. One that is under way stays as it is."""
-    job = session.scalar(
-        select(Job)
-        .where(
-            Job.kind == kind,
-            Job.subject_kind == subject.kind,
-            Job.subject_id == subject.id,
-            Job.target == target,
-        )
-        .execution_options(populate_existing=True)
-    )
-    if job is None:
+    again = [old.value for old, steps in STEPS[kind].items() if JobState.READY in steps]
+    ended = (Job.run_at.is_(None), Job.state.in_(again))
+    values = {"state": JobState.READY.value, "run_at": at, "done_at": None, "tries": 0}
+    if _update(session, _one(kind, subject, target), *ended, values=values):
+        return
+    found = session.execute(select(Job.state, Job.run_at).where(_one(kind, subject, target))).first()
+    if found is None:
         add_jobs(session, kind, subject, [target], at=at)
-    elif job.run_at is None:
-        check_step(kind, JobState(job.state), JobState.READY)
-        job.state, job.run_at, job.done_at, job.tries = JobState.READY.value, at, None, 0
-        session.flush()
+    elif found.run_at is None:
+        check_step(kind, JobState(found.state), JobState.READY)  # it may not: this says so
 
 
 def newest_final(session: Session, target: str, *, limit: int) -> Sequence[Job]:
@@ -305,18 +299,36 @@ def settle(
 
     run_at null: it has ended.
     """
-    job = session.scalar(
-        select(Job).where(
-            Job.kind == kind,
-            Job.subject_kind == subject.kind,
-            Job.subject_id == subject.id,
-            Job.target == target,
-        )
-    )
-    if job is None:
+    values = {
+        "state": state.value,
+        "run_at": run_at,
+        "done_at": at if run_at is None else None,
+        "lease_owner": None,
+        "lease_until": None,
+    }
+    one = _one(kind, subject, target)
+    if not _update(session, one, values=values):
         add_jobs(session, kind, subject, [target], at=at)
-        settle(session, kind, subject, target, state, at=at, run_at=run_at)
-        return
-    job.state, job.run_at, job.done_at = state.value, run_at, at if run_at is None else None
-    job.lease_owner, job.lease_until = None, None
-    session.flush()
+        _update(session, one, values=values)
+
+
+def _one(kind: str, subject: Subject, target: str) -> ColumnElement[bool]:
+    """The job that the table's unique constraint knows by these."""
+    return and_(
+        Job.kind == kind,
+        Job.subject_kind == subject.kind,
+        Job.subject_id == subject.id,
+        Job.target == target,
+    )
+
+
+def _update(session: Session, *which: ColumnElement[bool], values: Mapping[str, object]) -> bool:
+    """Update in one statement, so that nobody comes between; return whether there was such a job."""
+    done = session.execute(
+        update(Job)
+        .where(*which)
+        .values(**values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.first() is not None

@@ -233,15 +233,6 @@ def first_published_above(session: Session, leaf_index: int) -> Checkpoint | Non
     )
 
 
-def published_sizes(session: Session, *, up_to: int) -> Sequence[int]:
-    """Return the sizes of the published checkpoints, ascending."""
-    return session.scalars(
-        select(Checkpoint.size)
-        .where(Checkpoint.published_at.is_not(None), Checkpoint.size <= up_to)
-        .order_by(Checkpoint.size)
-    ).all()
-
-
 def max_tree_size(session: Session) -> int:
     """Return the largest size in the append-only heads: the head row must agree with it."""
     return session.scalar(select(func.max(TreeHead.size))) or 0

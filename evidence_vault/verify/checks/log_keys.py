@@ -16,7 +16,7 @@ from contextlib import suppress
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_text
-from evidence_vault.core.events import Event, Subject
+from evidence_vault.core.events import LOG, Event
 from evidence_vault.core.note_keys import SignatureType, VerifierKey, encode_vkey, parse_vkey
 from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.errors import FormatError, VerificationError
@@ -26,7 +26,6 @@ from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustedLog
 
 ROW = 4
-LOG = Subject(kind="log", id="log")
 
 
 @value
