@@ -211,3 +211,25 @@ def test_fsck_names_a_row_that_was_changed(vault: Vault, change: str, named: str
         assert raw.execute(change).rowcount > 0
     with pytest.raises(IntegrityError, match=named):
         fsck(vault)
+
+
+@pytest.mark.db("postgresql")
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("UPDATE events SET raw = raw || '\\x20'::bytea WHERE id = 5", r"platform/\d+, SHA-256"),
+        ("DELETE FROM pending_events WHERE event_id = (SELECT max(id) FROM events)", "neither"),
+        ("UPDATE tree_heads SET root_hash = decode(repeat('00', 32), 'hex') WHERE size = 10", "size 10"),
+    ],
+    ids=["event", "queue", "head"],
+)
+def test_fsck_names_a_row_that_was_changed_in_postgresql(tmp_path: Path, change: str, named: str) -> None:
+    """As the tables' owner could, who turns the database's own guards off."""
+    vault = grown(tmp_path)
+    fsck(vault)
+    with vault.database.migrating() as connection:
+        for table in ("events", "pending_events", "tree_heads"):
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        assert connection.execute(text(change)).rowcount == 1
+    with pytest.raises(IntegrityError, match=named):
+        fsck(vault)
