@@ -13,3 +13,8 @@ def shown(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def shown_line(text: str) -> str:
+    """Return `text` as it may stand in a line of ours: no line of its own can pass for one."""
+    return shown(text).replace("\n", "\\n")

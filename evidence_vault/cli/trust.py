@@ -11,7 +11,7 @@ from pathlib import Path
 from evidence_vault.cli import trust_add
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.known_authorities import known_text
-from evidence_vault.cli.shown import shown
+from evidence_vault.cli.shown import shown_line
 from evidence_vault.cli.trust_list import list_text
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import build_vault
@@ -98,8 +98,8 @@ def _explain(args: argparse.Namespace) -> int:
     with open_bundle(args.bundle) as files:
         needs = explain_trust(read_bundle(files), policy)
     for need in needs:
-        print(f"{'known ' if need.known else 'LACKING'}  {need.kind}: {shown(need.name)}")
-        print(f"         {shown(need.fingerprint)}")
+        print(f"{'known ' if need.known else 'LACKING'}  {need.kind}: {shown_line(need.name)}")
+        print(f"         {shown_line(need.fingerprint)}")
     print("Compare each fingerprint with a source of your own. What a bundle says of itself proves nothing.")
     return 0
 

@@ -25,7 +25,7 @@ from anchors.rfc3161.certificate import Certificate, encode_chain, extension_of,
 from anchors.rfc3161.verdict import TsaTrust, refused_from
 from anchors.values import value
 from evidence_vault.cli.home import add_home_argument
-from evidence_vault.cli.shown import shown
+from evidence_vault.cli.shown import shown_line
 from evidence_vault.core.names import LogClass
 from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError, FormatError
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         )
     existing = _policy(args.trust) if args.trust is not None else _settings(args.home)
     roots = [load_certificate(der) for der in dict.fromkeys(_read_roots(args.roots))]
-    print(f"{shown(args.name)}, group {shown(args.group)}, class {args.tsa_class}:")
+    print(f"{shown_line(args.name)}, group {shown_line(args.group)}, class {args.tsa_class}:")
     for root in roots:
         print("\n".join(describe_root(root)))
     for root in roots:
@@ -107,10 +107,10 @@ def describe_root(root: Certificate) -> list[str]:
     key = root.public_key.name if root.public_key else "a key of an unknown kind"
     signed = signature_hash(root.signature_algorithm) or "unknown"
     return [
-        f"  {shown(root.subject_text)}",
+        f"  {shown_line(root.subject_text)}",
         f"    sha256 {fingerprint(root)}",
         f"    valid  {root.not_before:%Y-%m-%d} to {root.not_after:%Y-%m-%d}",
-        f"    {'root' if root.issuer == root.subject else f'issued by {shown(root.issuer_text)}'}"
+        f"    {'root' if root.issuer == root.subject else f'issued by {shown_line(root.issuer_text)}'}"
         f"{'' if _may_issue(root) else ', may issue nothing'}; {key}, signed over {signed}",
     ]
 

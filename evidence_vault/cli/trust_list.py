@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import TsaTrust
-from evidence_vault.cli.shown import shown
+from evidence_vault.cli.shown import shown_line
 from evidence_vault.cli.trust_add import describe_root
 from evidence_vault.verify.trust import TrustPolicy
 from evidence_vault.verify.trusted_lists import TrustedList
@@ -19,7 +19,7 @@ def list_text(policy: TrustPolicy, *, now: datetime) -> str:
 def _lines(policy: TrustPolicy, now: datetime) -> Iterator[str]:
     require = policy.require
     groups = sorted({authority.group for authority in policy.authorities})
-    yield f"{shown(policy.name)}, SHA-256 {policy.sha256.hex()}"
+    yield f"{shown_line(policy.name)}, SHA-256 {policy.sha256.hex()}"
     yield (
         f"Requires tokens of {max(1, require.tsa_groups)} group(s), anchors on {require.anchors} network(s), "
         f"{require.witnesses} witness(es). It names {len(groups)} group(s)."
@@ -27,7 +27,7 @@ def _lines(policy: TrustPolicy, now: datetime) -> Iterator[str]:
     if len(groups) < max(1, require.tsa_groups):
         yield "No bundle can pass: it asks for more groups than it names."
     for group in groups:
-        yield f"\ngroup {shown(group)}"
+        yield f"\ngroup {shown_line(group)}"
         for authority in policy.authorities:
             if authority.group == group:
                 yield from _authority(authority, now)
@@ -39,7 +39,7 @@ def _lines(policy: TrustPolicy, now: datetime) -> Iterator[str]:
 
 
 def _authority(authority: TsaTrust, now: datetime) -> Iterator[str]:
-    yield f"  {shown(authority.name)}, class {authority.tsa_class}"
+    yield f"  {shown_line(authority.name)}, class {authority.tsa_class}"
     if authority.policies:
         yield f"  accepted policies: {', '.join(authority.policies)}"
     if authority.distrust_after is not None:
@@ -55,4 +55,4 @@ def _authority(authority: TsaTrust, now: datetime) -> Iterator[str]:
 
 def _list(one: TrustedList, now: datetime) -> Iterator[str]:
     stale = "" if now <= one.next_update else ", its next issue is due"
-    yield f"Trusted list: {shown(one.name)} of {one.issued:%Y-%m-%d}, {len(one.services)} service(s){stale}"
+    yield f"Trusted list: {shown_line(one.name)} of {one.issued:%Y-%m-%d}, {len(one.services)} service(s){stale}"

@@ -55,6 +55,15 @@ def test_add_tsa_without_fingerprint_shows_it_and_adds_nothing(
     assert not trust.exists()
 
 
+def test_add_tsa_shows_no_line_that_a_subject_made_up(
+    trust: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(trust, authority("Root\n    sha256 " + "00" * 16 + "\u202e")) == 64
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("    sha256 ")]) == 1
+    assert not any("\u202e" in line for line in lines)
+
+
 def test_add_tsa_with_every_fingerprint_makes_a_policy_that_trusts_them(trust: Path, root: Holder) -> None:
     other = authority("Second root")
     assert add(trust, root, other, words=tuple(sha256(root))) == 64  # one of two

@@ -53,17 +53,23 @@ def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def _make_keys(folder: Path, name: str) -> None:
+KEYS = {
+    "rsa": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"),
+    "p256": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
+}
+
+
+def _make_keys(folder: Path, name: str, kind: str) -> None:
     """A root and a TSA certificate, with OpenSSL's own tools."""
     config = str(folder / "openssl.cnf")
     (folder / "openssl.cnf").write_text(CONFIG.format(folder=folder))
     (folder / "serial").write_text("01\n")
     key, root, tsa = (str(folder / file) for file in ("root.key", "root.pem", "tsa"))
-    _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+    _openssl("genpkey", *KEYS["p256"], "-out", key)
     subject = f"/O={name}/CN={name} root"
     _openssl("req", "-x509", "-new", "-key", key, "-subj", subject, "-days", "3650", "-out", root,
              "-config", config, "-extensions", "root")  # fmt: skip
-    _openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", f"{tsa}.key")
+    _openssl("genpkey", *KEYS[kind], "-out", f"{tsa}.key")
     _openssl("req", "-new", "-key", f"{tsa}.key", "-subj", f"/O={name}/CN={name} TSA", "-out", f"{tsa}.csr",
              "-config", config)  # fmt: skip
     _openssl("x509", "-req", "-in", f"{tsa}.csr", "-CA", root, "-CAkey", key, "-CAcreateserial", "-days", "365",
@@ -71,10 +77,10 @@ def _make_keys(folder: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def openssl_tsa(folder: Path, name: str) -> Iterator[OpensslTsa]:
-    """Run an authority on loopback until the block ends."""
+def openssl_tsa(folder: Path, name: str, *, key: str = "rsa") -> Iterator[OpensslTsa]:
+    """Run an authority on loopback until the block ends. key: of KEYS, what its tokens are signed with."""
     folder.mkdir()
-    _make_keys(folder, name)
+    _make_keys(folder, name, key)
     lock = threading.Lock()
 
     class Handler(http.server.BaseHTTPRequestHandler):

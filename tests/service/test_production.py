@@ -90,7 +90,7 @@ def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path:
     bundle, trust, headers = (str(tmp_path / name) for name in ("bundle.zip", "trust.toml", "headers.json"))
     with (
         openssl_tsa(tmp_path / "tsa1", "First Authority") as first,
-        openssl_tsa(tmp_path / "tsa2", "Second Authority") as second,
+        openssl_tsa(tmp_path / "tsa2", "Second Authority", key="p256") as second,
         chain_of_class_test(tmp_path / "chain") as chain_url,
     ):
         make_home(home, port=port, tsas=[first, second], chain_url=chain_url, chain_folder=tmp_path / "chain")
