@@ -64,19 +64,18 @@ def _sizes_around(
     asked = [("timestamp", authority.name, JobState.DONE, stamped) for authority in settings.authorities]
     asked += [("anchor", network.name, JobState.FINAL, final) for network in settings.networks]
     for kind, target, state, found in asked:
-        above: int | None = None
+        above: int | None = -1  # nothing was asked yet
         for index in indexes:
-            if above is None or above <= index:
-                above = jobs.first_size_above(session, index, kind=kind, target=target, state=state)
-                if above is None:
-                    break
-                found.add(above)
-        for index in indexes:
+            if above is None or above > index:
+                continue  # nothing was settled between the leaf before and this one
             found.update(
                 jobs.last_sizes_up_to(
                     session, index, kind=kind, target=target, state=state, limit=RECORDED_LATE
                 )
             )
+            above = jobs.first_size_above(session, index, kind=kind, target=target, state=state)
+            if above is not None:
+                found.add(above)
     return frozenset(stamped), frozenset(final)
 
 
