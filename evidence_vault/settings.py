@@ -164,6 +164,14 @@ class Settings(BaseSettings):
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")
     token_interval_s: float = Field(gt=0, description="Least time between checkpoints that get tokens.")
     anchor_interval_s: float = Field(gt=0, description="Least time between anchors; each costs gas.")
+    anchor_soon_events: int = Field(
+        default=0, ge=0, description="So many waiting events are anchored sooner; 0: by time alone."
+    )
+    anchor_soon_interval_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="But never sooner than this after the last: it bounds the cost of a day.",
+    )
     poll_interval_s: float = Field(default=0.2, gt=0, description="How often an idle worker looks for work.")
 
     # What a deposit may be.

@@ -5,7 +5,8 @@
                   "sent":true},…],
      "found":{"transaction":"0x…","block":"0x…","number":121}}
 
-`attempts` and `found` are absent until there are any. `reason` says why it was superseded or failed.
+`attempts` and `found` are absent until there are any. `reason` says why it was superseded or failed,
+`chain_size` by which size.
 """
 
 from collections.abc import Mapping, Sequence
@@ -135,6 +136,7 @@ def step(
     attempts: Sequence[Attempt] | None = None,
     found: Found | None = None,
     reason: str | None = None,
+    chain_size: int | None = None,
     retry_after_s: float = 0.0,
 ) -> Progress:
     """The Progress after `progress`; what is not given stays."""
@@ -144,6 +146,7 @@ def step(
             ("attempts", None if attempts is None else [as_dict(each) for each in attempts]),
             ("found", None if found is None else as_dict(found)),
             ("reason", reason),
+            ("chain_size", chain_size),
         )
         if value is not None
     }

@@ -188,7 +188,7 @@ class EthereumSubmitter:
                 chain_id=self._network.chain_id, sender=contract.sender, purpose=self._purpose(head)
             )
         if size > head.size:
-            return step(progress, "SUPERSEDED", reason=f"size {size} is on the chain")
+            return step(progress, "SUPERSEDED", reason=f"size {size} is on the chain", chain_size=size)
         if root != head.root_hash[:24]:
             reason = f"another root, {root.hex()}…, is on the chain at size {size}: two histories of one log"
             return step(progress, "FAILED", reason=reason)

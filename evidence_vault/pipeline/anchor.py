@@ -73,6 +73,13 @@ def statement_of(vault: Vault, size: int) -> Statement:
 def _keep(vault: Vault, session: Session, job: Claimed, progress: Progress) -> None:
     state = JobState(progress.state)
     now = vault.clock()
+    reason = str(progress.data.get("reason", "no reason given"))
+    beyond = progress.data.get("chain_size")
+    if isinstance(beyond, int) and beyond > log.current_tree_head(session).size:
+        # Our sender anchored what this log never had: its key is in other hands, or this database is an old one.
+        state = JobState.FAILED
+        reason = f"{job.target} holds our anchor of {beyond} leaves, where this log has not been"
+        vault.gate.shut(reason)
     jobs.record(
         session,
         job,
@@ -80,7 +87,7 @@ def _keep(vault: Vault, session: Session, job: Claimed, progress: Progress) -> N
         now=now,
         run_at=None if state in ENDS else now + timedelta(seconds=progress.retry_after_s),
         progress={"state": progress.state, "data": dict(progress.data)},
-        error=str(progress.data.get("reason", "no reason given")) if state is JobState.FAILED else None,
+        error=reason if state is JobState.FAILED else None,
     )
 
 

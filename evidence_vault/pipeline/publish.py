@@ -17,7 +17,6 @@ are kept in one transaction; the old key is retired when that checkpoint is publ
 """
 
 import hashlib
-from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -204,11 +203,17 @@ def _due_orders(vault: Vault, session: Session) -> list[tuple[str, Subject, list
     settings, due = vault.settings, []
     for kind, targets, interval_s in (
         ("timestamp", [a.name for a in settings.authorities], settings.token_interval_s),
-        ("anchor", [n.name for n in settings.networks], settings.anchor_interval_s),
+        ("anchor", list(vault.submitters.get("anchor", {})), settings.anchor_interval_s),
     ):
         last = jobs.newest_checkpoint_job(session, kind)
         covered = 0 if last is None else int(last.subject_id)
-        waited = last is None or vault.clock() >= last.created_at + timedelta(seconds=interval_s)
+        age_s = None if last is None else (vault.clock() - last.created_at).total_seconds()
+        waited = age_s is None or age_s >= interval_s
+        if kind == "anchor" and not waited and age_s is not None and settings.anchor_soon_events:
+            many = settings.anchor_soon_events
+            waited = age_s >= settings.anchor_soon_interval_s and (
+                log.count_content_leaves(session, start=covered, end=newest.size, most=many) >= many
+            )
         if targets and waited and log.content_leaf_in(session, start=covered, end=newest.size):
             due.append((kind, Subject(kind="checkpoint", id=str(newest.size)), targets))
     return due

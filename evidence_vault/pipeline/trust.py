@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
-from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
-from evidence_vault.core.events import LOG, Subject, parse_event
+from evidence_vault.core.canonical import as_integer, as_text
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.note_keys import encode_vkey
+from evidence_vault.pipeline.joining import named_anchors
 from evidence_vault.pipeline.log_keys import log_keys, named_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import lost_anchors
@@ -95,22 +96,10 @@ def _log(vault: Vault, session: Session) -> Iterator[str]:
         if former:
             yield f"former_receipt_vkeys = [{', '.join(map(_quoted, former))}]"
         yield f"class = {_quoted(vault.settings.log_class)}"
-        for anchor in _anchors(session):
+        for anchor in named_anchors(session):
             yield from ("", "[[log.anchor]]", f"chain = {as_integer(anchor['chain_id'])}")
             yield f"contract = {_quoted('0x' + as_text(anchor['contract']))}"
             yield f"sender = {_quoted('0x' + as_text(anchor['sender']))}"
-
-
-def _anchors(session: Session) -> list[dict[str, Json]]:
-    """Every anchor that the log named: at its opening, and later."""
-    found: list[dict[str, Json]] = []
-    for row in events.events_of(session, LOG):
-        event = parse_event(row.raw)
-        if event.type == "LOG_OPENED":
-            found += [as_object(anchor) for anchor in as_list(event.fields["anchors"])]
-        elif event.type == "ANCHOR_ADDED":
-            found.append(as_object(event.fields["anchor"]))
-    return found
 
 
 def _authorities(vault: Vault) -> Iterator[str]:
@@ -122,7 +111,7 @@ def _authorities(vault: Vault) -> Iterator[str]:
 
 
 def _chains(vault: Vault, session: Session, known: Sequence[tuple[int, int, bytes]]) -> Iterator[str]:
-    named = {as_integer(anchor["chain_id"]) for anchor in _anchors(session)}
+    named = {as_integer(anchor["chain_id"]) for anchor in named_anchors(session)}
     networks = {network.chain_id: network for network in vault.settings.networks}
     for chain_id in sorted(named & networks.keys()):
         network = networks[chain_id]

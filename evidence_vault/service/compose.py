@@ -29,6 +29,7 @@ from evidence_vault.network_settings import Network as NetworkSettings
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
+from evidence_vault.pipeline.joining import named_anchors
 from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
@@ -247,6 +248,13 @@ def _networks(vault: Vault, http: HttpClient) -> tuple[Mapping[str, Submitter], 
     from evidence_vault.service.networks import submitter_to  # noqa: PLC0415 - see above: what it loads
 
     made = {network.name: submitter_to(vault, network, http) for network in vault.settings.networks}
+    with vault.database.read() as session:
+        named = named_anchors(session)
+    for name in [name for name, submitter in made.items() if dict(submitter.anchor) not in named]:
+        LOG.error(
+            "the log does not name this network: run `evidence-vault chain add`", extra={"target": name}
+        )
+        del made[name]
     return made, made
 
 

@@ -19,7 +19,7 @@ from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.opening import open_log
 from evidence_vault.pipeline.vault import Clock, build_vault, system_clock
 from evidence_vault.service.development import create_development, sender_key_file
-from evidence_vault.service.networks import sender_of
+from evidence_vault.service.networks import anchor_of
 from evidence_vault.settings import FILE_NAME, Settings, load_settings
 from evidence_vault.signer.keys import create_key
 from evidence_vault.store.queries import actors
@@ -132,19 +132,9 @@ def _open(settings: Settings, clock: Clock) -> None:
         with vault.database.read() as session:
             if actors.vault_state(session) is not None:
                 raise ConfigError("home", f"{settings.home} is a vault already, its log is open")
-        open_log(vault, anchors=[_anchor(settings, index) for index in range(len(settings.networks))])
+        open_log(vault, anchors=[dict[str, Json](anchor_of(settings, one)) for one in settings.networks])
     finally:
         vault.database.dispose()
-
-
-def _anchor(settings: Settings, index: int) -> dict[str, Json]:
-    network = settings.networks[index]
-    return {
-        "kind": "ethereum",
-        "chain_id": network.chain_id,
-        "contract": network.contract,
-        "sender": sender_of(settings, network).address.hex(),
-    }
 
 
 def _development(origin: str | None) -> str:

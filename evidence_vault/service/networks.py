@@ -5,7 +5,9 @@ import importlib
 from anchors.base import HttpClient
 from anchors.ethereum.kms import DigestKey, KmsSigner
 from anchors.ethereum.network import GWEI, Network, connect
+from anchors.ethereum.node import Node
 from anchors.ethereum.onchain import AnchorContract
+from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import KeySigner, Signer, open_keystore
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from evidence_vault.client.http import GuardedClient
@@ -24,11 +26,21 @@ BLOCK_TIME_S = 12.0
 def submitter_to(vault: Vault, network: NetworkSettings, http: HttpClient) -> EthereumSubmitter:
     """Return what brings this log's heads to the network. Raises ConfigError."""
     return EthereumSubmitter(
-        _config(network),
+        chain_config(network),
         signer=sender_of(vault.settings, network),
         nonces=DatabaseNonceLedger(vault.database),
         http=http,
     )
+
+
+def anchor_of(settings: Settings, network: NetworkSettings) -> dict[str, str | int]:
+    """Return how the log's events name this network, contract and sender. Raises ConfigError."""
+    return {
+        "kind": KIND,
+        "chain_id": network.chain_id,
+        "contract": network.contract,
+        "sender": sender_of(settings, network).address.hex(),
+    }
 
 
 def compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
@@ -37,7 +49,7 @@ def compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
     Raises UnavailableError, ConfigError.
     """
     http = GuardedClient(permitted=vault.settings.private_endpoints)
-    node = connect(_config(network).network, http)
+    node = connect(chain_config(network).network, http)
     size, root_prefix = AnchorContract(
         node, bytes.fromhex(network.contract), sender_of(vault.settings, network).address
     ).last_anchor("latest")
@@ -85,7 +97,16 @@ def _key_in_service(where: str, name: str) -> DigestKey:
     return key
 
 
-def _config(network: NetworkSettings) -> EthereumConfig:
+def ask_price(node: Node) -> int:
+    """Return what a unit of gas costs now, in wei: the base fee and what the node suggests on top."""
+    block = node.ask_block("latest") or {}
+    return node.read_number("baseFeePerGas", block.get("baseFeePerGas")) + node.ask_number(
+        "eth_maxPriorityFeePerGas"
+    )
+
+
+def chain_config(network: NetworkSettings) -> EthereumConfig:
+    """Return the network as the submitter takes it."""
     return EthereumConfig(
         network=Network(
             chain_id=network.chain_id,

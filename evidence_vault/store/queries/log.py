@@ -181,6 +181,18 @@ def content_leaf_in(session: Session, *, start: int, end: int) -> bool:
     return bool(found)
 
 
+def count_content_leaves(session: Session, *, start: int, end: int, most: int) -> int:
+    """Return how many leaves in [start, end) are about something other than the log itself; stops at `most`."""
+    some = (
+        select(Leaf.leaf_index)
+        .join(Event, Leaf.event_id == Event.id)
+        .where(Leaf.leaf_index >= start, Leaf.leaf_index < end, Event.subject_kind.not_in(ABOUT_THE_LOG))
+        .limit(most)
+        .subquery()
+    )
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def add_checkpoint(session: Session, *, size: int, note: bytes, note_sha256: bytes, at: datetime) -> None:
     """Keep a signed checkpoint, not yet published."""
     session.execute(

@@ -50,12 +50,13 @@ class Anvil:
         self.node = Node(url, self.http, 5)
         self.signer = KeySigner(KEY)
         self.network = Network(
-            chain_id=31337,
+            chain_id=0,
             genesis_hash=_wait_for_genesis(self.node),
             rpc_urls=(url,),
             poll_s=0.05,
             bump_after_blocks=3,
         )
+        self.network = replace(self.network, chain_id=self.node.ask_number("eth_chainId"))
         self.contract = b""
         if deployed:
             self.contract = deploy(self.network, signer=self.signer, http=self.http, wait=time.sleep).contract
