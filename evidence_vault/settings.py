@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     # Whom it asks for proofs.
     authorities: list[TimestampAuthority] = Field(default_factory=list)
     networks: list[Network] = Field(default_factory=list)
+    bitcoin: list[Bitcoin] = Field(default_factory=list)
     witnesses: list[Witness] = Field(
         default_factory=list, max_length=16, description="Who cosigns our checkpoints; never waited for."
     )
@@ -254,7 +256,8 @@ class Settings(BaseSettings):
             raise ValueError("origin begins with development/ exactly when log_class is development")
         for what, names in (
             ("authorities", [authority.name for authority in self.authorities]),
-            ("networks", [network.name for network in self.networks]),
+            ("networks and bitcoin", self.anchor_targets),
+            ("bitcoin", [bitcoin.network for bitcoin in self.bitcoin]),
             ("witnesses", [witness.name for witness in self.witnesses]),
             ("witnesses, keys", [parse_vkey(witness.vkey).public_key for witness in self.witnesses]),
         ):
@@ -273,6 +276,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over `vault.toml`, which `load_settings` passes as arguments."""
         return env_settings, init_settings
+
+    @property
+    def anchor_targets(self) -> list[str]:
+        """The names of all that checkpoints are anchored on."""
+        return [one.name for one in self.networks] + [one.name for one in self.bitcoin]
 
     def database_dsn(self) -> str:
         """Return the SQLAlchemy URL, secrets included: for the engine only."""

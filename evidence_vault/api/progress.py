@@ -108,14 +108,16 @@ def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stag
 
 
 def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> tuple[Stage, Stage]:
-    if not settings.networks:
+    if not settings.networks and not settings.bitcoin:
         return Stage(name="anchored", state="off"), Stage(name="final", state="off")
-    expected = _after(jobs.newest_checkpoint_job(session, "anchor"), settings.anchor_interval_s)
+    newest = jobs.newest_checkpoint_job(session, "anchor")
+    expected = _after(newest, settings.anchor_interval_s)
     anchored = Stage(
         name="anchored",
         state="waiting" if progress.anchored_size is None else "done",
         checkpoint=progress.anchored_size,
         next_at=expected if progress.anchored_size is None else None,
+        trouble=_anchor_troubles(session, newest),
     )
     done = _jobs_at(session, progress.final_size, JobState.FINAL)
     final = Stage(
@@ -127,6 +129,22 @@ def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> t
         lost=_lost(session, settings, progress),
     )
     return anchored, final
+
+
+def _anchor_troubles(session: Session, newest: Job | None) -> list[Trouble]:
+    """Networks that give the newest anchored checkpoint trouble: a node down, a calendar's promise of weeks."""
+    if newest is None:
+        return []
+    return [
+        Trouble(
+            authority=job.target,
+            failures=job.tries,
+            reason=job.last_error,
+            next_at="" if job.run_at is None else encode_time(job.run_at),
+        )
+        for job in jobs.jobs_of(session, Subject(kind=newest.subject_kind, id=newest.subject_id))
+        if job.kind == "anchor" and job.last_error
+    ]
 
 
 def _lost(session: Session, settings: Settings, progress: ItemProgress) -> list[LostView]:

@@ -74,6 +74,7 @@ def _keep(vault: Vault, session: Session, job: Claimed, progress: Progress) -> N
     state = JobState(progress.state)
     now = vault.clock()
     reason = str(progress.data.get("reason", "no reason given"))
+    trouble = None if progress.data.get("trouble") is None else str(progress.data["trouble"])
     beyond = progress.data.get("chain_size")
     if isinstance(beyond, int) and beyond > log.current_tree_head(session).size:
         # Our sender anchored what this log never had: its key is in other hands, or this database is an old one.
@@ -87,7 +88,7 @@ def _keep(vault: Vault, session: Session, job: Claimed, progress: Progress) -> N
         now=now,
         run_at=None if state in ENDS else now + timedelta(seconds=progress.retry_after_s),
         progress={"state": progress.state, "data": dict(progress.data)},
-        error=reason if state is JobState.FAILED else None,
+        error=reason if state is JobState.FAILED else trouble,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from anchors.base import TreeHead
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.ethereum.verify import TrustedContract, decode_prev, verify_inclusion
+from anchors.opentimestamps.proof import OTS_PART
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
@@ -155,15 +156,17 @@ def _add_events(
         elif row.type == "CHECKPOINT_ANCHORED":
             proof = events.proof_parts_of(session, row.id)
             parts[layout.anchor_path(int(subject.id), row.seq)] = _part(proof[PART])
+            if OTS_PART in proof:
+                parts[layout.ots_path(int(subject.id), row.seq)] = _part(proof[OTS_PART])
 
 
 def _anchored(session: Session, indexes: Iterable[int], *, published: int, full_chain: bool) -> Sequence[int]:
-    """Sizes of the anchored checkpoints that travel, ascending."""
-    sizes = bundles.anchored_sizes(session, published=published)
+    """Sizes of the anchored checkpoints that travel, ascending; of each kind its own first and newest."""
     chosen: set[int] = set()
-    for index in indexes:
-        covering = [size for size in sizes if size > index]
-        chosen.update(covering[:MAX_ANCHORS] if full_chain else (*covering[:1], *covering[-1:]))
+    for sizes in bundles.anchored_by_kind(session, published=published).values():
+        for index in indexes:
+            covering = [size for size in sizes if size > index]
+            chosen.update(covering[:MAX_ANCHORS] if full_chain else (*covering[:1], *covering[-1:]))
     return sorted(chosen)
 
 

@@ -13,6 +13,7 @@ events: they are as old as the database.
 from sqlalchemy.orm import Session
 
 from anchors.ethereum.proof import KIND, PART, parse_proof
+from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
 from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject, first_slot
 from evidence_vault.core.states import JobState
@@ -126,6 +127,9 @@ def _settle_job(vault: Vault, session: Session, found: FoundEvent) -> None:
 
 def _networks(vault: Vault, event: Event, proof: bytes) -> list[str]:
     """Return the name of the network in the settings that the proof is from; none if it is there no more."""
+    if event.fields["anchor_kind"] == OPENTIMESTAMPS:
+        said = '"network":"{}"'
+        return [one.name for one in vault.settings.bitcoin if said.format(one.network).encode() in proof][:1]
     if event.fields["anchor_kind"] != KIND:
         return []
     try:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
+from anchors.opentimestamps import proof as opentimestamps
 from evidence_vault.core.canonical import as_integer, as_text
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_time
@@ -25,7 +26,16 @@ from evidence_vault.verify.trust import TrustPolicy, parse_policy
 
 def vault_policy(vault: Vault, session: Session) -> TrustPolicy:
     """Return the policy under which the vault checks what it hands out; its own final blocks count as known."""
-    text = policy_text(vault, session, tsa_groups=1, anchors=0, known_blocks=_own_blocks(session))
+    newest = log.latest_published(session)
+    sizes = bundles.anchored_sizes(session, published=newest.size if newest else 0)
+    text = policy_text(
+        vault,
+        session,
+        tsa_groups=1,
+        anchors=0,
+        known_blocks=final_blocks(session, sizes),
+        known_headers=final_headers(session, sizes),
+    )
     return parse_policy(text.encode(), name="the vault's own")
 
 
@@ -36,8 +46,11 @@ def policy_text(
     tsa_groups: int | None = None,
     anchors: int = 1,
     known_blocks: Sequence[tuple[int, int, bytes]] = (),
+    known_headers: Sequence[tuple[str, int, bytes]] = (),
 ) -> str:
     """Return a `trust.toml`. known_blocks: (chain id, number, hash) that somebody vouches for.
+
+    known_headers: likewise (network, height, header) of Bitcoin.
 
     tsa_groups: as given, else as many as the settings have, at most 2.
     """
@@ -54,6 +67,7 @@ def policy_text(
         *_log(vault, session),
         *_authorities(vault),
         *_chains(vault, session, known_blocks),
+        *_bitcoin(vault, known_headers),
         *_witnesses(vault),
     ]
     return "\n".join(lines) + "\n"
@@ -68,9 +82,17 @@ def final_blocks(session: Session, sizes: Sequence[int]) -> list[tuple[int, int,
     return blocks
 
 
-def _own_blocks(session: Session) -> list[tuple[int, int, bytes]]:
-    newest = log.latest_published(session)
-    return final_blocks(session, bundles.anchored_sizes(session, published=newest.size if newest else 0))
+def final_headers(session: Session, sizes: Sequence[int]) -> list[tuple[str, int, bytes]]:
+    """Return (network, height, header) of the Bitcoin blocks that these checkpoints are under."""
+    headers: list[tuple[str, int, bytes]] = []
+    for size in sizes:
+        for row in events.events_of(session, Subject(kind="checkpoint", id=str(size))):
+            parts = events.proof_parts_of(session, row.id) if row.type == "CHECKPOINT_ANCHORED" else {}
+            if opentimestamps.OTS_PART in parts:
+                proof = opentimestamps.parse_proof(parts[PART], parts[opentimestamps.OTS_PART])
+                if proof.height is not None and proof.header is not None:
+                    headers.append((proof.network, proof.height, proof.header))
+    return headers
 
 
 def _proofs(session: Session, sizes: Sequence[int]) -> Iterator[EthereumProof]:
@@ -121,6 +143,16 @@ def _chains(vault: Vault, session: Session, known: Sequence[tuple[int, int, byte
         yield "known_blocks = ["
         for number, block_hash in sorted({(n, h) for chain, n, h in known if chain == chain_id}):
             yield f"  {{ number = {number}, hash = {_quoted(block_hash.hex())} }},"
+        yield "]"
+
+
+def _bitcoin(vault: Vault, known: Sequence[tuple[str, int, bytes]]) -> Iterator[str]:
+    for one in vault.settings.bitcoin:
+        yield from ("", "[[bitcoin]]", f"network = {_quoted(one.network)}", f"name = {_quoted(one.name)}")
+        yield f"class = {_quoted(one.log_class)}"
+        yield "known_blocks = ["
+        for height, header in sorted({(at, raw) for network, at, raw in known if network == one.network}):
+            yield f"  {{ height = {height}, block = {_quoted(header.hex())} }},"
         yield "]"
 
 

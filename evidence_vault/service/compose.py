@@ -33,6 +33,7 @@ from evidence_vault.pipeline.joining import named_anchors
 from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
+from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings, TimestampAuthority
 from evidence_vault.store.home_lock import serving
 from evidence_vault.store.queries import jobs
@@ -59,7 +60,9 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
         a.name: authority_submitter(settings, a, http=http, clock=clock) for a in settings.authorities
     }
     submitters, watchers = _networks(vault, http)
-    return replace(vault, submitters={"timestamp": timestamp, "anchor": submitters}, watchers=watchers)
+    bitcoin = {one.name: bitcoin_submitter(vault, one, http) for one in settings.bitcoin}
+    anchoring = {**submitters, **bitcoin}
+    return replace(vault, submitters={"timestamp": timestamp, "anchor": anchoring}, watchers=watchers)
 
 
 def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:

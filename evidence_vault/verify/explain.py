@@ -8,6 +8,9 @@ import hashlib
 from collections.abc import Iterator
 
 from anchors.ethereum.proof import KIND, parse_proof
+from anchors.opentimestamps.bitcoin import parse_header, shown
+from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
+from anchors.opentimestamps.proof import parse_proof as parse_stamped
 from anchors.rfc3161.certificate import load_certificate
 from anchors.values import value
 from evidence_vault.core.canonical import as_text
@@ -29,7 +32,12 @@ class Need:
 
 def explain_trust(bundle: Bundle, policy: TrustPolicy) -> list[Need]:
     """Return what the bundle leans on, each once: log keys, roots, contracts, witnesses. Raises FormatError."""
-    found = [*_logs(bundle, policy), *_roots(bundle, policy), *_contracts(bundle, policy)]
+    found = [
+        *_logs(bundle, policy),
+        *_roots(bundle, policy),
+        *_contracts(bundle, policy),
+        *_bitcoin(bundle, policy),
+    ]
     return list(dict.fromkeys([*found, *_witnesses(bundle, policy)]))
 
 
@@ -47,6 +55,8 @@ def _logs(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
 def _roots(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
     known = {root for authority in policy.authorities for root in authority.roots}
     for part in bundle.tokens:
+        if part.added:
+            continue  # outside the seal: nothing leans on it, and it may be anything
         root = load_certificate(part.chain[-1])
         fingerprint = hashlib.sha256(root.der).hexdigest()
         yield Need(kind="tsa root", name=root.subject_text, fingerprint=fingerprint, known=root.der in known)
@@ -55,13 +65,29 @@ def _roots(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
 def _contracts(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
     known = {(one.chain_id, one.contract, one.sender) for trusted in policy.logs for one in trusted.contracts}
     for part in bundle.anchors:
-        if part.kind == KIND:
+        if part.kind == KIND and not part.added:
             proof = parse_proof(part.data)
             yield Need(
                 kind="contract",
                 name=f"chain {proof.chain_id}",
                 fingerprint=f"0x{proof.contract.hex()} from 0x{proof.sender.hex()}",
                 known=(proof.chain_id, proof.contract, proof.sender) in known,
+            )
+
+
+def _bitcoin(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
+    known = {
+        one.trusted.network: {block.height for block in one.trusted.known_blocks} for one in policy.bitcoin
+    }
+    for part in bundle.anchors:
+        if part.kind == OPENTIMESTAMPS and part.ots is not None and not part.added:
+            proof = parse_stamped(part.data, part.ots)
+            root = shown(parse_header(proof.header).merkle_root) if proof.header else "not carried"
+            yield Need(
+                kind="bitcoin block",
+                name=f"{proof.network} {proof.height}",
+                fingerprint=f"merkle root {root}",
+                known=proof.height in known.get(proof.network, set()),
             )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
 from evidence_vault.network_settings import Network
 from evidence_vault.settings import Platform, Settings, TimestampAuthority, Witness, load_settings
@@ -33,6 +34,8 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("The vault", Settings),
         ("[[authorities]]", TimestampAuthority),
         ("[[networks]]", Network),
+        ("[[bitcoin]]", Bitcoin),
+        ("[[bitcoin.calendars]]", CalendarServer),
         ("[[witnesses]]", Witness),
         ("[platform]", Platform),
     ],

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Select, cast, exists, func, select
 from sqlalchemy.orm import Session
 
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.store.models import Checkpoint, Event, Leaf
 
 _SIZE = cast(Event.subject_id, BigInteger)
@@ -68,6 +68,22 @@ def anchored_sizes(session: Session, *, published: int) -> Sequence[int]:
         .order_by(_SIZE)
     )
     return [int(size) for size in rows]
+
+
+def anchored_by_kind(session: Session, *, published: int) -> dict[str, list[int]]:
+    """Return the sizes of the same checkpoints by the kind of their anchors, ascending."""
+    rows = session.execute(
+        select(_SIZE, Event.raw)
+        .join(Leaf, Leaf.event_id == Event.id)
+        .where(Event.type == "CHECKPOINT_ANCHORED", Leaf.leaf_index < published)
+        .order_by(_SIZE)
+    )
+    sizes: dict[str, list[int]] = {}
+    for size, raw in rows:
+        kind = str(parse_event(raw).fields["anchor_kind"])
+        if int(size) not in sizes.setdefault(kind, []):
+            sizes[kind].append(int(size))
+    return sizes
 
 
 def anchor_is_on_its_way(session: Session, index: int, *, published: int) -> bool:
