@@ -118,11 +118,23 @@ class Submitter(Protocol):
         ...
 
 
+@value
+class Funds:
+    """An account and a price, in the smallest unit of the network's money (wei)."""
+
+    balance: int
+    anchor_price: int
+
+
 class Watcher(Protocol):
     """Looks after proofs of one kind that were final: what a network took back must be said, and made good."""
 
     anchor: Mapping[str, str | int]
     """Who is watched, as the log's events name an anchor."""
+
+    def funds(self) -> Funds:
+        """What the account has that pays for anchors, and what one costs now. Raises UnavailableError."""
+        ...
 
     def find_lost(self, proof: AnchorProof) -> str | None:
         """Why the proof is void; None while it holds, or nobody can tell. Raises UnavailableError."""

@@ -16,6 +16,7 @@ PARTS: Mapping[str, str] = {
     "proofs": "bench.proofs",
     "fsck": "bench.checking",
     "tokens": "bench.tokens",
+    "anchors": "bench.anchoring",
 }
 """Each has `measure(*, short: bool) -> Iterable[Row]`."""
 

@@ -282,6 +282,12 @@ class Settings(BaseSettings):
         """The names of all that checkpoints are anchored on."""
         return [one.name for one in self.networks] + [one.name for one in self.bitcoin]
 
+    @property
+    def anchors_per_day(self) -> float:
+        """The most anchors in a day: each costs gas."""
+        sooner = self.anchor_soon_interval_s if self.anchor_soon_events else self.anchor_interval_s
+        return 86_400 / min(self.anchor_interval_s, sooner)
+
     def database_dsn(self) -> str:
         """Return the SQLAlchemy URL, secrets included: for the engine only."""
         if self.database_url is not None:

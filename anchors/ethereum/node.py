@@ -113,3 +113,11 @@ class Node(JSONBaseProvider):
 def as_hex(raw: bytes) -> str:
     """Bytes in JSON-RPC."""
     return "0x" + raw.hex()
+
+
+def ask_price(node: Node) -> int:
+    """What a unit of gas costs now, in wei: the base fee, and what the node suggests on top."""
+    block = node.ask_block("latest") or {}
+    return node.read_number("baseFeePerGas", block.get("baseFeePerGas")) + node.ask_number(
+        "eth_maxPriorityFeePerGas"
+    )

@@ -23,9 +23,8 @@ take another nonce, every node that answers must say.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
 
-from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
+from anchors.base import AnchorProof, Funds, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
 from anchors.ethereum.agreement import compare_blocks, receipts_of, require_agreement, telling
 from anchors.ethereum.attempt import (
@@ -42,10 +41,12 @@ from anchors.ethereum.attempt import (
     step,
 )
 from anchors.ethereum.build import build_proof
+from anchors.ethereum.cost import NEXT_GAS
 from anchors.ethereum.fees import Fees, offer, raised_offer
 from anchors.ethereum.lost import find_lost
 from anchors.ethereum.network import Network, reach
-from anchors.ethereum.node import Node, NodeError
+from anchors.ethereum.node import Node, NodeError, as_hex, ask_price
+from anchors.ethereum.nonces import NonceLedger
 from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
 from anchors.ethereum.proof import KIND, PART, encode_proof, parse_proof
 from anchors.ethereum.signer import Signer
@@ -60,24 +61,6 @@ class EthereumConfig:
     network: Network
     contract: bytes
     first_block: int = 0
-
-
-class NonceLedger(Protocol):
-    """Which nonce of a sender belongs to which purpose, for all workers of that sender's key.
-
-    Durable before return; one lock per (chain_id, sender). A purpose is a tree head to be anchored.
-    """
-
-    def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
-        """The nonce of `purpose`: the one it holds, if that is at least `chain_nonce`; else a new one.
-
-        A new one is the smallest from `chain_nonce` on that no other purpose holds. Idempotent.
-        """
-        ...
-
-    def release(self, *, chain_id: int, sender: bytes, purpose: str) -> None:
-        """`purpose` sent nothing and never will: its nonce is free. Idempotent."""
-        ...
 
 
 class EthereumSubmitter:
@@ -128,6 +111,12 @@ class EthereumSubmitter:
     def find_lost(self, proof: AnchorProof) -> str | None:
         """Why a proof that was final is void; None while its block is where it was (`lost.find_lost`)."""
         return find_lost(reach(self._network, self._http), parse_proof(proof.parts[PART]))
+
+    def funds(self) -> Funds:
+        """The sender's balance in wei, and what a repeated anchor costs at the price of now."""
+        node = reach(self._network, self._http)[0]
+        balance = node.ask_number("eth_getBalance", as_hex(self._signer.address), "latest")
+        return Funds(balance=balance, anchor_price=NEXT_GAS * ask_price(node))
 
     def restart(self, statement: Statement, progress: Progress | None) -> Progress:
         """From where to go on when the proof is void: what was signed is still good, and sent again."""

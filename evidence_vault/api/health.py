@@ -8,10 +8,11 @@ from sqlalchemy import text
 from evidence_vault.api.authorities import authority_views
 from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.problems import KINDS, PATH
-from evidence_vault.api.schemas import ProblemKind, Readiness, WitnessView
+from evidence_vault.api.schemas import NetworkView, ProblemKind, Readiness, WitnessView
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, UnavailableError
 from evidence_vault.pipeline.cosign import witness_states
+from evidence_vault.pipeline.vault import Vault
 
 LOG = logging.getLogger("evidence_vault.api")
 
@@ -48,7 +49,32 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
         reasons.append("the database doesn't answer")
     if reasons:
         response.status_code = 503
-    return Readiness(ready=not reasons, reasons=reasons, witnesses=witnesses, authorities=authorities)
+    return Readiness(
+        ready=not reasons,
+        reasons=reasons,
+        witnesses=witnesses,
+        authorities=authorities,
+        networks=network_views(vault),
+    )
+
+
+def network_views(vault: Vault) -> list[NetworkView]:
+    """Return every network of the settings with what this process has seen of it."""
+    views = []
+    for network in vault.settings.networks:
+        purse = vault.purses.get(network.name)
+        views.append(
+            NetworkView(
+                name=network.name,
+                chain_id=network.chain_id,
+                chain_class=network.log_class,
+                in_log=network.name in vault.watchers,
+                lasts_days=None if purse is None else round(purse.lasts_days, 1),
+                low_balance=purse is not None and purse.low,
+                seen_at=None if purse is None else encode_time(purse.at),
+            )
+        )
+    return views
 
 
 @router.get(PATH.removeprefix("/v1") + "/{name}")

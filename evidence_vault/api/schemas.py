@@ -197,6 +197,21 @@ class AuthorityView(View):
     clock_offset_ms: int | None
 
 
+class NetworkView(View):
+    """A network that anchors go to. chain_class: a test network or a development chain is never more than that.
+
+    lasts_days: how long the sender's money lasts at the least; null until this process has asked.
+    """
+
+    name: str
+    chain_id: int
+    chain_class: Literal["production", "test", "development"]
+    in_log: bool = Field(description="Whether the log names it; else `chain add` is still to be run.")
+    lasts_days: float | None
+    low_balance: bool
+    seen_at: str | None
+
+
 class Readiness(View):
     """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready."""
 
@@ -204,6 +219,7 @@ class Readiness(View):
     reasons: list[str]
     witnesses: list[WitnessView] = []
     authorities: list[AuthorityView] = []
+    networks: list[NetworkView] = []
 
 
 class ProblemKind(View):

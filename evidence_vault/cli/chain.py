@@ -22,7 +22,7 @@ from anchors.ethereum.cost import (
 )
 from anchors.ethereum.deploy import Deployment, deploy
 from anchors.ethereum.network import GWEI, Network, connect
-from anchors.ethereum.node import Node
+from anchors.ethereum.node import Node, ask_price
 from anchors.ethereum.signer import KeySigner
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.client.addresses import endpoint_of
@@ -31,7 +31,7 @@ from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.joining import join_networks
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import build_vault
-from evidence_vault.service.networks import anchor_of, ask_price, chain_config
+from evidence_vault.service.networks import anchor_of, chain_config
 from evidence_vault.settings import FILE_NAME, Settings, default_home, load_settings
 from evidence_vault.signer.keys import create_key, load_key
 from evidence_vault.store.schema import require_current

@@ -50,11 +50,21 @@ class Gate:
 
 
 @value
+class Purse:
+    """How long the sender's money on a network lasts at the least, in days, as it was seen at `at`."""
+
+    lasts_days: float
+    low: bool
+    at: datetime
+
+
+@value
 class Vault:
     """Everything a stage may use.
 
     clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
-    then by the name of the authority or network. watchers: by the name of the network.
+    then by the name of the authority or network. watchers: by the name of the network. purses: what this
+    process has seen of the senders' money, likewise.
     """
 
     settings: Settings
@@ -69,6 +79,7 @@ class Vault:
     random: Random
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
+    purses: dict[str, Purse] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
     groups: Groups[Any] = field(default_factory=Groups)
     backlog: Backlog = field(default_factory=Backlog)

@@ -21,9 +21,10 @@ from anchors.values import value
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import IntegrityError
+from evidence_vault.network_settings import Network
 from evidence_vault.pipeline.anchor import statement_of
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
-from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.vault import Purse, Vault
 from evidence_vault.store.models import Job
 from evidence_vault.store.queries import events, jobs
 
@@ -70,6 +71,20 @@ def watch_anchors(vault: Vault, target: str) -> int:
         LOGGER.critical("anchor lost", extra={"target": target, "subject": job.subject_id, "error": reason})
         lost += 1
     return lost
+
+
+def watch_funds(vault: Vault, network: Network) -> None:
+    """See how long the sender's money lasts; say so before there is none. Raises UnavailableError, ConfigError."""
+    watcher = vault.watchers.get(network.name)
+    if watcher is None:
+        return
+    funds = watcher.funds()
+    days = funds.balance / max(1, vault.settings.anchors_per_day * funds.anchor_price)
+    low = days < network.alarm_days
+    vault.purses[network.name] = Purse(lasts_days=days, low=low, at=vault.clock())
+    if low:
+        sentence = f"the sender's money lasts {days:.1f} days at this cadence and price: send it some"
+        LOGGER.error("low balance", extra={"target": network.name, "error": sentence})
 
 
 def lost_anchors(session: Session) -> list[LostAnchor]:

@@ -5,7 +5,6 @@ import importlib
 from anchors.base import HttpClient
 from anchors.ethereum.kms import DigestKey, KmsSigner
 from anchors.ethereum.network import GWEI, Network, connect
-from anchors.ethereum.node import Node
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import KeySigner, Signer, open_keystore
@@ -95,14 +94,6 @@ def _key_in_service(where: str, name: str) -> DigestKey:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"networks.{name}.kms", str(error)) from None
     return key
-
-
-def ask_price(node: Node) -> int:
-    """Return what a unit of gas costs now, in wei: the base fee and what the node suggests on top."""
-    block = node.ask_block("latest") or {}
-    return node.read_number("baseFeePerGas", block.get("baseFeePerGas")) + node.ask_number(
-        "eth_maxPriorityFeePerGas"
-    )
 
 
 def chain_config(network: NetworkSettings) -> EthereumConfig:

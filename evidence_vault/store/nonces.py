@@ -1,4 +1,4 @@
-"""The nonce ledger of the anchor senders (`anchors.ethereum.submit.NonceLedger`), kept in the database."""
+"""The nonce ledger of the anchor senders (`anchors.ethereum.nonces.NonceLedger`), kept in the database."""
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session

@@ -3,7 +3,7 @@
     log thread       sequence → publish → order proofs, every checkpoint interval
     job threads      claim under a lease → advance → record, for one kind each
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
-    watch threads    look the newest final anchors of one network up again each
+    watch threads    look the newest final anchors of one network up again each, and the sender's money
     keeper thread    looks for uploads without a record, all of the store within the hour
     uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
@@ -28,7 +28,7 @@ from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.timestamp import advance_timestamp
 from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.watch import watch_anchors
+from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
 
@@ -102,6 +102,8 @@ class Runner:
         for network in settings.networks:
             look = partial(watch_anchors, self._vault, network.name)
             self._spawn(f"watch-{network.name}", network.watch_interval_s, look)
+            count = partial(watch_funds, self._vault, network)
+            self._spawn(f"funds-{network.name}", network.watch_interval_s, count)
         self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():

@@ -7,9 +7,10 @@ import pytest
 
 from anchors.base import AnchorProof
 from anchors.values import replace
+from evidence_vault.api.health import network_views
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.errors import Conflict, UnavailableError
-from evidence_vault.pipeline.watch import lost_anchors, watch_anchors
+from evidence_vault.pipeline.watch import lost_anchors, watch_anchors, watch_funds
 from evidence_vault.store.queries import events, jobs
 from evidence_vault.verify.report import Verdict
 from tests.anchors.ethereum.anvil import Anvil
@@ -105,4 +106,22 @@ def test_watch_while_the_network_is_away_records_nothing(tmp_path: Path, anvil: 
         size = final_sizes(story)[0]
         about = jobs.jobs_of(session, Subject(kind="checkpoint", id=str(size)))
     assert [job.state for job in about if job.kind == "anchor"] == ["FINAL"]
+    story.chain.close()
+
+
+def test_watch_of_the_senders_money_says_how_long_it_lasts_and_warns_in_time(
+    tmp_path: Path, anvil: Anvil, caplog: pytest.LogCaptureFixture
+) -> None:
+    story = on_anvil(tmp_path, anvil)
+    (network,) = story.vault.settings.networks
+    watch_funds(story.vault, network)
+    assert not network_views(story.vault)[0].low_balance
+    price = story.vault.watchers["anvil"].funds().anchor_price
+    day = int(price * story.vault.settings.anchors_per_day)
+    anvil.node.ask("anvil_setBalance", "0x" + anvil.signer.address.hex(), hex(10 * day))
+    watch_funds(story.vault, network)
+    (view,) = network_views(story.vault)
+    assert (view.low_balance, view.chain_class, view.in_log) == (True, "development", True)
+    assert view.lasts_days == pytest.approx(10, rel=0.2)
+    assert "low balance" in caplog.text
     story.chain.close()
