@@ -38,7 +38,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "receipt": ("evidence_vault.cli.receipt", "read a deposit receipt"),
     "export": ("evidence_vault.cli.export", "fetch a bundle that anyone can verify offline"),
     "verify": ("evidence_vault.verify.command", "verify bundles, offline"),
-    "headers": ("evidence_vault.cli.headers", "ask Ethereum nodes about the blocks of a bundle"),
+    "headers": ("evidence_vault.cli.headers", "ask nodes about the blocks of a bundle"),
+    "anchors": ("evidence_vault.cli.anchors", "add later proofs to a bundle, beside its seal"),
     "chain": ("evidence_vault.cli.chain", "put the anchor contract on an Ethereum network"),
     "key": ("evidence_vault.cli.key", "let a new key take over from an old one"),
     "trust": (

@@ -1,0 +1,166 @@
+"""`evidence-vault anchors refresh BUNDLE -o OUT`: what has come since a bundle was made goes in, beside the seal.
+
+    --calendar URL    upgrades promises of OpenTimestamps; where there is no stamp, hands in the newest checkpoint
+    --bitcoin URL     nodes that show the header of the block that a stamp came into
+
+An Ethereum anchor is whole when it is recorded; what may be missing is somebody who vouches for its block, and that
+is `headers fetch`.
+
+Later proofs lie under `proof/added/`, which is outside the seal: nothing that was sealed changes.
+Hand in once, come back hours later with the bundle that came out: it holds the promise.
+"""
+
+import argparse
+import hashlib
+import os
+import secrets
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+
+from anchors.opentimestamps.bitcoin import NETWORKS, BitcoinNetwork
+from anchors.opentimestamps.calendar import Calendar
+from anchors.opentimestamps.refresh import refresh_stamp, stamp_anew
+from anchors.values import value
+from evidence_vault.cli.shown import shown
+from evidence_vault.client.addresses import endpoint_of
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.core import layout
+from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
+from evidence_vault.errors import ConfigError, FormatError, VerificationError
+from evidence_vault.verify.anchor_parts import AnchorPart
+from evidence_vault.verify.contents import Bundle, read_bundle
+from evidence_vault.verify.reader import BundleFiles, open_bundle
+
+
+@value
+class Asked:
+    """Who is asked about Bitcoin."""
+
+    network: BitcoinNetwork
+    calendars: tuple[Calendar, ...]
+    nodes: tuple[str, ...]
+    http: GuardedClient
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    commands = parser.add_subparsers(dest="action", required=True, metavar="refresh")
+    refresh = commands.add_parser("refresh", help="add later proofs to a bundle, beside its seal")
+    refresh.add_argument("bundle", type=Path, help="the bundle: zip or unpacked folder")
+    refresh.add_argument("--out", "-o", type=Path, required=True, metavar="OUT", help="the new bundle, a zip")
+    refresh.add_argument(
+        "--calendar", action="append", default=[], metavar="URL", help="an OpenTimestamps calendar"
+    )
+    refresh.add_argument(
+        "--bitcoin", action="append", default=[], metavar="URL", help="a Bitcoin node, JSON-RPC"
+    )
+    refresh.add_argument(
+        "--network", choices=tuple(NETWORKS), default="main", help="which Bitcoin (default: main)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, and write the new bundle. The old one stays as it is."""
+    if not (args.calendar or args.bitcoin):
+        raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, or both")
+    if args.out.exists():
+        raise ConfigError(str(args.out), "is there already: a bundle is never written over")
+    urls = [*args.calendar, *args.bitcoin]
+    asked = Asked(
+        network=NETWORKS[args.network],
+        calendars=tuple(Calendar(name=url, url=url) for url in args.calendar),
+        nodes=tuple(args.bitcoin),
+        http=GuardedClient(permitted=[endpoint_of(url) for url in urls]),  # whoever types it means it
+    )
+    with open_bundle(args.bundle) as files:
+        bundle = read_bundle(files)
+        if bundle.damage:
+            raise FormatError(bundle.damage[0].path, "the digest that the bag lists", "another")
+        added: dict[str, bytes] = {}
+        found = [_refreshed(bundle, part, asked) for part in bundle.anchors if part.ots is not None]
+        for one in found:
+            added |= one or {}
+        if args.calendar and all(one is None for one in found):
+            added |= _handed_in(bundle, asked)
+        size = _write(args.out, bundle, files, added)
+    print(f"{args.out}: {len(added)} parts added, {size} bytes")
+    return 0
+
+
+def _refreshed(bundle: Bundle, part: AnchorPart, asked: Asked) -> dict[str, bytes] | None:
+    """What has become of one stamp, if anything: the later proof. None for what is no stamp of this bundle."""
+    size = int(part.position[0].id)
+    note = bundle.notes.get(size) or bundle.added_notes.get(size)
+    if note is None or part.ots is None:
+        return None
+    place = layout.anchor_path(size, part.position[1], added=part.added)
+    try:
+        found = refresh_stamp(
+            part.data,
+            part.ots,
+            sha256=hashlib.sha256(note.raw).digest(),
+            calendars=asked.calendars,
+            node_urls=asked.nodes,
+            http=asked.http,
+        )
+    except (FormatError, VerificationError) as error:  # the verifier says what is wrong; others are refreshed
+        print(f"{place}: left as it is: {shown(str(error))}")
+        return None
+    if found is None:
+        print(f"{place}: nothing new")
+        return {}
+    number = part.position[1] if part.added else _free(bundle, size)
+    return _paths(size, number, found)
+
+
+def _handed_in(bundle: Bundle, asked: Asked) -> dict[str, bytes]:
+    """A promise for the newest checkpoint, M, which holds all that the bundle does."""
+    size = max(bundle.notes)
+    found = stamp_anew(
+        asked.network,
+        hashlib.sha256(bundle.notes[size].raw).digest(),
+        calendars=asked.calendars,
+        http=asked.http,
+        nonce=secrets.token_bytes(16),
+    )
+    print(f"checkpoint {size} handed in: come back in some hours with the bundle that comes out now")
+    return _paths(size, _free(bundle, size), found)
+
+
+def _free(bundle: Bundle, size: int) -> int:
+    taken = {part.position[1] for part in bundle.anchors if part.added and int(part.position[0].id) == size}
+    return max(taken, default=-1) + 1
+
+
+def _paths(size: int, number: int, found: tuple[bytes, bytes]) -> dict[str, bytes]:
+    proof, ots = found
+    return {
+        layout.anchor_path(size, number, added=True): proof,
+        layout.ots_path(size, number, added=True): ots,
+    }
+
+
+def _as_it_is(files: BundleFiles, path: str) -> BundleFile:
+    """A file that goes over unread but for its digests."""
+    sha256, crc32, size = hashlib.sha256(), 0, 0
+    for chunk in files.chunks(path):
+        sha256.update(chunk)
+        crc32, size = zlib.crc32(chunk, crc32), size + len(chunk)
+    return BundleFile(size=size, crc32=crc32, sha256=sha256.digest(), chunks=lambda: files.chunks(path))
+
+
+def _write(out: Path, bundle: Bundle, files: BundleFiles, added: dict[str, bytes]) -> int:
+    """Write the zip anew: every file as it is but the bag's own, and the added ones. A failure leaves nothing."""
+    members: dict[str, BundleFile] = {
+        path: _as_it_is(files, path) for path in files.sizes if path not in (*layout.BAG_FILES, *added)
+    }
+    members |= {path: file_of_bytes(data) for path, data in added.items()}
+    with ExitStack() as undo:
+        with out.open("xb") as file:
+            undo.callback(out.unlink, missing_ok=True)
+            size = write_bundle(file, bundle_id=bundle.id, files=members)
+            file.flush()
+            os.fsync(file.fileno())
+        undo.pop_all()
+    return size
