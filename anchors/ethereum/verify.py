@@ -224,7 +224,10 @@ def confirm_block(included: IncludedAnchor, *, trusted: EthereumTrust) -> Attest
     if denying:
         return _no_proof_of_existence(f"anchor lost or source wrong: {block}; {'; '.join(denying)}")
     if not voices:
-        return _no_proof_of_existence(f"nothing at hand says that this block is real: {block}")
+        return _no_proof_of_existence(
+            f"nothing at hand says that this block is real: {block}; compare the hash with the one that any "
+            f"explorer or node of chain {chain} shows at this number, or fetch it from several: headers fetch"
+        )
     final = ", ".join(dict.fromkeys(name for name, _, is_final in voices if is_final))
     if not final:
         return _no_proof_of_existence(f"not final yet when it was looked up: {block}")

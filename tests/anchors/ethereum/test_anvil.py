@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from anchors.base import AnchorProof, Progress
+from anchors.base import AnchorProof, Attested, Indeterminate, Progress
 from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.fetch import fetch_headers
+from anchors.ethereum.headers import HeadersFile, encode_headers, parse_headers
 from anchors.ethereum.network import GWEI
 from anchors.ethereum.node import NodeError
 from anchors.ethereum.onchain import InsufficientFundsError
+from anchors.ethereum.proof import parse_proof
 from anchors.ethereum.signer import KeySigner
+from anchors.ethereum.verify import EthereumTrust, TrustedContract, confirm_block, verify_inclusion
 from anchors.values import replace
 from tests.anchors.ethereum.anvil import Anvil, running
 from tests.anchors.ethereum.faces import Faces, at, change, flip, flip_block, later_hash, nothing
-from tests.anchors.ethereum.submitting import statement
+from tests.anchors.ethereum.submitting import MemoryNonces, statement
 
 pytestmark = pytest.mark.socket
 
@@ -210,3 +215,73 @@ def test_anvil_node_that_denies_a_final_block_alone_is_named_and_loses_nothing(a
         UnavailableError, match=r"forger\.example: the fields of block \d+ don't give its hash"
     ):
         anvil.submitting(forged).find_lost(proof)
+
+
+def test_headers_of_two_nodes_that_disagree_are_fetched_and_confirm_nothing(anvil: Anvil) -> None:
+    proof = anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
+    parsed = parse_proof(proof.parts["proof.json"])
+    contract = TrustedContract(chain_id=31337, contract=anvil.contract, sender=anvil.signer.address)
+    head = statement(40).tree_head
+    assert head is not None
+    included = verify_inclusion(parsed, tree_head=head, trusted=contract)
+    with running() as other:  # the same chain id, and a history of its own
+        other.mine(included.block_number + 5)
+
+        def fetched(*urls: str) -> HeadersFile:
+            file = fetch_headers(
+                chain_id=31337,
+                block_numbers=[included.block_number],
+                rpc_urls=urls,
+                http=anvil.http,
+                fetched_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
+            )
+            return parse_headers(encode_headers(file))
+
+        agreeing, disagreeing = fetched(anvil.url, anvil.url), fetched(anvil.url, other.url)
+    assert isinstance(confirm_block(included, trusted=EthereumTrust(headers=(agreeing,))), Attested)
+    denied = confirm_block(included, trusted=EthereumTrust(headers=(disagreeing,)))
+    assert isinstance(denied, Indeterminate)
+    host, theirs = disagreeing.sources[1].host, disagreeing.sources[1].blocks[0].block_hash.hex()
+    assert f"{host} says {theirs}" in denied.reason
+    unasked = confirm_block(included, trusted=EthereumTrust())
+    assert isinstance(unasked, Indeterminate)
+    for told in (str(included.block_number), included.block_hash.hex(), "any explorer", "headers fetch"):
+        assert told in unasked.reason
+
+
+def test_anvil_after_a_restore_with_a_forgotten_ledger_pays_once_for_each_size(anvil: Anvil) -> None:
+    anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
+    sent = anvil.step(50, anvil.submitter.prepare(statement(50)), 4, until="SUBMITTED")
+    assert isinstance(sent, Progress)
+    anvil.nonces = MemoryNonces()  # an older database: it knows neither the nonces nor what was signed
+    anvil.submitter = anvil.submitting()
+    for size in (50, 60):
+        anvil.prove(size, anvil.step(size, anvil.submitter.prepare(statement(size)), 14))
+    assert anvil.paid() == 3
+
+
+def test_anvil_with_another_key_in_the_settings_never_takes_the_anchors_of_the_first(anvil: Anvil) -> None:
+    anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
+    signed = anvil.submitter.advance(statement(50), anvil.submitter.prepare(statement(50)))
+    assert isinstance(signed, Progress)
+    anvil.signer = KeySigner(
+        bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+    )  # anvil's second, public
+    swapped = anvil.submitting()
+    answer: Any = swapped.prepare(statement(40))
+    for _ in range(12):
+        answer = swapped.advance(statement(40), answer)
+        if isinstance(answer, AnchorProof):
+            break
+        anvil.mine()
+    assert parse_proof(answer.parts["proof.json"]).sender == anvil.signer.address  # its own, first anchor
+
+
+def test_anvil_that_began_anew_is_another_chain_and_is_told_so(anvil: Anvil) -> None:
+    proof = anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
+    with running(["--timestamp", "1700000000"], deployed=False) as reset:
+        after = anvil.submitting(reset.url)
+        with pytest.raises(ConfigError, match="ethereum genesis"):
+            after.advance(statement(50), after.prepare(statement(50)))
+        with pytest.raises(ConfigError, match="ethereum genesis"):
+            after.find_lost(proof)
