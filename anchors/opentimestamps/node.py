@@ -26,7 +26,10 @@ class BitcoinNode:
 
     def __init__(self, url: str, http: HttpClient, timeout_s: float) -> None:
         """ConfigError for a `url` that is not http(s) with a host."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError("bitcoin node url", "must be an http or https address with a host")
         user, _, self.host = parts.netloc.rpartition("@")

@@ -7,6 +7,7 @@ Nothing is decided here: what comes out is judged by the offline verifier, like 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from anchors.errors import FormatError, UnavailableError, VerificationError
 from anchors.opentimestamps.bitcoin import NETWORKS, BitcoinNetwork
@@ -18,6 +19,7 @@ from anchors.opentimestamps.stamp import (
     Timestamp,
     below,
     encode_ots,
+    encode_timestamp,
     graft,
     join,
     parse_timestamp,
@@ -98,7 +100,10 @@ def _upgraded(tree: Timestamp, calendars: Sequence[Calendar], http: Http) -> Tim
                 continue
             answered += 1
             if raw is not None:
-                tree = graft(tree, parse_timestamp(raw, message, place=calendar.name))
+                # Attack: a calendar that says so much that no file may hold it; then what was there stays.
+                with suppress(FormatError):
+                    grown = graft(tree, parse_timestamp(raw, message, place=calendar.name))
+                    tree = parse_timestamp(encode_timestamp(grown), tree.message)
     if reasons and not answered:
         raise UnavailableError("calendars", "; ".join(reasons))
     return tree

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
+from evidence_vault.pipeline.fsck import fsck
+from evidence_vault.pipeline.recover import plan_recovery, recover
 from evidence_vault.pipeline.trust import final_headers, policy_text
+from evidence_vault.pipeline.vault import Vault
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Job
@@ -28,6 +31,7 @@ from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from tests.anchors.opentimestamps.toy import ToyBitcoin, ToyCalendar, serving
 from tests.pipeline.story import Story, begin_story
+from tests.pipeline.vaults import reopened, take_backup
 
 pytestmark = pytest.mark.socket
 Town = tuple[Story, ToyBitcoin, ToyCalendar, ToyCalendar]
@@ -194,3 +198,31 @@ def test_trouble_with_a_network_stands_in_the_item_status(town: Town) -> None:
         view = describe_standing(session, story.vault.settings, row, items.item_progress(session, row))
     (trouble,) = next(stage.trouble for stage in view.stages if stage.name == "anchored")
     assert (trouble.authority, "answered 500" in trouble.reason) == ("toy", True)
+
+
+def test_a_restored_database_gets_the_proof_back_and_the_log_is_whole(town: Town) -> None:
+    story, chain, alice, _ = town
+    story.deposit()
+    story.go_on(10)
+    restore = take_backup(story.vault)
+    alice.seal()
+    chain.mine(5)
+    story.go_on(10)
+    job = job_on(story, "toy")
+    checked = fsck(story.vault)
+    before = anchored_parts(story.vault, job.subject_id)
+    restore()
+    vault = reopened(story.vault)
+    recover(vault, plan_recovery(vault))
+    assert anchored_parts(vault, job.subject_id) == before
+    assert {"proof.json", "proof.ots"} in [set(parts) for parts in before]
+    with vault.database.read() as session:
+        about = jobs.jobs_of(session, Subject(kind="checkpoint", id=job.subject_id))
+    assert {one.state for one in about if one.target == "toy"} == {JobState.FINAL}
+    assert fsck(vault).leaves == checked.leaves
+
+
+def anchored_parts(vault: Vault, size: str) -> list[Mapping[str, bytes]]:
+    with vault.database.read() as session:
+        rows = events.events_of(session, Subject(kind="checkpoint", id=size))
+        return [events.proof_parts_of(session, row.id) for row in rows if row.type == "CHECKPOINT_ANCHORED"]
