@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from anchors.ethereum.network import GWEI
 
-DEPLOY_GAS = 106_434
+DEPLOY_GAS = 130_586
 FIRST_GAS = 46_123
 NEXT_GAS = 29_023
 """A sender's first anchor writes a new storage slot; each later one changes it."""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchors.ethereum import contract
+from anchors.ethereum.cost import DEPLOY_GAS, FIRST_GAS, NEXT_GAS
 from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.verify import EVENT_TOPIC
 from tests.anchors.ethereum.devchain_client import Client
@@ -166,6 +167,8 @@ def test_anchor_gas_stays_within_its_bound(deployed: Deployed) -> None:
     first = int(deployed.anchor(10**6, b"\x11" * 32)["gasUsed"], 16)
     repeated = _anchor(10**6 + 1, b"\x22" * 32)
     later = int(deployed.send(deployed.address, repeated)["gasUsed"], 16)
+    told = (deployed.deploy_gas - DEPLOY_GAS, first - FIRST_GAS, later - NEXT_GAS)
+    assert all(abs(difference) < 100 for difference in told), told  # what `chain cost` says
     assert deployed.deploy_gas <= 135_000
     assert first <= 46_500
     assert later <= 29_400
