@@ -16,7 +16,7 @@ from anchors.values import value
 from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.errors import CredentialEnded, TooLarge, VerificationError, WrongOffset
 from evidence_vault.identity.actors import find_requesters
-from evidence_vault.pipeline.uploads import held_row, keep_for
+from evidence_vault.pipeline.uploads import held_row, hold, keep_for
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.partial import PartialFile
 from evidence_vault.store.queries import uploads
@@ -56,7 +56,7 @@ class Receiving:
             None if checksum is None else hashlib.new(checksum.algorithm)
         )  # only of what is on its way
         with ExitStack() as undo:
-            self._file = undo.enter_context(vault.partial.lock(row.id, row.item_id))
+            self._file = undo.enter_context(hold(vault, row))
             self.row = held_row(vault, row, self._file)
             if self.row.received != offset:
                 raise WrongOffset("Upload-Offset", self.row.received)

@@ -159,7 +159,7 @@ def deposited_by(vault: Vault, row: ResumableUpload, *, token_sha256: bytes | No
     done = find_deposited(vault, row.item_id)
     if done is None:
         try:
-            with vault.partial.lock(row.id, row.item_id) as file:
+            with hold(vault, row) as file:
                 return finish_upload(vault, held_row(vault, row, file), file, token_sha256=token_sha256)
         except (Conflict, IntegrityError):
             done = find_deposited(vault, row.item_id)
@@ -172,7 +172,7 @@ def deposited_by(vault: Vault, row: ResumableUpload, *, token_sha256: bytes | No
 
 def terminate_upload(vault: Vault, row: ResumableUpload) -> None:
     """End an upload and delete its bytes. Raises Locked, Conflict if it is an item by now."""
-    with vault.partial.lock(row.id, row.item_id) as file:
+    with hold(vault, row) as file:
         held = held_row(vault, row, file)
         _end(vault, held, file, UploadState.TERMINATED, received=held.received)
 
@@ -193,7 +193,7 @@ def keep_uploads(vault: Vault) -> None:
     for row in whole:
         try:
             deposited_by(vault, row, token_sha256=row.token_sha256)
-        except (Locked, VerificationError):
+        except (Locked, VerificationError, Gone):
             continue  # its own request is at it; or it has just ended, and whoever asks is told
         except (CredentialEnded, AccessRefused):
             refused.add(row.id)  # until its time is over, another token of the same person may ask for it
@@ -204,8 +204,8 @@ def keep_uploads(vault: Vault) -> None:
             continue  # whole: it is for us to finish
         try:
             _expire(vault, row)
-        except Locked:
-            continue  # somebody has just gone on with it
+        except (Locked, Gone):
+            continue  # somebody has just gone on with it, or ended it
         except EvidenceError as error:
             failed.append(error)
     _sweep(vault)
@@ -225,7 +225,7 @@ def _expire(vault: Vault, row: ResumableUpload) -> None:
                 until=vault.clock() + row_keep_for(vault),
             )
         return
-    with vault.partial.lock(row.id, row.item_id) as file, suppress(Conflict):
+    with hold(vault, row) as file, suppress(Conflict):
         now = _unfinished(vault, row, file)
         if now.state == UploadState.OPEN and now.expires_at <= vault.clock():
             _end(vault, now, file, UploadState.EXPIRED, received=now.received)
@@ -240,6 +240,16 @@ def _sweep(vault: Vault) -> None:
         known = uploads.open_upload_ids(session, stale)
     for upload_id in set(stale) - known:
         vault.partial.remove(upload_id)
+
+
+def hold(vault: Vault, row: ResumableUpload) -> PartialFile:
+    """Take the upload's file. Raises Locked, Gone if the upload has ended since, IntegrityError if it is lost."""
+    try:
+        return vault.partial.lock(row.id, row.item_id)
+    except IntegrityError:
+        if _read_again(vault, row).state in (UploadState.OPEN, UploadState.DONE):
+            raise
+        raise Gone("upload", "it has ended") from None  # its row first, then its file
 
 
 def held_row(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:

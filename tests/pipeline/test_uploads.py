@@ -168,6 +168,35 @@ def test_upload_whose_file_is_lost_ends_with_its_time_and_no_other_waits(tmp_pat
 
 
 @pytest.mark.db
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_upload_ended_by_its_owner_while_the_keeper_looks_is_no_fault_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_whole: bool
+) -> None:
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    upload = begin(vault)
+    row = find_upload(vault, upload, actor_id=OWNER.id)
+    if is_whole:
+        with Receiving(vault, row, offset=FIRST, checksum=None, token_sha256=None) as receiving:
+            receiving.write(CONTENT[FIRST:])
+            receiving.keep()
+    else:
+        clock.advance(73 * 3600)
+    lock, ends = PartialStore.lock, [upload]
+
+    def end_first(self: PartialStore, upload_id: str, item_id: str) -> PartialFile:
+        if ends:
+            ends.pop()
+            terminate_upload(vault, row if not is_whole else find_upload(vault, upload, actor_id=OWNER.id))
+        return lock(self, upload_id, item_id)
+
+    monkeypatch.setattr(PartialStore, "lock", end_first)
+    keep_uploads(vault)  # an IntegrityError from here would make the vault read-only
+    with pytest.raises(Gone):
+        find_upload(vault, upload, actor_id=OWNER.id)
+
+
+@pytest.mark.db
 def test_upload_that_is_damaged_keeps_no_other_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
