@@ -151,23 +151,25 @@ class _Group:
         return _unsettled(tickets)
 
     def with_keys(self, tickets: list[DepositTicket]) -> tuple[list[DepositTicket], list[DepositTicket]]:
-        """Take the keys; answer repetitions. The second use of a key in one group comes again."""
-        first: dict[idempotency.Scope, DepositTicket] = {}
-        again: list[DepositTicket] = []
+        """Take the keys; answer repetitions. Who shares a key that the group has just taken comes again."""
+        users: dict[idempotency.Scope, list[tuple[DepositTicket, Binding]]] = {}
         for ticket in tickets:
-            binding = ticket.ready.binding
-            if binding is None:
-                continue
-            if first.setdefault(binding.scope, ticket) is not ticket:
-                again.append(ticket)
-        unclaimed = [t.ready.binding for t in first.values() if t.ready.binding and not t.ready.holder]
+            if (binding := ticket.ready.binding) is not None:
+                users.setdefault(binding.scope, []).append((ticket, binding))
+        unclaimed = [binding for (ticket, binding), *_ in users.values() if not ticket.ready.holder]
         taken = set()
         if unclaimed:
             taken = idempotency.bind_new(self._session, unclaimed, holder=self._holder, now=self._now)
-        for scope, ticket in first.items():
-            if scope not in taken and ticket.ready.binding is not None:
-                self._take_used(ticket, ticket.ready.binding)
-        return [ticket for ticket in _unsettled(tickets) if ticket not in again], again
+        again: dict[DepositTicket, None] = {}
+        for scope, same in users.items():
+            is_taken = scope in taken
+            for ticket, binding in same[1:] if is_taken else same:
+                if is_taken:
+                    again[ticket] = None
+                else:
+                    self._take_used(ticket, binding)
+                    is_taken = not ticket.is_settled
+        return [ticket for ticket in _unsettled(tickets) if ticket not in again], list(again)
 
     def _take_used(self, ticket: DepositTicket, binding: Binding) -> None:
         """Keep a key that this deposit has held since its content began, or look at what was done under it."""
@@ -213,6 +215,8 @@ class _Group:
         except StorageFull:
             raise  # it concerns all
         except (IntegrityError, UnavailableError) as error:
+            if self._session.connection().invalidated:
+                raise  # the server is gone: it concerns all
             if len(tickets) > 1:
                 return [one for ticket in tickets for one in self.inserted([ticket], places)]
             self._refuse(tickets[0], error)

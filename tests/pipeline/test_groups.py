@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from anchors.values import replace
-from evidence_vault.errors import Conflict, IntegrityError
+from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
 from evidence_vault.pipeline.commit import DepositTicket, commit_group
 from evidence_vault.pipeline.deposit import submit_content
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.groups import Ticket
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.store.queries.deposits import NewDeposit
 from tests.pipeline.vaults import OWNER, new_vault
 
 
@@ -56,3 +59,35 @@ def test_group_with_one_that_the_database_refuses_keeps_all_others(tmp_path: Pat
     with pytest.raises(IntegrityError):
         again.result()
     assert b"".join(vault.blobs.chunks(fresh.result().item_id)) == b"4"
+
+
+def test_group_full_of_one_key_is_answered_in_two_rounds_and_delays_nobody(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path)
+    same = gathered(vault, *[(b"s", "same")] * 40)
+    [other] = gathered(vault, (b"o", "other"))
+    again = commit_group(vault, [*same, other])
+    assert other.is_settled
+    assert again == same[1:]
+    assert commit_group(vault, again) == []
+    assert {ticket.result().item_id for ticket in same} == {same[0].result().item_id}
+    assert [ticket.result().replayed for ticket in same] == [False] + [True] * 39
+
+
+@pytest.mark.db("postgresql")
+@pytest.mark.parametrize("size", [1, 3])
+def test_group_whose_server_goes_away_midway_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    vault = new_vault(tmp_path)
+    contents = [(bytes([n]), f"k{n}") for n in range(size)]
+
+    def end_server_process(session: Session, _deposits: Sequence[NewDeposit]) -> None:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("evidence_vault.pipeline.commit.insert_deposits", end_server_process)
+        with pytest.raises(UnavailableError):
+            committed(vault, gathered(vault, *contents))
+    tickets = gathered(vault, *contents)
+    committed(vault, tickets)
+    assert not any(ticket.result().replayed for ticket in tickets)
