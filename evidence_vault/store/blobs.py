@@ -206,8 +206,10 @@ class BlobStore:
         """Yield name and size of each pack in which nothing was written for so long."""
         with os.scandir(self._packs) as entries:
             for entry in entries:
+                if not entry.name.endswith(SUFFIX):
+                    continue  # such as one that is being written anew, and soon gone
                 status = entry.stat()
-                if entry.name.endswith(SUFFIX) and now_s - status.st_mtime >= older_than_s:
+                if now_s - status.st_mtime >= older_than_s:
                     yield entry.name.removesuffix(SUFFIX), status.st_size
 
     def packed_ids(self, pack: str) -> set[str]:
@@ -259,9 +261,10 @@ class BlobStore:
         """
         swept = 0
         for path in self._incoming.iterdir():
-            if path.name.startswith("it_") and now_s - path.stat().st_mtime > older_than_s:
-                path.unlink(missing_ok=True)
-                swept += 1
+            with suppress(FileNotFoundError):  # of a deposit that was just placed
+                if path.name.startswith("it_") and now_s - path.stat().st_mtime > older_than_s:
+                    path.unlink()
+                    swept += 1
         return swept
 
     def _path(self, item_id: str) -> Path:

@@ -195,7 +195,12 @@ def record_ids(path: Path) -> Iterator[str]:
             head = os.pread(file.fileno(), _FRAME.size, at)
             if len(head) < _FRAME.size or not head.startswith(mark):
                 return
-            yield head[-ITEM_ID_BYTES:].decode("ascii", "replace")
+            item_id = head[-ITEM_ID_BYTES:].decode("ascii", "replace")
+            try:
+                ITEM_ID.check(item_id, "item id")
+            except FormatError:
+                return  # rot
+            yield item_id
             at += _FRAME.size + _rest_length(head, mark)
 
 

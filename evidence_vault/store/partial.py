@@ -53,9 +53,12 @@ class PartialStore:
 
     def ids(self, *, older_than_s: float, now_s: float) -> list[str]:
         """Return the uploads whose files have lain here untouched for so long."""
-        return sorted(
-            path.name for path in self._incoming.glob(_NAMES) if now_s - path.stat().st_mtime >= older_than_s
-        )
+        found = []
+        for path in self._incoming.glob(_NAMES):
+            with suppress(FileNotFoundError):  # of an upload that just became an item
+                if now_s - path.stat().st_mtime >= older_than_s:
+                    found.append(path.name)
+        return sorted(found)
 
     def is_lost(self, upload_id: str, item_id: str) -> bool:
         """Whether its file is nowhere."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import FormatError, IntegrityError, TooLarge
 from evidence_vault.store.blobs import BlobStore
+from evidence_vault.store.partial import PartialStore
 from evidence_vault.store.segments import HEADER, SEGMENT_BYTES, segment_offset, stored_size
 
 ITEM = encode_id("it", b"i" * 16)
@@ -119,3 +120,12 @@ def test_one_id_is_written_once(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         store.create(ITEM, max_bytes=1)
     first.discard()
+
+
+def test_sweeps_pass_over_a_file_that_is_placed_while_they_look(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    upload = encode_id("up", bytes(16))
+    for name in (ITEM, upload):  # listed, and gone when it is looked at
+        (tmp_path / "incoming" / name).symlink_to("nowhere")
+    assert store.sweep_incoming(older_than_s=0, now_s=2**40) == 0
+    assert PartialStore(tmp_path, store).ids(older_than_s=0, now_s=2**40) == []

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import IntegrityError, StorageFull
 from evidence_vault.store import packs
-from evidence_vault.store.packs import Damage, Location, PackRecord, PackWriter, read_record, rewrite, scan
+from evidence_vault.store.packs import (
+    Damage,
+    Location,
+    PackRecord,
+    PackWriter,
+    read_record,
+    record_ids,
+    rewrite,
+    scan,
+)
 
 
 def record(number: int, blob: bytes = b"blob", journal: bytes = b'{"j":1}') -> PackRecord:
@@ -151,3 +160,11 @@ def test_a_pack_that_was_only_begun_is_empty_and_a_foreign_file_is_named(tmp_pat
     path.write_bytes(b"something else entirely")
     with pytest.raises(IntegrityError, match="pack header"):
         list(scan(path))
+
+
+def test_record_ids_end_where_rot_makes_one_that_is_none(tmp_path: Path) -> None:
+    path, places = written(tmp_path, [[record(1), record(2), record(3)]])
+    data = bytearray(path.read_bytes())
+    data[places[1].position + 52] = 0  # the last character of an item id
+    path.write_bytes(data)
+    assert list(record_ids(path)) == [record(1).item_id]
