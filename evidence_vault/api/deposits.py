@@ -67,6 +67,7 @@ MAX_HASH_BODY_BYTES = 16_384
 SINGLE_FIELDS = {
     name.lower(): name
     for name in (
+        "Authorization",
         "Content-Type",
         "Content-Encoding",
         "Content-Disposition",

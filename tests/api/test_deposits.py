@@ -298,6 +298,7 @@ def test_deposit_another_holds_the_key_409_retry_after(
 @pytest.mark.parametrize(
     ("field", "values"),
     [
+        ("Authorization", ("Bearer a", "Bearer b")),
         ("Evidence-Secret", ("?0", "?1")),
         ("Idempotency-Key", ("a", "b")),
         ("Repr-Digest", (encode_repr_digest(hashlib.sha256(b"x").digest()), encode_repr_digest(bytes(32)))),
