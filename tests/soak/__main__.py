@@ -4,7 +4,8 @@
     --clients N      how many (16)            --seed N     of the clients' choices and of the moments (the time)
 
 The vault is served by `evidence-vault serve` in a process of its own. Each kill comes at a random moment, sometimes
-while it is still starting. The last line says what became of it; the exit code is 1 if anything is lost or forked.
+while it is still starting. Midway the log's key is rotated twice and the receipts' once. The last line says what
+became of it; the exit code is 1 if anything is lost or forked.
 """
 
 import argparse
@@ -50,6 +51,7 @@ def soak(folder: Path, *, kills: int, clients: int, seed: int) -> int:
     """Soak a new vault in `folder`; print what was found, and return the exit code."""
     print(f"{clients} clients, {kills} kills, seed {seed}", flush=True)
     chance, began = random.Random(seed), time.monotonic()
+    rotations = {kills // 4: "log", kills // 2: "receipt", 3 * kills // 4: "log"}
     server = Server(folder / "home")
     crowd = Crowd(port=server.port, token=server.token, seed=seed)
     try:
@@ -61,6 +63,8 @@ def soak(folder: Path, *, kills: int, clients: int, seed: int) -> int:
             time.sleep(chance.uniform(0.0, 1.0))
             server.kill()
             server.start()
+            if number in rotations:
+                server.rotate(rotations[number])
             if number % 20 == 0:
                 spent = time.monotonic() - began
                 print(f"{number} kills, {len(crowd.given)} receipts, {spent:.0f} s", flush=True)

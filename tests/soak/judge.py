@@ -1,8 +1,8 @@
 """The judgement over a soak: by what anyone can read, and then by what the vault itself says.
 
-(1) every receipt      signed by the log's receipt key; its event is a leaf, by a proof from the public tiles alone
+(1) every receipt      signed by a receipt key of the log; its event is a leaf, by a proof from public tiles alone
 (2) every content      is there, byte for byte
-(3) every checkpoint   that was ever seen is signed, and the newest one contains it
+(3) every checkpoint   that was ever seen is signed by the key of its time, and the newest one contains it
 (4) the vault          `log fsck` finds nothing that disagrees; nothing waits for the log
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchors.base import TreeHead
-from evidence_vault.core.checkpoint import open_checkpoint
+from evidence_vault.core.checkpoint import open_checkpoint, parse_checkpoint
 from evidence_vault.core.events import encode_leaf_entry, first_slot
 from evidence_vault.core.merkle import (
     leaf_hash,
@@ -20,11 +20,13 @@ from evidence_vault.core.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from evidence_vault.core.notes import Verified
+from evidence_vault.core.notes import Verified, parse_note
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
 from evidence_vault.core.tiles import WIDTH, Tile, TileNodeReader, parse_entries, width_at
 from evidence_vault.errors import EvidenceError
 from evidence_vault.pipeline.fsck import fsck
+from evidence_vault.pipeline.log_keys import log_keys
+from evidence_vault.pipeline.shown import receipt_keys
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from tests.soak.clients import Given
@@ -58,15 +60,22 @@ def judge(home: Path, given: Sequence[Given], checkpoints: set[bytes]) -> Judgem
 
 
 def _judge_checkpoints(vault: Vault, checkpoints: set[bytes]) -> tuple[list[str], TreeHead]:
-    key = vault.log_signer.verifier_key
-    newest = vault.public.checkpoint()
+    with vault.database.read() as session:
+        keys = log_keys(session)
+    newest, origin = vault.public.checkpoint(), vault.settings.origin
     assert newest is not None
-    last = open_checkpoint(newest, origin=key.name, trusted=[key]).checkpoint.tree_head
+    opened = open_checkpoint(newest, origin=origin, trusted=[keys[-1].key])
+    assert isinstance(opened.signed, Verified), "the newest checkpoint is not signed by the newest key"
+    last = opened.checkpoint.tree_head
     read = TileNodeReader(vault.public.read_tile, last.size)
     forks = []
     for note in checkpoints:
         try:
-            opened = open_checkpoint(note, origin=key.name, trusted=[key])
+            size = parse_checkpoint(parse_note(note).text).tree_head.size
+            its = [
+                k.key for k in keys if k.from_size <= size and (k.last_size is None or size <= k.last_size)
+            ]
+            opened = open_checkpoint(note, origin=origin, trusted=its)
             assert isinstance(opened.signed, Verified)
             older = opened.checkpoint.tree_head
             proof = prove_consistency(older.size, last.size, read)
@@ -83,11 +92,11 @@ def _judge_receipts(vault: Vault, given: Sequence[Given], head: TreeHead) -> lis
         for offset, entry in enumerate(parse_entries(vault.public.read_tile(tile), tile=tile)):
             indexes[entry] = number * WIDTH + offset
     read = TileNodeReader(vault.public.read_tile, head.size)
-    lost = []
+    lost, keys = [], receipt_keys(vault)
     for one in given:
         try:
             receipt = parse_receipt(one.receipt)
-            verify_receipt(receipt, trusted=[vault.receipt_signer.verifier_key])
+            verify_receipt(receipt, trusted=keys)
             event = receipt.event
             assert event.subject.id == one.item_id, "the receipt is about another item"
             digests = event.fields["digests"]

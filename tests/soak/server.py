@@ -58,6 +58,11 @@ class Server:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def rotate(self, purpose: str) -> None:
+        """Let a new key take over, while the vault starts, serves or lies killed."""
+        command = [sys.executable, "-m", "evidence_vault.cli.main", "key", "rotate", purpose]
+        subprocess.run([*command, "--home", str(self.home)], check=True, stdout=self._log, stderr=self._log)
+
     def stop(self) -> None:
         """End it in order."""
         if self._process is not None:
