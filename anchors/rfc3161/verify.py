@@ -197,12 +197,24 @@ def _find_authority(
 ) -> tuple[TsaTrust, tuple[Certificate, ...]] | Indeterminate:
     """The first authority of the policy whose root a good path reaches and whose terms the token meets.
 
+    No path leads through the key of another group's root: whose root a key is by the policy, on his terms it
+    counts, and once, whoever else has certified it.
+
     If none fits, the answer is that of the authority that came closest: one whose root was reached.
     """
     closest: Indeterminate | None = None
     for authority in trusted.authorities:
         roots = [load_certificate(der) for der in authority.roots]
-        path = find_path(signer, candidates=candidates, roots=roots, moment=token.gen_time)
+        others = {
+            load_certificate(der).key_octets
+            for other in trusted.authorities
+            if other.group != authority.group
+            for der in other.roots
+        }
+        if signer.key_octets in others:
+            continue
+        own = [one for one in candidates if one.key_octets not in others]
+        path = find_path(signer, candidates=own, roots=roots, moment=token.gen_time)
         answer = (
             _terms_flaw(token, authority, ids, path)
             if isinstance(path, tuple)

@@ -6,6 +6,9 @@
     (4) still good at the given time, or proved to have existed while it was: a stolen, expired key signs any past
         time, so such a token counts only if a good time from another group covers the event that recorded it
 
+Tokens whose paths share a key below their roots are of one authority, and of one group, whichever roots certified
+the key: one thief has them all.
+
 A token that no event recorded is FAILED inside the seal; under proof/added it informs and changes nothing.
 """
 
@@ -14,9 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from anchors.base import Indeterminate
+from anchors.rfc3161.certificate import load_certificate
 from anchors.rfc3161.verdict import Rfc3161Trust, VerifiedToken
 from anchors.rfc3161.verify import verify_response
-from anchors.values import value
+from anchors.values import replace, value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject
@@ -97,7 +101,30 @@ def check_tokens(
         findings.failed(ROW, "token.unrecorded", layout.timestamp_folder(*position))
     _remark_secret(bundle, findings=findings)
     _remark_added(bundle, trusted, findings=findings)
-    return _good(judged, at=at, blocks=blocks, findings=findings)
+    return _good(_one_group_a_key(judged, policy), at=at, blocks=blocks, findings=findings)
+
+
+def _one_group_a_key(judged: Sequence[TokenFact], policy: TrustPolicy) -> list[TokenFact]:
+    """Who has certificates under the roots of two groups counts once: as the one that the policy names first."""
+    rank = {group: n for n, group in enumerate(dict.fromkeys(one.group for one in policy.authorities))}
+    keys = [{load_certificate(der).key_octets for der in fact.token.path[:-1]} for fact in judged]
+    groups = [fact.token.group for fact in judged]
+    while True:
+        first: dict[bytes, str] = {}
+        for mine, group in zip(keys, groups, strict=True):
+            for key in mine:
+                first[key] = min(first.get(key, group), group, key=rank.__getitem__)
+        settled = [
+            min((group, *(first[key] for key in mine)), key=rank.__getitem__)
+            for mine, group in zip(keys, groups, strict=True)
+        ]
+        if settled == groups:
+            break
+        groups = settled
+    return [
+        replace(fact, token=replace(fact.token, group=group))
+        for fact, group in zip(judged, groups, strict=True)
+    ]
 
 
 def _remark_secret(bundle: Bundle, *, findings: Findings) -> None:
