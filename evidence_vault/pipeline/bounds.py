@@ -3,12 +3,13 @@
 The rule is that of a report's row 8, and so is the code (`verify.checks.times.Timeline`): L is the k-th latest
 time over groups that an earlier leaf records, U the k-th earliest on a checkpoint that holds the leaf. Only what
 lies next to each leaf is read, so that a long history costs no more than a short one. Tokens were verified when
-they were recorded; a block counts once it is final.
+they were recorded; a block counts once it is final, and no more once the log says that its anchor is lost.
 
 It informs the depositor; who doubts the vault asks a bundle, and a policy of his own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from anchors.values import value
 from evidence_vault.core.events import Event, Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError
+from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.settings import Settings
 from evidence_vault.store.queries import events, jobs, log
 from evidence_vault.verify.checks.times import Source, Timeline
@@ -43,7 +45,8 @@ def logged_between(session: Session, settings: Settings, indexes: Iterable[int])
     wanted = sorted(set(indexes))
     stamped, final = _sizes_around(session, settings, wanted)
     tokens = tuple(source for size in sorted(stamped) for source in _tokens(session, settings, size))
-    blocks = tuple(source for size in sorted(final) for source in _blocks(session, settings, size))
+    lost = {one.proof_sha256.hex() for one in lost_anchors(session) if one.proof_sha256} if final else set()
+    blocks = tuple(source for size in sorted(final) for source in _blocks(session, settings, size, lost))
     groups = {authority.group for authority in settings.authorities}
     timeline = Timeline(tokens=tokens, blocks=blocks, k=min(2, max(1, len(groups))))
     found = {}
@@ -83,6 +86,8 @@ def _tokens(session: Session, settings: Settings, size: int) -> Iterator[Source]
     groups = {authority.name: authority.group for authority in settings.authorities}
     for event, parts, index in _recorded(session, size, "CHECKPOINT_TIMESTAMPED"):
         name = str(event.fields["authority"])
+        if name not in groups:
+            continue  # of another time's settings: who runs its root is not known any more
         try:
             token = parse_token(parse_response(parts["response.tsr"]).token or b"")
         except FormatError:
@@ -91,16 +96,17 @@ def _tokens(session: Session, settings: Settings, size: int) -> Iterator[Source]
             place=name,
             time=token.gen_time,
             accuracy=token.accuracy or timedelta(0),
-            group=groups.get(name, name),
+            group=groups[name],
             covers=size,
             recorded_at=index,
         )
 
 
-def _blocks(session: Session, settings: Settings, size: int) -> Iterator[Source]:
+def _blocks(session: Session, settings: Settings, size: int, lost: AbstractSet[str]) -> Iterator[Source]:
+    """lost: SHA-256, in hex, of the proofs that count no more."""
     names = {network.chain_id: network.name for network in settings.networks}
     for event, parts, index in _recorded(session, size, "CHECKPOINT_ANCHORED"):
-        if event.fields["anchor_kind"] == ETHEREUM:
+        if event.fields["anchor_kind"] == ETHEREUM and str(event.fields["proof_sha256"]) not in lost:
             proof = parse_proof(parts[PART])
             yield Source(
                 place=f"chain {proof.chain_id}",

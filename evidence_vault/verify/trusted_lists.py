@@ -90,10 +90,11 @@ def parse_trusted_lists(document: Mapping[str, object]) -> tuple[TrustedList, ..
     lists = tuple(
         _list(entry, f"trusted_list[{i}]") for i, entry in enumerate(tables_of(document, "trusted_list"))
     )
-    issues = [(one.name, one.issued) for one in lists]
-    for number, issue in enumerate(issues):
-        if issue in issues[:number]:
-            raise FormatError(f"trusted_list[{number}]", "each issue of a list once", issue[0])
+    issues: set[tuple[str, datetime]] = set()
+    for number, one in enumerate(lists):
+        if (one.name, one.issued) in issues:
+            raise FormatError(f"trusted_list[{number}]", "each issue of a list once", one.name)
+        issues.add((one.name, one.issued))
     return lists
 
 

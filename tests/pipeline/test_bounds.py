@@ -15,6 +15,7 @@ from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.deposit import begin_deposit
 from evidence_vault.pipeline.record import Draft, EventActor, append_event
 from evidence_vault.pipeline.wishes import Wish
+from evidence_vault.settings import TimestampAuthority
 from evidence_vault.store.queries import events, log
 from evidence_vault.verify.render import render_text
 from evidence_vault.verify.trust import parse_policy
@@ -122,4 +123,21 @@ def test_events_of_an_item_tell_between_which_times_they_were_logged(tmp_path: P
     [ours, *_] = bounds_of(story, item)
     assert ours.not_before is not None
     assert first["not_before"] == encode_time(ours.not_before)
+    story.chain.close()
+
+
+def test_bounds_count_no_authority_that_the_settings_name_no_more(tmp_path: Path) -> None:
+    story = begin_story(tmp_path)
+    story.deposit()
+    story.go_on(6)
+    one, two = story.vault.settings.authorities
+
+    def bounded(*authorities: TimestampAuthority) -> bool:
+        settings = story.vault.settings.model_copy(update={"authorities": authorities, "networks": []})
+        with story.vault.database.read() as session:
+            return logged_between(session, settings, [0])[0].not_after is not None
+
+    assert bounded(one, two)
+    # "two" has stamped too, but nobody says any more that it is of another group than "one".
+    assert not bounded(one, one.model_copy(update={"name": "new", "group": "new"}))
     story.chain.close()

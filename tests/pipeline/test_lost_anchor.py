@@ -10,6 +10,7 @@ from anchors.values import replace
 from evidence_vault.api.health import network_views
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.errors import Conflict, UnavailableError
+from evidence_vault.pipeline.bounds import logged_between
 from evidence_vault.pipeline.watch import lost_anchors, watch_anchors, watch_funds
 from evidence_vault.store.queries import events, jobs
 from evidence_vault.verify.report import Verdict
@@ -35,6 +36,7 @@ def test_watch_after_a_reorganisation_beyond_finality_records_the_loss_and_ancho
     size = sizes[-1]
     assert watch_anchors(story.vault, "anvil") == 0
     take_back(story, anvil, size)
+    lost_at = story.clock()
     assert anvil.paid() == 0
     assert watch_anchors(story.vault, "anvil") == len(sizes)
     assert watch_anchors(story.vault, "anvil") == 0  # on their way again
@@ -55,6 +57,12 @@ def test_watch_after_a_reorganisation_beyond_finality_records_the_loss_and_ancho
     until_final(story, anvil, item)
     assert set(sizes) <= set(final_sizes(story))
     assert anvil.paid() == len(final_sizes(story))  # each once: the first payments are gone with their blocks
+    with story.vault.database.read() as session:
+        alone = story.vault.settings.model_copy(update={"authorities": []})
+        until = logged_between(session, alone, [0])[0].not_after
+    # What was taken back bounds nothing any more: the block of now does.
+    assert until is not None
+    assert until >= lost_at
     done = stage(story, item, "final")
     assert (done.state, [(one.network, one.checkpoint) for one in done.lost]) == (
         "done",
