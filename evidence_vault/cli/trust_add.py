@@ -11,6 +11,7 @@ take a reason, which is written beside the root.
 
 import argparse
 import hashlib
+import os
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -96,10 +97,19 @@ def run(args: argparse.Namespace) -> int:
         return 64
     text = existing.text.rstrip("\n") + "\n\n" + _table(args, roots)
     _check_whole(args, existing, roots, text)
-    mode = existing.path.stat().st_mode & 0o777 if existing.path.exists() else 0o644
-    save_file(existing.path, text.encode(), mode=mode)
+    _save(existing.path, text.encode())
     print(f"Added to {existing.path}." + (" Restart the vault." if args.trust is None else ""))
     return 0
+
+
+def _save(path: Path, data: bytes) -> None:
+    """Write the file whole; who may read it, and whose it is, stays as it was, whoever calls."""
+    before = path.stat() if path.exists() else None
+    save_file(path, data, mode=0o644 if before is None else before.st_mode & 0o777)
+    if before is not None:
+        if (before.st_uid, before.st_gid) != (path.stat().st_uid, path.stat().st_gid):
+            os.chown(path, before.st_uid, before.st_gid)
+        path.chmod(before.st_mode & 0o777)  # the umask is the caller's
 
 
 def describe_root(root: Certificate) -> list[str]:
@@ -135,15 +145,28 @@ def _read_roots(path: Path) -> Sequence[bytes]:
 
 
 def _policy(path: Path) -> Existing:
-    text = path.read_text("utf-8") if path.exists() else "version = 1\n"
+    path = path.resolve()  # a link stays one
+    text = _read_text(path) if path.exists() else "version = 1\n"
     policy = parse_policy(text.encode(), name=str(path))
     return Existing(path=path, text=text, authorities=policy.authorities, refused=dict(policy.refused))
 
 
+def _home(home: Path | None) -> Path:
+    return (home or default_home()).expanduser().absolute()
+
+
+def _read_text(path: Path) -> str:
+    """As it is, line ends included."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), f"not UTF-8: {error}") from None
+
+
 def _settings(home: Path | None) -> Existing:
-    folder = (home or default_home()).expanduser().absolute()
-    path = folder / FILE_NAME
-    text = path.read_text("utf-8")
+    folder = _home(home)
+    path = (folder / FILE_NAME).resolve()
+    text = _read_text(path)
     return Existing(
         path=path, text=text, authorities=_own(text, path, folder), refused=dict(REFUSED_BY_DEFAULT)
     )
@@ -202,7 +225,7 @@ def _confirmed(roots: Sequence[Certificate], given: Sequence[str]) -> bool:
 
 
 def _table(args: argparse.Namespace, roots: Sequence[Certificate]) -> str:
-    lines = [f"# {one}" for one in (args.reason or "").splitlines()]
+    lines = [f"# {_one_line(one)}" for one in (args.reason or "").splitlines()]
     pem = encode_chain(tuple(root.der for root in roots)).decode()
     if args.trust is None:
         lines += ["[[authorities]]", f"name = {quoted(args.name)}", f"group = {quoted(args.group)}"]
@@ -224,7 +247,7 @@ def _check_whole(
     if args.trust is not None:
         parse_policy(text.encode(), name=str(existing.path))
         return
-    own = _own(text, existing.path, existing.path.parent)
+    own = _own(text, existing.path, _home(args.home))
     try:
         check_authorities(own)
     except FormatError as error:
@@ -238,6 +261,10 @@ def _folded(name: str) -> str:
 
 def quoted(text: str) -> str:
     """A TOML basic string. Raises ConfigError for what would not be one line of text."""
+    return '"' + _one_line(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ConfigError("add-tsa", f"one line of text, not {text!r}")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text

@@ -1,6 +1,8 @@
 """`trust add-tsa` and `trust list`: nothing is trusted without its fingerprint, and nobody twice."""
 
 import hashlib
+import os
+import stat
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,3 +242,29 @@ def test_known_authorities_are_settings_and_trust_nobody(capsys: pytest.CaptureF
     assert {"digicert", "sectigo", "globalsign", "swisssign", "freetsa", "dfn", "apple", "microsoft", "certum",
             "ssl.com", "quovadis"} <= {one.name for one in KNOWN}  # fmt: skip
     assert all(one.roots_pem is None for one in settings.authorities)
+
+
+def test_add_tsa_keeps_link_line_ends_and_rights(tmp_path: Path, trust: Path, root: Holder) -> None:
+    real = tmp_path / "real.toml"
+    real.write_bytes(b"# ours\r\nversion = 1 # the only one\r\n")
+    real.chmod(0o664)
+    trust.symlink_to(real)
+    before = os.umask(0o077)
+    try:
+        assert add(trust, root, words=tuple(sha256(root))) == 0
+    finally:
+        os.umask(before)
+    assert trust.is_symlink()
+    assert real.read_bytes().startswith(b"# ours\r\nversion = 1 # the only one\r\n")
+    assert stat.S_IMODE(real.stat().st_mode) == 0o664
+    assert len(read(trust).authorities) == 1
+
+
+def test_add_tsa_refuses_what_is_no_text(
+    trust: Path, root: Holder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(trust, root, words=(*sha256(root), "--reason", "of\udcff mine")) == 64
+    assert not trust.exists()
+    trust.write_bytes(b"version = 1\n# \xff\n")
+    assert add(trust, root, words=tuple(sha256(root))) == 64
+    assert "not UTF-8" in capsys.readouterr().err
