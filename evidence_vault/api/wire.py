@@ -1,9 +1,11 @@
 """The way from the socket to the request: llhttp reads heads and framing, a body is handed on as it came.
 
-uvicorn's protocol around llhttp trusts a proxy with three things that here are seen to:
+uvicorn's protocol around llhttp trusts a proxy with five things that here are seen to:
 
     limits    a head, trailers, or anything else that is held back for its end is bounded
     Host      exactly one in HTTP/1.1 (RFC 9112 §3.2)
+    Upgrade   not with a body, which the parser would pass over: a deposit would be of nothing
+    codings   chunked alone: what another has made of the content is not the content (RFC 9112 §6.1)
     trailers  never become header fields: what was decided by the head stays decided (RFC 9110 §6.5.1)
 
 llhttp refuses by itself what two readers may read differently: Content-Length beside Transfer-Encoding or twice, a
@@ -62,6 +64,11 @@ class StrictProtocol(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
             raise ValueError("one Host")
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise ValueError("no transfer coding but chunked")
+        if self.parser.should_upgrade() and (codings or self._has_length()):
+            raise ValueError("no Upgrade with a body")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -74,6 +81,9 @@ class StrictProtocol(HttpToolsProtocol):
         if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
         cycle.message_event.set()
+
+    def _has_length(self) -> bool:
+        return any(name == b"content-length" and value != b"0" for name, value in self.headers)
 
     def _count(self, length: int) -> None:
         self._silent = 0

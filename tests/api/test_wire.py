@@ -58,6 +58,10 @@ def test_chunked_body_arrives_whole(port: int, owner: dict[str, str]) -> None:
     connection.close()
 
 
+CHUNKS = b"1\r\nx\r\n0\r\n\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -74,6 +78,11 @@ def test_chunked_body_arrives_whole(port: int, owner: dict[str, str]) -> None:
             POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="length-and-chunks"
         ),
         pytest.param(POST + b"Transfer-Encoding: gzip\r\n\r\nx", id="unknown-coding"),
+        pytest.param(POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + CHUNKS, id="two-codings"),
+        pytest.param(
+            POST + UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS, id="upgrade-and-chunks"
+        ),
+        pytest.param(POST + UPGRADE + b"Content-Length: 1\r\n\r\nx", id="upgrade-and-length"),
         pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", id="no-chunk-size"),
         pytest.param(GET + b"A: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n", id="long-field"),
         pytest.param(GET + b"A: b\r\n" * (MAX_HEAD_BYTES // 6) + b"\r\n", id="many-fields"),
