@@ -6,7 +6,8 @@ signature is checked: whoever wrote the policy vouches for the quotation, as for
 
     qualified        a list names a certificate of the token's path as a service that was granted then
     not-qualified    a list names it as one that was not granted then
-    not-determined   no list names it, or none speaks of that time: before a history, or after a list's next update
+    not-determined   no list names it, or none speaks of that time: before a history, or after
+                     a list's next update or next issue
 
 It informs the reader and changes no verdict: what a token proves rests on keys and clocks, its status on law.
 """
@@ -31,10 +32,11 @@ class ListedService:
     certificate_sha256: bytes
     history: tuple[tuple[datetime, bool], ...]
 
-    def granted_at(self, moment: datetime) -> bool | None:
-        """Whether it was granted; None before its history begins."""
-        known = [granted for since, granted in self.history if since <= moment]
-        return known[-1] if known else None
+    def granted_between(self, first: datetime, last: datetime) -> bool | None:
+        """Whether it was granted from first to last without a break; None if its history begins later."""
+        before = [granted for since, granted in self.history if since <= first]
+        meanwhile = [granted for since, granted in self.history if first < since <= last]
+        return all((before[-1], *meanwhile)) if before else None
 
 
 @value
@@ -68,21 +70,30 @@ def qualification_of(
 ) -> Qualification:
     """Return what the newest list says that names a certificate of the path and speaks of gen_time.
 
-    path_sha256: fingerprints of the token's path. A status that changed within the accuracy counts as the worse.
+    path_sha256: fingerprints of the token's path. A status that changed within the accuracy counts as the worse,
+    and so does one on which lists of one day differ. An issue speaks of nothing after the next issue of its list.
     """
+    first, last = gen_time - accuracy, gen_time + accuracy
+    found: list[tuple[datetime, bool, TrustedList]] = []
+    later: dict[str, datetime] = {}
     for one in sorted(trusted_lists, key=lambda one: one.issued, reverse=True):
-        if gen_time + accuracy > one.next_update:
+        until = min(one.next_update, later.get(one.name, one.next_update))
+        later[one.name] = one.issued
+        if last > until:
             continue
-        found = [
-            service.granted_at(moment)
+        said = [
+            service.granted_between(first, last)
             for service in one.services
             if service.certificate_sha256 in path_sha256
-            for moment in (gen_time - accuracy, gen_time + accuracy)
         ]
-        if found and None not in found:
-            status: Status = "qualified" if all(found) else "not-qualified"
-            return Qualification(status=status, list_name=one.name, issued=one.issued)
-    return NOT_DETERMINED
+        if said and None not in said:
+            found.append((one.issued, not all(said), one))
+    if not found:
+        return NOT_DETERMINED
+    _, withdrawn, newest = max(found, key=lambda each: each[:2])
+    return Qualification(
+        status="not-qualified" if withdrawn else "qualified", list_name=newest.name, issued=newest.issued
+    )
 
 
 def parse_trusted_lists(document: Mapping[str, object]) -> tuple[TrustedList, ...]:
