@@ -8,12 +8,13 @@ from starlette.testclient import TestClient
 
 from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.api.app import create_app
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.identity.actors import issue_token
 from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.deposit import begin_deposit
-from evidence_vault.pipeline.record import Draft, EventActor, append_event
+from evidence_vault.pipeline.joining import named_anchors
+from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import TimestampAuthority
 from evidence_vault.store.queries import events, log
@@ -140,4 +141,23 @@ def test_bounds_count_no_authority_that_the_settings_name_no_more(tmp_path: Path
     assert bounded(one, two)
     # "two" has stamped too, but nobody says any more that it is of another group than "one".
     assert not bounded(one, one.model_copy(update={"name": "new", "group": "new"}))
+    story.chain.close()
+
+
+def test_bounds_count_no_block_that_the_log_says_was_taken_back(tmp_path: Path) -> None:
+    story = begin_story(tmp_path)
+    story.deposit()
+    story.go_on(12)
+    alone = story.vault.settings.model_copy(update={"authorities": []})
+    with story.vault.database.write() as session:
+        assert logged_between(session, alone, [0])[0].not_after is not None
+        for size in range(1, 40):
+            for row in events.events_of(session, Subject(kind="checkpoint", id=str(size))):
+                if row.type == "CHECKPOINT_ANCHORED":
+                    [anchor] = named_anchors(session)
+                    fields = {"anchor": dict(anchor), "size": size, "reason": "other-block"}
+                    fields["proof_sha256"] = str(parse_event(row.raw).fields["proof_sha256"])
+                    draft = Draft(subject=LOG, type="ANCHOR_LOST", actor=system_actor(session), fields=fields)
+                    append_event(story.vault, session, draft)
+        assert logged_between(session, alone, [0])[0] == Logged(not_before=None, not_after=None)
     story.chain.close()
