@@ -156,6 +156,8 @@ async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) 
         )
     if fields.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
+    if "content-range" in fields:  # RFC 9110 §14.4: a part of something would become evidence as the whole
+        raise FormatError("Content-Range", "the whole file, or an upload to /v1/uploads", "a part")
     if is_form:
         take_in = _deposit_form
     elif media_type == HASH_MEDIA_TYPE:

@@ -228,6 +228,13 @@ def test_deposit_wrapped_content_refused(
     assert_nothing_kept(vault)
 
 
+def test_deposit_of_a_part_refused(client: TestClient, vault: Vault, owner: dict[str, str]) -> None:
+    answer = client.post("/v1/items", content=b"x", headers={**owner, "Content-Range": "bytes 0-0/2"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/v1/problems/bad-request")
+    assert "Content-Range" in answer.json()["detail"]
+    assert_nothing_kept(vault)
+
+
 def hash_deposit(client: TestClient, headers: dict[str, str], body: str) -> tuple[int, dict[str, object]]:
     answer = client.post("/v1/items", content=body, headers={**headers, "Content-Type": HASH_MEDIA_TYPE})
     return answer.status_code, answer.json()

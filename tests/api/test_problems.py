@@ -186,4 +186,4 @@ def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, 
     assert client.get("/healthz").text == "ok\n"
     told = client.get("/readyz").json()
     assert [authority.pop("name") for authority in told.pop("authorities")] == ["tsa"]
-    assert told == {"ready": True, "reasons": [], "witnesses": []}
+    assert told == {"ready": True, "reasons": [], "witnesses": [], "networks": []}

@@ -58,7 +58,7 @@ WRITES: dict[tuple[str, str], tuple[Any, str, bool]] = {
     ("streamed", "open incoming"): (blobs.BlobWriter, "__init__", False),
     ("streamed", "write a segment"): (segment_writer.SegmentWriter, "_write_rest", False),
     ("streamed", "flush the content"): (blobs.BlobWriter, "seal", False),
-    ("streamed", "write the journal"): (blobs, "write_flushed", False),
+    ("streamed", "write the journal"): (blobs, "create_flushed", False),
     ("streamed", "rename, flush folder"): (blobs.BlobWriter, "place", False),
     ("streamed", "insert the rows"): (commit, "insert_deposits", False),
     ("streamed", "commit"): (SessionTransaction, "commit", True),
@@ -203,7 +203,7 @@ def test_deposit_on_a_full_disk_is_refused_and_leaves_nothing(
 
     with monkeypatch.context() as patched:
         if write == "write the journal":
-            patched.setattr(blobs, "write_flushed", full)
+            patched.setattr(os, "fdopen", full)
         elif write == "flush the content":
             patched.setattr(os, "fsync", full)
         else:

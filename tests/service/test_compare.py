@@ -14,7 +14,7 @@ from tests.pipeline.vaults import new_vault
 NETWORK = {
     "name": "chain",
     "chain_id": 1,
-    "genesis": "00" * 32,
+    "genesis": "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",  # main net's
     "contract": "00" * 20,
     "rpc_urls": ["http://127.0.0.1:1/"],
 }
