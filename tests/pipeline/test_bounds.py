@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -155,7 +156,7 @@ def test_bounds_count_no_block_that_the_log_says_was_taken_back(tmp_path: Path) 
             for row in events.events_of(session, Subject(kind="checkpoint", id=str(size))):
                 if row.type == "CHECKPOINT_ANCHORED":
                     [anchor] = named_anchors(session)
-                    fields = {"anchor": dict(anchor), "size": size, "reason": "other-block"}
+                    fields: dict[str, Any] = {"anchor": dict(anchor), "size": size, "reason": "other-block"}
                     fields["proof_sha256"] = str(parse_event(row.raw).fields["proof_sha256"])
                     draft = Draft(subject=LOG, type="ANCHOR_LOST", actor=system_actor(session), fields=fields)
                     append_event(story.vault, session, draft)
