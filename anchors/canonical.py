@@ -5,6 +5,7 @@ what is read must encode to exactly the bytes read, so duplicate keys, spaces, f
 not be are refused without being looked for.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Final
@@ -78,4 +79,22 @@ def as_hex(value: object, place: str, *, length: int | None = None) -> bytes:
         raise FormatError(place, "lower-case hex digits without spaces", value)
     if length is not None and len(raw) != length:
         raise FormatError(place, f"{length} bytes", f"{len(raw)} bytes")
+    return raw
+
+
+def encode_base64(raw: bytes) -> str:
+    """`raw` in base64, padded. RFC 4648 §4."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def as_base64(value: object, place: str) -> bytes:
+    """`value` as bytes: a string as `encode_base64` writes it, so unused bits are zero and nothing else is in it."""
+    if not isinstance(value, str):
+        raise FormatError(place, "a string of base64", value)
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise FormatError(place, "base64 with padding", value) from error
+    if encode_base64(raw) != value:
+        raise FormatError(place, "base64 in its one spelling, unused bits zero", value)
     return raw

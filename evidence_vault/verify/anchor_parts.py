@@ -19,8 +19,8 @@ from evidence_vault.verify.reader import MAX_PROOF_BYTES
 MAX_ANCHORS = 1_000
 """In one bundle: each costs hashing, about 1 to 20 ms."""
 
-MAX_ANCHOR_BYTES = 16 * 1024 * 1024
-"""All anchor proofs together, some 4,000: our own Keccak-256 takes half a minute for so much."""
+MAX_ANCHOR_BYTES = 12 * 1024 * 1024
+"""All anchor proofs together, some 3,500: our own Keccak-256 takes half a minute for so much."""
 
 
 @value

@@ -14,6 +14,7 @@ from typing import Any
 
 from anchors.canonical import MAX_INTEGER
 from anchors.ethereum.headers import MAX_BLOCKS, MAX_SOURCES
+from anchors.ethereum.proof import MAX_PROOF_BYTES
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
 from anchors.opentimestamps import headers as bitcoin_headers
 from anchors.opentimestamps.bitcoin import NETWORKS
@@ -140,7 +141,11 @@ def _prop(**properties: Schema) -> Schema:
 
 # What has no shape in the code.
 
-HEX = Text(r"(?:[0-9a-f]{2})*", 65_536, "bytes in lower-case hex")
+BASE64 = Text(
+    r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?",
+    MAX_PROOF_BYTES,
+    "bytes in padded base64, unused bits zero",
+)
 HEX20, HEX32 = Text(r"[0-9a-f]{40}", 40), Text(r"[0-9a-f]{64}", 64)
 ETHEREUM_PROOF = Record(
     {
@@ -149,9 +154,9 @@ ETHEREUM_PROOF = Record(
         "chain_id": Integer(1, MAX_INTEGER),
         "contract": HEX20,
         "sender": HEX20,
-        "header": HEX,
+        "header": BASE64,
         "receipt_index": Integer(0, MAX_INDEX),
-        "nodes": ListOf(HEX, MAX_NODES),
+        "nodes": ListOf(BASE64, MAX_NODES),
     }
 )
 HEADER_80 = Text(r"[0-9a-f]{160}", 160)
