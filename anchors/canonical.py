@@ -88,7 +88,7 @@ def encode_base64(raw: bytes) -> str:
 
 
 def as_base64(value: object, place: str) -> bytes:
-    """`value` as bytes: a string as `encode_base64` writes it, so unused bits are zero and nothing else is in it."""
+    """`value` as bytes: a string exactly as `encode_base64` writes it, so unused bits are zero."""
     if not isinstance(value, str):
         raise FormatError(place, "a string of base64", value)
     try:

@@ -29,7 +29,7 @@ PART = "proof.json"
 """Name of the only part of this kind's AnchorProof."""
 
 MAX_PROOF_BYTES = 49_152
-"""A proof in a block of 300 receipts has 3.5 kB; the rest is room for a transaction that wrote many other logs. It
+"""A proof in a block of 300 receipts has 3.4 kB; the rest is room for a transaction that wrote many other logs. It
 bounds the hashing too: about 36 kB of bytes to hash, some 0.2 s."""
 
 _FIELDS = frozenset({"v", "kind", "chain_id", "contract", "sender", "header", "receipt_index", "nodes"})
