@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from anchors.base import Indeterminate
 from anchors.errors import FormatError
 from anchors.rfc3161.algorithms import (
     DIGEST_SIZES,
@@ -58,6 +59,15 @@ class RevocationFinding:
     revoked_at: datetime | None
     subject: str | None
     checked: bool
+
+    def by(self, gen_time: datetime) -> Indeterminate | None:
+        """What a token of this time is worth, if a certificate was revoked by then; else None."""
+        if self.revoked_at is None or self.revoked_at > gen_time:
+            return None
+        return Indeterminate(
+            sub_indication="REVOKED_NO_POE",
+            reason=f"{self.subject!r} was revoked at {self.revoked_at}, gen_time is {gen_time}",
+        )
 
 
 @value

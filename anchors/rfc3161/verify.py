@@ -33,7 +33,7 @@ check alone.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from anchors.base import Indeterminate
 from anchors.errors import VerificationError
@@ -56,6 +56,9 @@ from anchors.rfc3161.path import find_path
 from anchors.rfc3161.revocation import judge_revocation
 from anchors.rfc3161.token import TST_INFO, TimeStampToken, parse_response, parse_token
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust, VerifiedToken
+
+FIRST_GEN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before any authority; times near year 1 can't be reckoned with."""
 
 NO_CHAIN = "NO_CERTIFICATE_CHAIN_FOUND"
 
@@ -155,11 +158,8 @@ def verify_token(
     # (14) revoked by then: a thief might have made it
     evidence = (*revocation, *parsed.embedded_crls)
     revoked = judge_revocation(path, evidence=evidence, moment=parsed.gen_time)
-    if revoked.revoked_at is not None and revoked.revoked_at <= parsed.gen_time:
-        return Indeterminate(
-            sub_indication="REVOKED_NO_POE",
-            reason=f"{revoked.subject!r} was revoked at {revoked.revoked_at}, gen_time is {parsed.gen_time}",
-        )
+    if (stolen := revoked.by(parsed.gen_time)) is not None:
+        return stolen
     return VerifiedToken(
         gen_time=parsed.gen_time,
         accuracy=parsed.accuracy or timedelta(0),
@@ -186,6 +186,8 @@ def _check_gen_time(token: TimeStampToken, trusted: Rfc3161Trust) -> None:
     limit = trusted.at + trusted.skew + (token.accuracy or timedelta(0))
     if token.gen_time > limit:
         raise VerificationError("RFC 3161 §2.4.2 genTime", f"at most {limit}", token.gen_time)
+    if token.gen_time < FIRST_GEN_TIME:
+        raise VerificationError("RFC 3161 §2.4.2 genTime", f"at least {FIRST_GEN_TIME}", token.gen_time)
 
 
 def _find_authority(

@@ -10,6 +10,7 @@
 Whether two names stand for two operators only the policy's author can know.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -69,13 +70,19 @@ def check_authorities(authorities: Iterable[TsaTrust]) -> None:
     owners: dict[bytes, tuple[str, str]] = {}
     for number, authority in enumerate(authorities):
         place = f"tsa[{number}]"
-        folded = " ".join(authority.group.split()).casefold()
+        folded = fold_name(authority.group)
         if spellings.setdefault(folded, authority.group) != authority.group:
             raise FormatError(f"{place}.group", f"the spelling {spellings[folded]}", authority.group)
         owner = (authority.group, authority.tsa_class)
         for der in authority.roots:
             if owners.setdefault(load_certificate(der).key_octets, owner) != owner:
                 raise FormatError(f"{place}.roots", "a root with one group and one class", authority.name)
+
+
+def fold_name(name: str) -> str:
+    """Return what is left of a name for the eye: its case, spaces, width and invisible characters don't count."""
+    seen = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return " ".join(seen.split()).casefold()
 
 
 def _check_chains(chains: Iterable["TrustedChain"], bitcoin: Iterable["TrustedBitcoin"]) -> None:

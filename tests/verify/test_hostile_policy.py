@@ -8,6 +8,7 @@ from evidence_vault.errors import ConfigError
 from evidence_vault.verify.trust import parse_policy
 from tests.verify.asking import policy_of, write_policy
 from tests.verify.handmade import Keys, Vault
+from tests.verify.outside import Authority
 
 
 def entry(name: str, **changes: Any) -> list[dict[str, Any]]:
@@ -62,3 +63,14 @@ def test_parse_policy_reads_the_defaults() -> None:
     assert policy.require.content
     assert not policy.require.full_chain
     assert policy.max_age is None
+
+
+@pytest.mark.parametrize(
+    "other", ["ALPHA  group", "Ａlpha group", "Alpha\u200b group", " alpha\u00a0group\u2060"]
+)
+def test_group_in_another_spelling_is_refused(other: str) -> None:
+    vault = Vault(authorities=[Authority("Alpha"), Authority("Beta")])
+    policy = vault.policy()
+    policy["tsa"][1]["group"] = other
+    with pytest.raises(ConfigError, match="the spelling Alpha group"):
+        policy_of(policy)

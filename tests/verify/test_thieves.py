@@ -87,3 +87,25 @@ def test_thief_of_a_revoked_key_counts_for_nothing() -> None:
     assert "5:token.open" in flaws(report)
     assert report.items[0].record_groups == ("Beta group",)
     assert report.verdict is Verdict.INDETERMINATE
+
+
+def test_thief_of_a_key_revoked_in_another_tokens_evidence_counts_for_nothing() -> None:
+    """The list that names the theft came with a later token; the earlier ones are judged by it too."""
+    alpha = Authority("Alpha", ahead=-DAY)
+    vault = Vault(authorities=[alpha, Authority("Beta")])
+    item = vault.receive(b"x")
+    sizes = [vault.publish()]
+    for authority in vault.authorities:
+        vault.stamp(sizes[0], authority)
+    sizes.append(vault.publish())
+    vault.stamp(sizes[1], alpha)
+    vault.anchor(sizes[1])
+    policy = vault.policy(require={"tsa_groups": 2, "anchors": 1})
+    assert "5:token.open" not in flaws(ask(vault.export([item], cut=sizes[1]), policy))
+
+    vault.parts[f"proof/timestamps/{sizes[1]}/0/revocation/0.crl"] = alpha.revoke(START - 2 * DAY)
+
+    report = ask(vault.export([item], cut=sizes[1]), policy)
+    opened = {f.place for f in report.items[0].rows[4].findings if f.code == "token.open"}
+    assert {f"proof/timestamps/{size}/0" for size in sizes} == opened
+    assert report.items[0].record_groups == ("Beta group",)

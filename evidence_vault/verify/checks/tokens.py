@@ -3,6 +3,7 @@
     (1) every recorded token is there, in the form in which it was recorded
     (2) its imprint is the content's SHA-256 (item), or that of the checkpoint's note
     (3) the token itself, judged at its gen_time (`anchors.rfc3161.verify`)
+        and by the revocation evidence of all recorded tokens: a list fetched later may show an earlier theft
     (4) still good at the given time, or proved to have existed while it was: a stolen, expired key signs any past
         time, so such a token counts only if a good time from another group covers the event that recorded it
 
@@ -18,6 +19,7 @@ from datetime import datetime
 
 from anchors.base import Indeterminate
 from anchors.rfc3161.certificate import load_certificate
+from anchors.rfc3161.revocation import MAX_EVIDENCE, RevocationFinding, judge_revocation
 from anchors.rfc3161.verdict import Rfc3161Trust, VerifiedToken
 from anchors.rfc3161.verify import verify_response
 from anchors.values import replace, value
@@ -69,6 +71,7 @@ def check_tokens(
     )
     parts = {part.position: part for part in bundle.tokens if not part.added}
     judged: list[TokenFact] = []
+    evidence: dict[bytes, None] = {}
     for position, event in events_in_place(bundle, *RECORDING):
         part = parts.pop(position, None)
         place = layout.timestamp_folder(*position)
@@ -83,10 +86,10 @@ def check_tokens(
         except VerificationError as error:
             findings.error(ROW, error, place, item=item)
             continue
+        if not isinstance(verdict, Indeterminate) or verdict.sub_indication == "REVOKED_NO_POE":
+            evidence |= dict.fromkeys(part.revocation)  # else nobody has read it yet
         if isinstance(verdict, Indeterminate):
-            findings.open(
-                ROW, "token.open", place, item=item, reason=verdict.reason, sub=verdict.sub_indication
-            )
+            _tell_open(findings, position, verdict)
             continue
         judged.append(
             TokenFact(
@@ -101,7 +104,28 @@ def check_tokens(
         findings.failed(ROW, "token.unrecorded", layout.timestamp_folder(*position))
     _remark_secret(bundle, findings=findings)
     _remark_added(bundle, trusted, findings=findings)
-    return _good(_one_group_a_key(judged, policy), at=at, blocks=blocks, findings=findings)
+    unrevoked = _by_all_evidence(judged, tuple(evidence)[-MAX_EVIDENCE:], findings=findings)
+    return _good(_one_group_a_key(unrevoked, policy), at=at, blocks=blocks, findings=findings)
+
+
+def _by_all_evidence(
+    judged: Sequence[TokenFact], evidence: Sequence[bytes], *, findings: Findings
+) -> list[TokenFact]:
+    """(3), once for each path: the last pieces of evidence are the newest."""
+    revoked: dict[tuple[bytes, ...], RevocationFinding] = {}
+    unrevoked: list[TokenFact] = []
+    for fact in judged:
+        token = fact.token
+        if token.path not in revoked:
+            path = tuple(load_certificate(der) for der in token.path)
+            revoked[token.path] = judge_revocation(path, evidence=evidence, moment=token.gen_time)
+        found = revoked[token.path]
+        if (stolen := found.by(token.gen_time)) is not None:
+            _tell_open(findings, fact.position, stolen)
+            continue
+        earliest = min((end for end in (token.revoked_at, found.revoked_at) if end), default=None)
+        unrevoked.append(replace(fact, token=replace(token, revoked_at=earliest)))
+    return unrevoked
 
 
 def _one_group_a_key(judged: Sequence[TokenFact], policy: TrustPolicy) -> list[TokenFact]:
@@ -221,16 +245,20 @@ def _good(
             time=encode_time(fact.token.gen_time),
         )
     for fact in waiting:
-        why = fact.token.why_not_good(at)
-        findings.open(
-            ROW,
-            "token.open",
-            layout.timestamp_folder(*fact.position),
-            item=_item(fact.position[0]),
-            reason=why.reason if why else "",
-            sub=why.sub_indication if why else "",
-        )
+        if (why := fact.token.why_not_good(at)) is not None:
+            _tell_open(findings, fact.position, why)
     return tuple(good)
+
+
+def _tell_open(findings: Findings, position: Position, why: Indeterminate) -> None:
+    findings.open(
+        ROW,
+        "token.open",
+        layout.timestamp_folder(*position),
+        item=_item(position[0]),
+        reason=why.reason,
+        sub=why.sub_indication,
+    )
 
 
 def _existed_in_time(fact: TokenFact, good: Sequence[TokenFact], blocks: Sequence[AnchorFact]) -> bool:

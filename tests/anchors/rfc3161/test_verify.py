@@ -1,6 +1,6 @@
 import hashlib
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -223,6 +223,11 @@ def test_verify_refuses_a_time_ahead_by_more_than_skew_and_accuracy(world: World
     assert isinstance(judge(world, response=world.respond(NOW + limit)), VerifiedToken)
     with pytest.raises(VerificationError, match="genTime"):
         judge(world, response=world.respond(NOW + limit + timedelta(milliseconds=1)))
+
+
+def test_verify_refuses_a_time_before_all_clocks(world: World) -> None:
+    with pytest.raises(VerificationError, match="genTime: expected at least 1970"):
+        judge(world, response=world.respond(datetime(1969, 12, 31, tzinfo=UTC)))
 
 
 def test_verified_token_is_good_until_its_path_ends(world: World) -> None:
