@@ -10,7 +10,7 @@ python -m bench.checking HOME: what the measured process runs; it prints its fig
 
 import hashlib
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +23,7 @@ from sqlalchemy import insert
 
 from bench.rows import Row
 from bench.sequencing import new_bench_vault
+from bench.timing import resident_mib
 from evidence_vault.core.events import Subject, first_slot, next_slot
 from evidence_vault.core.names import encode_id
 from evidence_vault.pipeline.fsck import fsck
@@ -133,7 +134,7 @@ def main() -> None:
     began = time.perf_counter()
     checked = fsck(vault)
     took = time.perf_counter() - began
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rss = resident_mib(os.getpid())
     print(json.dumps({"fsck_s": took, "rss_mib": rss, "leaves": checked.leaves}))
 
 

@@ -10,8 +10,8 @@ python -m bench.proofs TASK FOLDER LEAVES: what such a process runs; it prints i
 
 import hashlib
 import json
+import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.rows import Row
-from bench.timing import percentile
+from bench.timing import percentile, resident_mib
 from evidence_vault.core.merkle import leaf_hash, prove_consistency, prove_inclusion
 from evidence_vault.core.tiles import Tile, TileNodeReader, build_tiles
 
@@ -128,5 +128,5 @@ TASKS: Mapping[str, Callable[[Path, int], Figures]] = {
 
 if __name__ == "__main__":
     found = dict(TASKS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3])))
-    found["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["rss_mib"] = resident_mib(os.getpid())
     print(json.dumps(found))

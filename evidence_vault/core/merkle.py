@@ -22,6 +22,8 @@ from evidence_vault.errors import IntegrityError, VerificationError
 NodeReader = Callable[[int, int], bytes]
 """`read(level, index)`: the 32-byte hash of one complete subtree."""
 
+_NODE = hashlib.sha256(b"\x01")
+
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """The root hash of the tree without leaves. RFC 9162 §2.1.1."""
 
@@ -33,7 +35,10 @@ def leaf_hash(entry: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash two subtrees into their parent, 32 bytes. RFC 9162 §2.1.1."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    parent = _NODE.copy()  # a copy costs a quarter less than a beginning
+    parent.update(left)
+    parent.update(right)
+    return parent.digest()
 
 
 def verify_inclusion(
