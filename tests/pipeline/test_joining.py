@@ -27,6 +27,7 @@ from tests.pipeline.on_anvil import (
     verified,
     with_networks,
 )
+from tests.service.driving import wait_for
 
 pytestmark = [pytest.mark.socket, pytest.mark.db]
 SECOND = KeySigner(
@@ -75,7 +76,8 @@ def test_closed_sender_is_an_outage_and_a_new_one_anchors_the_last_checkpoint_ag
         until_final(story, anvil, item)
         contract = AnchorContract(anvil.node, anvil.contract, anvil.signer.address)
         _close_sender(contract, anvil.signer)
-        assert contract.last_anchor("latest")[0] == 2**64 - 1
+        # The node answers before it has mined the block.
+        wait_for(lambda: contract.last_anchor("latest")[0] == 2**64 - 1, "the block that closes the sender")
         later = story.deposit(b"later")
         with pytest.raises(ReadOnly, match="18446744073709551615 leaves, where this log has not been"):
             story.go_on(20)
