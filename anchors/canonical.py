@@ -87,6 +87,18 @@ def encode_base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
 
 
+def as_host(value: object, place: str) -> str:
+    """Return a host, perhaps with a port, without what of an address may hold a secret: path, user, query."""
+    if (
+        not isinstance(value, str)
+        or not 1 <= len(value) <= 255
+        or not (value.isascii() and value.isprintable())
+        or any(char in " /@?#\\" for char in value)
+    ):
+        raise FormatError(place, "a host name or address, with or without a port", value)
+    return value
+
+
 def as_base64(value: object, place: str) -> bytes:
     """`value` as bytes: a string exactly as `encode_base64` writes it, so unused bits are zero."""
     if not isinstance(value, str):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from anchors.canonical import (
     as_array,
     as_hex,
+    as_host,
     as_integer,
     as_object,
     encode_canonical,
@@ -98,9 +99,7 @@ def _source_value(source: HeaderSource) -> Mapping[str, object]:
 
 def _parse_source(value: object, place: str) -> HeaderSource:
     source = as_object(value, place, frozenset({"host", "blocks"}))
-    host = source["host"]
-    if not isinstance(host, str) or not 1 <= len(host) <= 255 or not _is_host(host):
-        raise FormatError(f"{place} host", "a host name or address, with or without a port", host)
+    host = as_host(source["host"], f"{place} host")
     blocks = as_array(source["blocks"], f"{place} blocks", MAX_BLOCKS)
     return HeaderSource(
         host=host,
@@ -118,11 +117,6 @@ def _parse_block(value: object, place: str) -> SourcedBlock:
         block_hash=as_hex(block["hash"], f"{place} hash", length=32),
         finalized=finalized,
     )
-
-
-def _is_host(host: str) -> bool:
-    """Printable and without the parts of an address that may hold a secret: path, user, query."""
-    return host.isascii() and host.isprintable() and not any(c in " /@?#\\" for c in host)
 
 
 def _format_time(at: datetime) -> str:

@@ -12,7 +12,15 @@ its host alone, because the address of a node often holds the key to it.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from anchors.canonical import as_array, as_hex, as_integer, as_object, encode_canonical, parse_canonical
+from anchors.canonical import (
+    as_array,
+    as_hex,
+    as_host,
+    as_integer,
+    as_object,
+    encode_canonical,
+    parse_canonical,
+)
 from anchors.errors import FormatError
 from anchors.opentimestamps.bitcoin import HEADER_BYTES, NETWORKS
 from anchors.opentimestamps.proof import MAX_HEIGHT
@@ -100,9 +108,7 @@ def _source_value(source: ShownBy) -> Mapping[str, object]:
 
 def _parse_source(found: object, place: str) -> ShownBy:
     source = as_object(found, place, frozenset({"host", "blocks"}))
-    host = source["host"]
-    if not isinstance(host, str) or not 1 <= len(host) <= 255 or not _is_host(host):
-        raise FormatError(f"{place} host", "a host name or address, with or without a port", host)
+    host = as_host(source["host"], f"{place} host")
     blocks = as_array(source["blocks"], f"{place} blocks", MAX_BLOCKS)
     return ShownBy(
         host=host,
@@ -121,11 +127,6 @@ def _parse_block(found: object, place: str) -> ShownBlock:
             as_hex(raw, f"{place} headers[{n}]", length=HEADER_BYTES) for n, raw in enumerate(headers)
         ),
     )
-
-
-def _is_host(host: str) -> bool:
-    """Printable and without the parts of an address that may hold a secret: path, user, query."""
-    return host.isascii() and host.isprintable() and not any(c in " /@?#\\" for c in host)
 
 
 def _parse_time(found: object) -> datetime:
