@@ -43,11 +43,18 @@ ALL_SCOPES = tuple(dict.fromkeys(SCOPES.values()))
 
 @value
 class Requester:
-    """Who asks, as `identity` has found out: an actor in a role, with what his token is good for."""
+    """Who asks, as `identity` has found out: an actor in one role, with what his credential is good for.
+
+    auth: how he proved himself, as events say it (`token`, `password`, `oidc`, `oidc-mfa`, …). on_behalf_of:
+    the actor for whom he says he acts, in this request.
+    """
 
     actor_id: str
     role: str
     scopes: frozenset[str]
+    auth: str
+    organisation_id: str | None = None
+    on_behalf_of: str | None = None
 
 
 @value

@@ -119,7 +119,12 @@ async def depositing_now(
 
 def event_actor(requester: Requester) -> EventActor:
     """Return the requester as events name him."""
-    return EventActor(id=requester.actor_id, role=requester.role, auth="token")
+    return EventActor(
+        id=requester.actor_id,
+        role=requester.role,
+        auth=requester.auth,
+        on_behalf_of=requester.on_behalf_of,
+    )
 
 
 async def _let_in(request: Request, vault: Vault, token: str | None) -> Requester:

@@ -23,6 +23,9 @@ from evidence_vault.store.session import Database
 MAX_LIFE_DAYS = 3650
 """Ten years; a token that is needed longer is made again."""
 
+TOKEN_AUTH = "token"  # noqa: S105 - a word, not a secret
+"""How events name this proof of who somebody is."""
+
 
 @value
 class TokenFacts:
@@ -86,7 +89,9 @@ def authenticate(database: Database, token: str, *, now: datetime) -> Requester 
         if found is None:
             return None
         actor, row = found
-        return Requester(actor_id=actor.id, role=actor.role, scopes=frozenset(row.scopes.split()))
+        return Requester(
+            actor_id=actor.id, role=actor.role, scopes=frozenset(row.scopes.split()), auth=TOKEN_AUTH
+        )
 
 
 def find_requesters(
@@ -95,7 +100,7 @@ def find_requesters(
     """Return whom these tokens speak for at `now`, in this transaction, without those that are not good."""
     found = actors.find_actors_by_tokens(session, token_sha256s, now=now)
     return {
-        token: Requester(actor_id=actor_id, role=role, scopes=frozenset(scopes.split()))
+        token: Requester(actor_id=actor_id, role=role, scopes=frozenset(scopes.split()), auth=TOKEN_AUTH)
         for token, (actor_id, role, scopes) in found.items()
     }
 

@@ -25,7 +25,7 @@ ITEM = ItemFacts(item_id="it_1", owner_id="ac_owner")
 
 
 def person(role: str, actor_id: str = "ac_owner", scopes: tuple[str, ...] = ALL_SCOPES) -> Requester:
-    return Requester(actor_id=actor_id, role=role, scopes=frozenset(scopes))
+    return Requester(actor_id=actor_id, role=role, scopes=frozenset(scopes), auth="token")
 
 
 def test_rules_table_names_every_action_and_role() -> None:
