@@ -20,7 +20,7 @@ from evidence_vault.core.canonical import (
     encode_canonical,
     parse_canonical,
 )
-from evidence_vault.core.event_types import DIGEST_HEX, PARAGRAPH
+from evidence_vault.core.event_types.form import DIGEST_HEX, PARAGRAPH
 from evidence_vault.core.names import CASE_ID, ITEM_ID, LABEL, ORIGIN, SHA256
 from evidence_vault.core.shapes import Integer, ListOf, MapOf, Nullable, OneOf, Record
 from evidence_vault.errors import FormatError

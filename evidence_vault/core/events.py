@@ -28,7 +28,8 @@ from evidence_vault.core.canonical import (
     encode_canonical,
     parse_canonical,
 )
-from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
+from evidence_vault.core.event_types.form import NOTHING, PEOPLE
+from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.names import (
     ACTOR_ID,
     CASE_ID,
@@ -48,12 +49,12 @@ MAX_EVENT_BYTES = 32 * 1024
 """An event is small: facts and digests, never content. FORMATS: ≤ 32 KiB."""
 
 MAX_FIELDS = 64
-"""Fields of one event; the largest type has 24. Bounds what a type that is not known makes a reader keep."""
+"""Fields of one event; the largest type has 30. Bounds what a type that is not known makes a reader keep."""
 
 MAX_DISCLOSURES = 64
 """Digests of disclosures in one event."""
 
-ROLES = ("RH", "AT", "NO", "AP", "TI", "AM", "JU", "CL", "AU", "AD", "SYSTEM")
+ROLES = (*PEOPLE, "SYSTEM")
 """The people of the domain, and the vault itself."""
 
 SUBJECT_IDS: Mapping[str, Text] = {

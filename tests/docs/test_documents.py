@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evidence_vault.core.event_types import EVENT_TYPES
+from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.verify.report import Status, Verdict
 from tests.docs.pages import ROOT
 

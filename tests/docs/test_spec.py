@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from evidence_vault.core.event_types import EVENT_TYPES
+from evidence_vault.core.event_types.form import ACCESS
+from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import COMMON
 from evidence_vault.core.layout import MAX_ITEMS, Part
 from evidence_vault.verify import trust_form
@@ -50,8 +51,13 @@ def test_event_type_table_is_that_of_the_code(name: str) -> None:
     known = EVENT_TYPES[name]
     assert table_keys(text) == list(known.fields)
     assert f"Subject: {' or '.join(known.kinds)}." in text
-    asks = any("basis" in str(known.why.schema()["properties"]) for _ in (0,))
-    assert ("`why`: access" in text) == asks
+    assert ("`why`: access" in text) == (known.why is ACCESS)
+    told = re.search(r"Disclosures: ([^.|]*)", text)
+    named = re.findall(r"`([a-z][a-z0-9_]*)`", told.group(1)) if told else []
+    if name == "ORDER_REGISTERED":  # and one pair for each lawyer
+        named = [one for one in named if one not in ("lawyers", "lawyer_1", "licence_1")]
+    assert tuple(named) == known.discloses
+    assert not {*known.discloses} & {*known.fields, *COMMON}
 
 
 def test_event_types_have_no_further_section() -> None:

@@ -20,7 +20,8 @@ from anchors.opentimestamps import headers as bitcoin_headers
 from anchors.opentimestamps.bitcoin import NETWORKS
 from anchors.opentimestamps.proof import MAX_HEIGHT
 from evidence_vault.core import attestation, layout, receipt
-from evidence_vault.core.event_types import EVENT_TYPES, NOTHING
+from evidence_vault.core.event_types.form import NOTHING
+from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import COMMON, SUBJECT_IDS
 from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, LOG_CLASS, ORIGIN, SHA256, TIME
 from evidence_vault.core.shapes import Boolean, Integer, ListOf, Nullable, OneOf, Record, Shape, Text

@@ -30,7 +30,7 @@ from evidence_vault.core.attestation import (
     parse_statement,
 )
 from evidence_vault.core.canonical import encode_canonical
-from evidence_vault.core.event_types import EVENT_TYPES
+from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.layout import parse_bundle_json
 from evidence_vault.core.notes import Note, encode_note, sign_note
@@ -43,6 +43,7 @@ from tests.verify.asking import ask
 from tests.verify.handmade import LOG, OWNER, PLATFORM, START, Keys, Vault, good_bundle, make_id, sha256_hex
 
 ZEROES = "00" * 32
+VAULT = Subject(kind="vault", id="vault")
 Parse = Callable[[bytes], object]
 
 
@@ -108,10 +109,79 @@ def everything() -> Vault:
         (LOG, "ANCHOR_ADDED", {"anchor": anchor(vault)}),
         (LOG, "ANCHOR_LOST", {"anchor": anchor(vault), "size": 1, "proof_sha256": None, "reason": "gone"}),
         (subject, "TELEPORTED", {"planet": "Mars"}),
+        *of_people(subject, case),
     ]
     for about, event_type, own in more:
         vault.add(about, event_type, **own)
     return vault
+
+
+def of_people(item: Subject, case: Subject) -> list[tuple[Subject, str, dict[str, Any]]]:
+    """One event of each type about cases, grants, custody and those who run the vault."""
+    at = "2026-01-01T00:00:00.000Z"
+    grant, person = make_id("gr", "grant"), make_id("ac", "somebody")
+    bundle, frozen = make_id("bd", "b"), {"item_count": 1, "items_sha256": ZEROES}
+    granted = {
+        "grant": grant,
+        "grantee": person,
+        "grantee_role": "AT",
+        "case": case.id,
+        "order": None,
+        "parent": None,
+        "actions": ["export", "open-content"],
+        "not_before": at,
+        "expires_at": at,
+        "view_limit": 3,
+        "onward": False,
+        "jurisdiction": None,
+        "why": OWNER,
+        **frozen,
+    }
+    order = {
+        "order": grant,
+        "court": "Intellectual Property Court",
+        "issued_at": at,
+        "expires_at": at,
+        "lawyers": [person],
+        "respondent": None,
+        "document_sha256": None,
+        **frozen,
+    }
+    objection = {"case": case.id, "party": 2, "ground": "authenticity", "period": "before-anchoring"}
+    receipted = {"case": case.id, "bundle": bundle, "bundle_sha256": ZEROES, "received_at": at}
+    opened = {"forum": "court", "jurisdiction": "cn", "confidentiality": "parties", "mediation_only": False}
+    return [
+        (case, "CASE_OPENED", opened),
+        (case, "PARTY_NAMED", {"party": 1, "side": "claimant", "person": person}),
+        (case, "ITEM_ADDED", {"item": item.id, "number": 1, "copies": None, "why": OWNER}),
+        (case, "ORDER_REGISTERED", order),
+        (
+            case,
+            "ORDER_RETURNED",
+            {"order": grant, "asked": 2, "produced": [item.id], "refused": [], "not_found": 1},
+        ),
+        (case, "CONSENT_GIVEN", {"party": 1, "for_case": case.id, "items": [item.id]}),
+        (item, "GRANTED", granted),
+        (case, "GRANTED", granted),
+        (item, "GRANT_REVOKED", {"grant": grant, "cause": "withdrawn"}),
+        (item, "GRANT_EXPIRED", {"grant": grant, "expires_at": at}),
+        (item, "HOLD_PLACED", {"source": "owner", "until": None, "why": OWNER}),
+        (case, "HOLD_RELEASED", {"placed_seq": 1, "why": OWNER}),
+        (item, "UNDERTAKING_SIGNED", {"grant": grant, "text_sha256": ZEROES, "signature_sha256": None}),
+        (item, "ACCESS_REFUSED", {"action": "export", "grant": grant, "reason": "expired"}),
+        (item, "WORKING_COPY_MADE", {"sha256": ZEROES, "why": OWNER}),
+        (item, "PRESENTED", {"case": case.id, "presented_at": at, "why": OWNER}),
+        (item, "TRANSFER_OFFERED", {"receiver": person, "expires_at": at, "sha256": ZEROES, "why": OWNER}),
+        (item, "TRANSFER_ACCEPTED", {"offered_seq": 1, "compared": "stored", "sha256": ZEROES}),
+        (item, "TRANSFER_REFUSED", {"offered_seq": 1, "cause": "refused"}),
+        (item, "OBJECTION_RECORDED", {**objection, "why": OWNER}),
+        (item, "OBJECTION_ANSWERED", {"objection_seq": 1, "outcome": "answered", "why": OWNER}),
+        (item, "COURT_RECEIPTED", receipted),
+        (item, "PSEUDONYM_REVEALED", {"pseudonym": person, "order": grant, "case": case.id}),
+        (VAULT, "ROLE_GIVEN", {"person": person, "role": "JU", "change": "given", "proposed_by": person}),
+        (VAULT, "BREAK_GLASS", {"item": item.id, "action": "open-content"}),
+        (VAULT, "REFUSALS_COUNTED", {"principal": None, "hour": at, "refusals": 1}),
+    ]
 
 
 def anchor(vault: Vault) -> dict[str, Any]:

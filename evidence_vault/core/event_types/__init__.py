@@ -1,0 +1,1 @@
+"""The event types, by what they are about; `table` has them all."""
