@@ -224,7 +224,7 @@ class Checkpoint(Base):
     note: Mapped[bytes] = mapped_column(LargeBinary)
     note_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
     signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 class Job(Base):
@@ -315,7 +315,8 @@ class IdempotencyKey(Base):
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     item_id: Mapped[str | None] = mapped_column(
-        ForeignKey("items.id", deferrable=True, initially="DEFERRED")  # bound before the item is inserted
+        ForeignKey("items.id", deferrable=True, initially="DEFERRED"),  # bound before the item is inserted
+        index=True,  # SQLite looks at every item that comes whether a key already waits for it
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -218,6 +218,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["size"], ["tree_heads.size"], name="fk_checkpoints_size"),
         sa.PrimaryKeyConstraint("size", name="pk_checkpoints"),
     )
+    op.create_index("ix_checkpoints_published_at", "checkpoints", ["published_at"], unique=False)
     op.create_table(
         "disclosures",
         sa.Column("event_id", BIG_ID, nullable=False),
@@ -384,6 +385,7 @@ def _create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("actor_id", "endpoint", "key", name="pk_idempotency_keys"),
     )
+    op.create_index("ix_idempotency_keys_item_id", "idempotency_keys", ["item_id"], unique=False)
     op.create_table(
         "export_items",
         sa.Column("export_id", sa.String(length=29), nullable=False),

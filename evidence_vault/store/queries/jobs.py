@@ -232,9 +232,12 @@ def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:
 
 
 def newest_checkpoint_job(session: Session, kind: str) -> Job | None:
-    """Return the newest job of this kind about a checkpoint: what a cadence counts from."""
+    """Return a job of this kind about the largest checkpoint that has one: what a cadence counts from."""
     return session.scalar(
-        select(Job).where(Job.kind == kind, Job.subject_kind == "checkpoint").order_by(Job.id.desc()).limit(1)
+        select(Job)
+        .where(Job.kind == kind, Job.checkpoint_size.is_not(None))
+        .order_by(Job.checkpoint_size.desc())
+        .limit(1)
     )
 
 
