@@ -1,7 +1,7 @@
 """Growth: what a deposit and its way into the log cost the database doesn't rise with what is there already.
 
-Counted in instructions of SQLite's machine, which no other work on the test's computer changes. A look at every row of
-a table shows as some instructions for each item.
+Counted in instructions of SQLite's machine, which no other work on the computer changes. A look at every row of a
+table shows as some instructions for each item.
 """
 
 from collections.abc import Callable
