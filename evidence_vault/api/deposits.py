@@ -12,7 +12,8 @@
     {"digests": {"sha256": "9f86d081…"}, "size": 1234, "secret": false}
 
 One endpoint and one media type of its own, so that a JSON file can be deposited like any other file. What can't
-be meant is refused, such as a content encoding: the compressed bytes would become the evidence. A browser's form
+be meant is refused, such as a content encoding: the compressed bytes would become the evidence. An empty file is a
+deposit, no body at all is none: a sender that lost its body would get a receipt for nothing. A browser's form
 (multipart/form-data) is taken for its one file; see `forms`.
 """
 
@@ -125,6 +126,8 @@ async def serve_deposit(scope: Scope, receive: Receive, send: Send) -> None:
         ],
         "requestBody": {
             "required": True,
+            "description": "An empty file is a deposit too: say `Content-Length: 0`. A request that announces no "
+            "body, by neither Content-Length nor Transfer-Encoding, is refused (411).",
             "content": {
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
                 "multipart/form-data": {
@@ -156,6 +159,12 @@ async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) 
         )
     if fields.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported-media-type", "send the file as it is, without a content encoding")
+    if (
+        "content-length" not in fields and "transfer-encoding" not in fields
+    ):  # RFC 9112 §6.3: there is no body
+        raise ProblemError(
+            "length-required", "a deposit has a body: an empty file is sent as Content-Length: 0"
+        )
     if "content-range" in fields:  # RFC 9110 §14.4: a part of something would become evidence as the whole
         raise FormatError("Content-Range", "the whole file, or an upload to /v1/uploads", "a part")
     if is_form:

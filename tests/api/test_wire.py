@@ -7,8 +7,10 @@ import socket
 
 import pytest
 
+from evidence_vault.api.fields import HASH_MEDIA_TYPE, encode_repr_digest
 from evidence_vault.api.wire import MAX_HEAD_BYTES, keep_read_buffers
 from evidence_vault.pipeline.vault import Vault
+from tests.api.test_deposits import EMPTY_SHA256, assert_nothing_kept
 from tests.api.test_streaming import begin, port
 
 __all__ = ["port"]
@@ -145,3 +147,31 @@ def test_body_cut_short_is_no_deposit(vault: Vault, port: int, owner: dict[str, 
     connection.close()
     with vault.database.read() as session:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM items").scalar() == 0
+
+
+@pytest.mark.parametrize("media_type", ["image/png", HASH_MEDIA_TYPE, "multipart/form-data; boundary=x"])
+def test_deposit_that_announces_no_body_is_refused(
+    port: int, vault: Vault, owner: dict[str, str], media_type: str
+) -> None:
+    """A sender that lost its body would hold a receipt for nothing."""
+    head = POST + f"Authorization: {owner['Authorization']}\r\nContent-Type: {media_type}\r\n\r\n".encode()
+    for end in (b"\r\n", b"Connection: close\r\n\r\n"):
+        answer = exchange(port, head[:-2] + end)
+        assert answer.startswith(b"HTTP/1.1 411 ")
+        assert b"application/problem+json" in answer
+        assert b"Content-Length: 0" in answer  # what to say instead
+    assert_nothing_kept(vault)
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]
+)
+def test_deposit_that_announces_an_empty_body_is_of_the_empty_file(
+    port: int, owner: dict[str, str], framing: bytes
+) -> None:
+    head = POST + f"Authorization: {owner['Authorization']}\r\n".encode()
+    for digest, status in ((hashlib.sha256(b"").digest(), b"201"), (bytes(32), b"422")):
+        said = f"Repr-Digest: {encode_repr_digest(digest)}\r\n".encode()
+        answer = exchange(port, head + said + framing)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+    assert EMPTY_SHA256.encode() in exchange(port, head + framing)
