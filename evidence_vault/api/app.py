@@ -6,6 +6,7 @@ runs beside the app; `extra` is for routes that only some vaults have. Both belo
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 import evidence_vault
 from evidence_vault.api import context, deposits, exports, health, items, public, reference, tus, verification
 from evidence_vault.api.caller import Remembered
-from evidence_vault.api.problems import MEDIA_TYPE, Problem
+from evidence_vault.api.description import describe
 from evidence_vault.pipeline.vault import Vault
 
 _ABOUT = """Takes evidence in, makes every fact about it provable, hands out bundles that anyone can check.
@@ -23,6 +24,12 @@ Every answer that isn't a success is a problem document (RFC 9457)."""
 
 class VaultApp(FastAPI):
     """The app. Deposits, of which there are most, don't go through its layers and its router."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the API's description, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(self)
+        return self.openapi_schema
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
@@ -54,12 +61,6 @@ def create_app(
         # A redirect would be made of the request's own Host, and a client might follow it with its token.
         redirect_slashes=False,
         lifespan=lifespan,
-        responses={
-            "default": {
-                "description": "A problem (RFC 9457)",
-                "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-            }
-        },
     )
     app.state.vault = vault
     app.state.remembered = Remembered()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from anchors.values import value
 from evidence_vault.access.decisions import Basis, Requester, require_scope
 from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_repr_digest
 from evidence_vault.api.items import access_why, open_item, record_access
 from evidence_vault.api.problems import ProblemError
@@ -62,7 +63,12 @@ def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
         return _view(_open_export(session, caller, export_id))
 
 
-@router.get("/exports/{export_id}/bundle", response_class=StreamingResponse, responses=_ZIP_FILE)
+@router.get(
+    "/exports/{export_id}/bundle",
+    response_class=StreamingResponse,
+    responses=_ZIP_FILE,
+    openapi_extra=may_answer("gone", "in-progress", "conflict"),
+)
 def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingResponse:
     """Hand out the finished bundle. Our own verifier has read it before."""
     with vault.database.read() as session:

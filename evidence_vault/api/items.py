@@ -20,6 +20,7 @@ from evidence_vault.access.decisions import (
     require_scope,
 )
 from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_content_disposition, encode_repr_digest
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.api.proofs import list_proofs
@@ -40,7 +41,10 @@ MAX_PAGE = 200
 """Rows in one answer."""
 
 _JSON_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
-_BINARY_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+_BINARY_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}},
+    206: {"description": "The range that was asked for", "content": {"application/octet-stream": {}}},
+}
 
 router = APIRouter(tags=["items"])
 
@@ -164,7 +168,12 @@ def get_receipt(item_id: str, vault: VaultHere, caller: Caller) -> Response:
         )
 
 
-@router.get("/items/{item_id}/content", response_class=StreamingResponse, responses=_BINARY_FILE)
+@router.get(
+    "/items/{item_id}/content",
+    response_class=StreamingResponse,
+    responses=_BINARY_FILE,
+    openapi_extra=may_answer("range-not-satisfiable"),
+)
 def get_content(
     item_id: str,
     vault: VaultHere,

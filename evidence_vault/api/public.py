@@ -16,6 +16,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from evidence_vault.api.caller import VaultHere
+from evidence_vault.api.description import may_answer
 from evidence_vault.api.static import static_reply
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import parse_tile_path
@@ -33,7 +34,7 @@ router = APIRouter(tags=["log"])
 
 
 @router.head("/log/checkpoint", include_in_schema=False)
-@router.get("/log/checkpoint", response_class=Response)
+@router.get("/log/checkpoint", response_class=Response, openapi_extra=may_answer("not-found"))
 def get_checkpoint(request: Request, vault: VaultHere) -> Response:
     """The newest checkpoint, a signed note (C2SP tlog-checkpoint)."""
     note = vault.public.checkpoint()

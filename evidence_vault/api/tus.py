@@ -26,8 +26,10 @@ from evidence_vault.api.body import in_thread, pour
 from evidence_vault.api.caller import DepositingNow, VaultHere, event_actor
 from evidence_vault.api.caller import Depositor as Who
 from evidence_vault.api.deposits import deposited_view
+from evidence_vault.api.description import may_answer
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import UploadView
+from evidence_vault.api.tus_description import PIECE, VERSION, described
 from evidence_vault.api.tus_fields import (
     CHECKSUMS,
     Metadata,
@@ -50,9 +52,7 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.upload_models import ResumableUpload
 
-VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"
-PIECE = "application/offset+octet-stream"
 METADATA_ELSEWHERE = ("content-disposition", "evidence-note", "evidence-secret", "idempotency-key")
 """Fields of a raw deposit: here they would be passed over, and whoever sent them relies on them."""
 
@@ -92,30 +92,6 @@ Tus = Depends(speaks_tus)
 Depositor = Annotated[Who, Depends(may_deposit)]
 
 
-def _fields(method: str) -> list[dict[str, object]]:
-    """Return the header fields of a call, for its documentation."""
-    known = {
-        "Tus-Resumable": (True, "1.0.0"),
-        "Upload-Checksum": (False, "sha1, sha256 or sha512, and base64: of the bytes of this request"),
-        **(
-            {
-                "Upload-Length": (True, "bytes of the whole content"),
-                "Upload-Metadata": (
-                    False,
-                    "filename, filetype, note, secret, sha256; each with base64 of UTF-8",
-                ),
-                "Repr-Digest": (False, "sha-256=:base64: (RFC 9530); must agree with the whole content"),
-            }
-            if method == "POST"
-            else {"Upload-Offset": (True, "where the bytes go: where the upload stands")}
-        ),
-    }
-    return [
-        {"name": name, "in": "header", "required": needed, "schema": {"type": "string"}, "description": text}
-        for name, (needed, text) in known.items()
-    ]
-
-
 @router.api_route("/uploads", methods=["OPTIONS"], status_code=204)
 @router.api_route("/uploads/{upload_id}", methods=["OPTIONS"], status_code=204, include_in_schema=False)
 def tell_protocol(vault: VaultHere) -> Response:
@@ -132,7 +108,13 @@ def tell_protocol(vault: VaultHere) -> Response:
     )
 
 
-@router.post("/uploads", status_code=201, dependencies=[Tus], openapi_extra={"parameters": _fields("POST")})
+@router.post(
+    "/uploads",
+    status_code=201,
+    response_class=Response,
+    dependencies=[Tus],
+    openapi_extra=described("POST", "too-many", "checksum-mismatch", "timeout", body=True),
+)
 async def create(request: Request, vault: VaultHere, caller: Depositor) -> Response:
     """Begin an upload; its first bytes may come along.
 
@@ -160,7 +142,12 @@ async def create(request: Request, vault: VaultHere, caller: Depositor) -> Respo
     return Response(status_code=201, headers={**told, **await _take(request, vault, caller, row, offset=0)})
 
 
-@router.head("/uploads/{upload_id}", dependencies=[Tus])
+@router.head(
+    "/uploads/{upload_id}",
+    response_class=Response,
+    dependencies=[Tus],
+    openapi_extra=described("HEAD", "gone"),
+)
 def tell_offset(upload_id: str, vault: VaultHere, caller: Depositor) -> Response:
     """Tell where the upload stands: so many bytes are durable."""
     row = find_upload(vault, upload_id, actor_id=caller.requester.actor_id)
@@ -175,7 +162,7 @@ def tell_offset(upload_id: str, vault: VaultHere, caller: Depositor) -> Response
     )
 
 
-@router.get("/uploads/{upload_id}")
+@router.get("/uploads/{upload_id}", openapi_extra=may_answer("gone", "locked", "digest-mismatch"))
 def show(upload_id: str, vault: VaultHere, caller: Depositor) -> UploadView:
     """Show what has become of an upload, with the deposit's receipt.
 
@@ -196,7 +183,16 @@ def show(upload_id: str, vault: VaultHere, caller: Depositor) -> UploadView:
     "/uploads/{upload_id}",
     status_code=204,
     dependencies=[Tus],
-    openapi_extra={"parameters": _fields("PATCH")},
+    openapi_extra=described(
+        "PATCH",
+        "gone",
+        "locked",
+        "wrong-offset",
+        "checksum-mismatch",
+        "digest-mismatch",
+        "timeout",
+        body=True,
+    ),
 )
 async def append(upload_id: str, request: Request, vault: VaultHere, caller: Depositor) -> Response:
     """Add bytes at the offset where the upload stands.
@@ -209,7 +205,12 @@ async def append(upload_id: str, request: Request, vault: VaultHere, caller: Dep
     return Response(status_code=204, headers=await _take(request, vault, caller, row, offset=offset))
 
 
-@router.delete("/uploads/{upload_id}", status_code=204, dependencies=[Tus])
+@router.delete(
+    "/uploads/{upload_id}",
+    status_code=204,
+    dependencies=[Tus],
+    openapi_extra=described("DELETE", "gone", "locked"),
+)
 def terminate(upload_id: str, vault: VaultHere, caller: Depositor) -> Response:
     """End an upload and delete its bytes. An item that it has become stays."""
     terminate_upload(vault, find_upload(vault, upload_id, actor_id=caller.requester.actor_id))

@@ -166,8 +166,10 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
     assert deposit["security"] == [{"HTTPBearer": []}]
     assert "application/vnd.evidence-vault.hash+json" in deposit["requestBody"]["content"]
     for methods in page["paths"].values():
-        for operation in methods.values():
-            assert MEDIA_TYPE in operation["responses"]["default"]["content"]
+        for method, operation in methods.items():
+            failed = operation["responses"]["500"]
+            assert (MEDIA_TYPE in failed.get("content", {})) == (method != "head")
+            assert "default" not in operation["responses"]
             assert operation.get("summary")
 
 

@@ -66,7 +66,7 @@ def test_deposit_unforeseen_error_is_a_500_that_tells_nothing(
 
 def test_deposit_is_described_where_it_is_served(client: TestClient) -> None:
     described = client.get("/v1/openapi.json").json()["paths"][DEPOSITS]
-    assert {"200", "201", "default"} <= described["post"]["responses"].keys()
+    assert {"200", "201", "409", "413"} <= described["post"]["responses"].keys()
     assert described["post"]["security"] == [{"HTTPBearer": []}]
     assert client.get(DEPOSITS).status_code != 201  # other methods are the router's
     assert client.put(DEPOSITS).json()["type"] == "/v1/problems/method-not-allowed"
