@@ -17,7 +17,6 @@ from pathlib import Path
 import rlp
 
 from anchors.base import Attested, TreeHead
-from anchors.ethereum.attempt import AnchorTransaction, sign_attempt
 from anchors.ethereum.deploy import deploy
 from anchors.ethereum.devchain import DEVELOPMENT_CHAIN_ID, DevelopmentChain
 from anchors.ethereum.devchain.serve import serve_loopback
@@ -27,6 +26,7 @@ from anchors.ethereum.node import Node
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.proof import EthereumProof, encode_proof, parse_proof
 from anchors.ethereum.signer import load_development_key
+from anchors.ethereum.transaction import AnchorTransaction, sign_attempt
 from anchors.ethereum.verify import (
     EthereumTrust,
     KnownBlock,

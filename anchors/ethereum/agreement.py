@@ -4,7 +4,7 @@ A node that says nothing (it fails just now, or lags behind) stops nobody; one t
 the error names both sides, so that an operator can see which to drop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anchors.base import TreeHead
@@ -29,6 +29,15 @@ def receipts_of(nodes: Sequence[Node], transaction: str) -> list[tuple[Node, dic
     if len(failures) == len(nodes):
         raise telling(failures)
     return seen
+
+
+def found_in(node: Node, receipt: Mapping[str, Any]) -> Found:
+    """What a receipt of ours says, as `node` shows it."""
+    return Found(
+        transaction=receipt["transactionHash"],
+        block=receipt["blockHash"],
+        number=node.read_number("blockNumber", receipt["blockNumber"]),
+    )
 
 
 def compare_blocks(nodes: Sequence[Node], found: Found) -> None:

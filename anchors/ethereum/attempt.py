@@ -12,15 +12,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eth_utils.address import to_checksum_address
-
 from anchors.base import Progress, TreeHead
 from anchors.errors import VerificationError
-from anchors.ethereum.fees import Fees
-from anchors.ethereum.keccak import keccak256
-from anchors.ethereum.node import Node, as_hex
 from anchors.ethereum.proof import KIND
-from anchors.ethereum.signer import Signer
 from anchors.values import as_dict, value
 
 
@@ -50,44 +44,6 @@ class Found:
     number: int
 
 
-@value
-class AnchorTransaction:
-    """A call of `contract` (20 bytes) with `data`, to be signed; `newest` is the newest block's number."""
-
-    contract: bytes
-    data: bytes
-    nonce: int
-    gas: int
-    fees: Fees
-    newest: int
-
-
-def sign_attempt(transaction: AnchorTransaction, *, signer: Signer, chain_id: int) -> Attempt:
-    """Sign it (EIP-1559). Nothing is sent: whoever asked keeps the attempt before it is."""
-    raw = signer.sign_transaction(
-        {
-            "type": 2,
-            "chainId": chain_id,
-            "nonce": transaction.nonce,
-            "to": to_checksum_address(transaction.contract),
-            "value": 0,
-            "data": as_hex(transaction.data),
-            "gas": transaction.gas,
-            "maxFeePerGas": transaction.fees.max_fee,
-            "maxPriorityFeePerGas": transaction.fees.priority_fee,
-        }
-    )
-    return Attempt(
-        hash=as_hex(keccak256(raw)),
-        raw=as_hex(raw),
-        nonce=transaction.nonce,
-        gas=transaction.gas,
-        max_fee=transaction.fees.max_fee,
-        priority_fee=transaction.fees.priority_fee,
-        block=transaction.newest,
-    )
-
-
 def start(head: TreeHead) -> Progress:
     """The first Progress of a submission."""
     return Progress(kind=KIND, state="PREPARED", data={"size": head.size, "root": head.root_hash.hex()})
@@ -111,15 +67,6 @@ def read_found(progress: Progress) -> Found:
     """Where the anchor was found; only an INCLUDED submission has it."""
     stored: Any = progress.data["found"]
     return Found(**stored)
-
-
-def found_in(node: Node, receipt: Mapping[str, str]) -> Found:
-    """What a receipt of ours says, as `node` shows it."""
-    return Found(
-        transaction=receipt["transactionHash"],
-        block=receipt["blockHash"],
-        number=node.read_number("blockNumber", receipt["blockNumber"]),
-    )
 
 
 def check_head(progress: Progress, head: TreeHead) -> None:

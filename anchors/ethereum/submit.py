@@ -26,17 +26,14 @@ from contextlib import suppress
 
 from anchors.base import AnchorProof, Funds, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
-from anchors.ethereum.agreement import compare_blocks, receipts_of, require_agreement, telling
+from anchors.ethereum.agreement import compare_blocks, found_in, receipts_of, require_agreement, telling
 from anchors.ethereum.attempt import (
-    AnchorTransaction,
     Attempt,
     Found,
     check_head,
-    found_in,
     read_attempts,
     read_found,
     restart,
-    sign_attempt,
     start,
     step,
 )
@@ -50,6 +47,7 @@ from anchors.ethereum.nonces import NonceLedger
 from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
 from anchors.ethereum.proof import KIND, PART, encode_proof, parse_proof
 from anchors.ethereum.signer import Signer
+from anchors.ethereum.transaction import AnchorTransaction, sign_attempt
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
 from anchors.values import replace, value
 

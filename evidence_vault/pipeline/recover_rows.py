@@ -4,17 +4,21 @@
     TIMESTAMP_OBTAINED, CHECKPOINT_TIMESTAMPED   the token, and the end of its job
     TIMESTAMP_FAILED                             the end of the job
     CHECKPOINT_ANCHORED                          the proof, and the end of the job of that network
-    ANCHOR_LOST                                  the job goes on
+    ANCHOR_LOST                                  the job goes on, from what was signed before
 
 All else that an event says stands in the event. Requests for bundles, tokens of access and who revoked them are no
 events: they are as old as the database.
 """
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
+from anchors.base import Progress, TreeHead
+from anchors.ethereum.attempt import restart
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
-from evidence_vault.core.canonical import as_object, as_text
+from evidence_vault.core.canonical import as_integer, as_object, as_text
 from evidence_vault.core.events import Event, Subject, first_slot
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError, IntegrityError
@@ -117,12 +121,23 @@ def _settle_job(vault: Vault, session: Session, found: FoundEvent) -> None:
                 jobs.settle(session, "anchor", event.subject, name, JobState.FINAL, at=at)
         case "ANCHOR_LOST":
             lost = as_object(event.fields["anchor"])
-            size = Subject(kind="checkpoint", id=str(event.fields["size"]))
             for network in vault.settings.networks:
                 if (network.chain_id, network.contract) == (lost["chain_id"], lost["contract"]):
-                    jobs.settle(session, "anchor", size, network.name, JobState.LOST, at=at, run_at=at)
+                    _reopen_lost(session, as_integer(event.fields["size"]), network.name, at=at)
         case _:
             pass
+
+
+def _reopen_lost(session: Session, size: int, target: str, *, at: datetime) -> None:
+    """As `watch` did: what was signed is kept, and the block in which it was found is looked for anew."""
+    subject, again = Subject(kind="checkpoint", id=str(size)), None
+    for job in jobs.jobs_of(session, subject):
+        if (job.kind, job.target) == ("anchor", target) and job.progress is not None:
+            before = Progress(kind=KIND, state=str(job.progress["state"]), data=job.progress["data"])
+            head = TreeHead(size=size, root_hash=bytes.fromhex(str(before.data["root"])))
+            restarted = restart(head, before)
+            again = {"state": restarted.state, "data": dict(restarted.data)}
+    jobs.settle(session, "anchor", subject, target, JobState.LOST, at=at, run_at=at, progress=again)
 
 
 def _networks(vault: Vault, event: Event, proof: bytes) -> list[str]:

@@ -19,6 +19,7 @@ from anchors.ethereum.signer import KeySigner, load_development_key
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
+from anchors.values import replace
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import UnavailableError
 from evidence_vault.network_settings import Network
@@ -142,9 +143,8 @@ def begin_story(
     vault = build_vault(settings, clock=clock)
     ledger = DatabaseNonceLedger(vault.database)
     submitting = submitter(ledger)
-    vault = build_vault(
-        settings,
-        clock=clock,
+    vault = replace(
+        vault,
         submitters={
             "timestamp": {authority.name: stamper for authority, stamper in authorities},
             "anchor": {on_chain.name: submitting},

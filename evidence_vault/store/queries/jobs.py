@@ -297,18 +297,21 @@ def settle(
     *,
     at: datetime,
     run_at: datetime | None = None,
+    progress: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down where a job stands as an event of the log says, whatever is known of it here (`recover`).
 
-    run_at null: it has ended.
+    run_at null: it has ended. progress null: as it was.
     """
-    values = {
+    values: dict[str, object] = {
         "state": state.value,
         "run_at": run_at,
         "done_at": at if run_at is None else None,
         "lease_owner": None,
         "lease_until": None,
     }
+    if progress is not None:
+        values["progress"] = dict(progress)
     one = _one(kind, subject, target)
     if not _update(session, one, values=values):
         add_jobs(session, kind, subject, [target], at=at)
