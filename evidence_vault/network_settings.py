@@ -84,6 +84,11 @@ class Network(Part):
         default=180.0, gt=0, description="Not included by then: the fee goes up."
     )
     max_fee_gwei: float = Field(default=200.0, gt=0, description="Never pay more per gas; wait instead.")
+    max_priority_fee_gwei: float = Field(
+        default=5.0,
+        gt=0,
+        description="Never tip a block's maker more per gas: a node that suggests more is not believed.",
+    )
     alarm_days: float = Field(
         default=14.0,
         ge=0,

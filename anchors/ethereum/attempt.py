@@ -6,7 +6,7 @@
      "found":{"transaction":"0x…","block":"0x…","number":121}}
 
 `attempts` and `found` are absent until there are any. `reason` says why it was superseded or failed,
-`chain_size` by which size.
+`chain_size` by which size; `trouble` is what an operator should hear of, though it is still tried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,9 @@ def restart(head: TreeHead, progress: Progress | None) -> Progress:
     """The Progress after an anchor was lost: all attempts are kept, and sent again before any is replaced."""
     if progress is None or progress.data.get("root") != head.root_hash.hex():
         return start(head)
-    kept = {name: value for name, value in progress.data.items() if name not in {"found", "reason"}}
+    kept = {
+        name: value for name, value in progress.data.items() if name not in {"found", "reason", "trouble"}
+    }
     return Progress(kind=KIND, state="SUBMITTED" if "attempts" in kept else "PREPARED", data=kept)
 
 
@@ -84,9 +86,10 @@ def step(
     found: Found | None = None,
     reason: str | None = None,
     chain_size: int | None = None,
+    trouble: str | None = None,
     retry_after_s: float = 0.0,
 ) -> Progress:
-    """The Progress after `progress`; what is not given stays."""
+    """The Progress after `progress`; what is not given stays, but for `trouble`, which belongs to one step."""
     changes: Mapping[str, object] = {
         name: value
         for name, value in (
@@ -94,7 +97,9 @@ def step(
             ("found", None if found is None else as_dict(found)),
             ("reason", reason),
             ("chain_size", chain_size),
+            ("trouble", trouble),
         )
         if value is not None
     }
-    return Progress(kind=KIND, state=state, data={**progress.data, **changes}, retry_after_s=retry_after_s)
+    kept = {name: value for name, value in progress.data.items() if name != "trouble"}
+    return Progress(kind=KIND, state=state, data={**kept, **changes}, retry_after_s=retry_after_s)

@@ -17,7 +17,7 @@ from trie.hexary import HexaryTrie
 
 from anchors.errors import UnavailableError
 from anchors.ethereum.keccak import keccak256
-from anchors.ethereum.node import Node, NodeError
+from anchors.ethereum.node import Node, NodeError, as_hex
 from anchors.ethereum.proof import EthereumProof
 
 _BYTES, _NUMBER = bytes, int
@@ -49,6 +49,9 @@ _HEADER_FIELDS: tuple[tuple[str, type], ...] = (
 )
 """The items of a header in their order; from `baseFeePerGas` on each is there from its fork."""
 
+_MAX_TYPE = 0x7F
+"""EIP-2718: a byte above is the beginning of a list, as receipts of type 0 are."""
+
 _METHOD_NOT_FOUND = {-32601, -32004}
 
 
@@ -61,12 +64,15 @@ def build_proof(
     """
     # (1) the header
     header = encode_header(node, block)
-    if keccak256(header) != node.read_bytes("block hash", block.get("hash")):
+    if as_hex(keccak256(header)) != node.read_digest("block hash", block.get("hash")):
         raise UnavailableError(node.host, "the fields of a block don't give its hash")
 
     # (2) the receipts
     trie = HexaryTrie({})
-    for position, receipt in enumerate(_ask_receipts(node, block)):
+    receipts = _ask_receipts(node, block)
+    if index >= len(receipts):
+        raise UnavailableError(node.host, f"shows {len(receipts)} receipts of a block, and ours is {index}")
+    for position, receipt in enumerate(receipts):
         trie[rlp.encode(position)] = encode_receipt(node, receipt)
     if trie.root_hash != node.read_bytes("receiptsRoot", block.get("receiptsRoot")):
         raise UnavailableError(node.host, "the receipts of a block don't give its receiptsRoot")
@@ -97,6 +103,8 @@ def encode_receipt(node: Node, receipt: Mapping[str, Any]) -> bytes:
     """A receipt as its trie holds it: behind its type byte, or bare for type 0 (EIP-2718)."""
     try:
         kind = node.read_number("type", receipt.get("type", "0x0"))
+        if kind > _MAX_TYPE:
+            raise UnavailableError(node.host, f"a transaction receipt has the type {kind}")
         outcome: bytes | int = (
             node.read_number("status", receipt["status"])
             if receipt.get("status") is not None
@@ -125,7 +133,6 @@ def _ask_receipts(node: Node, block: Mapping[str, Any]) -> Sequence[Mapping[str,
     except NodeError as error:
         if error.code not in _METHOD_NOT_FOUND:
             raise
-        receipts = [node.ask("eth_getTransactionReceipt", each) for each in block["transactions"]]
-    if not isinstance(receipts, list) or None in receipts:
-        raise UnavailableError(node.host, "not all receipts of a block are there")
-    return receipts
+        hashes = node.read_list("transactions", block.get("transactions"))
+        receipts = [node.ask("eth_getTransactionReceipt", each) for each in hashes]
+    return [node.read_object("receipt", each) for each in node.read_list("receipts", receipts)]

@@ -6,11 +6,12 @@ from typing import Any
 
 from anchors.base import HttpClient
 from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.agreement import receipts_of
 from anchors.ethereum.contract import load_creation_code, load_runtime_sha256
-from anchors.ethereum.fees import offer
+from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.network import Network, connect
 from anchors.ethereum.node import Node, as_hex
-from anchors.ethereum.onchain import LEAST_GAS, check_funds
+from anchors.ethereum.onchain import LEAST_GAS, ask_fees, ask_gas, check_funds
 from anchors.ethereum.signer import Signer
 from anchors.values import value
 
@@ -41,28 +42,22 @@ def deploy(
     differs or the transaction reverted, UnavailableError if it is in no block after `max_polls` polls.
     """
     node = connect(network, http)
-    sent = node.ask("eth_sendRawTransaction", as_hex(_signed(network, node, signer)))
+    raw = _signed(network, node, signer)
+    node.ask("eth_sendRawTransaction", as_hex(raw))
+    sent = as_hex(keccak256(raw))
     for _ in range(max_polls):
-        receipt = node.ask("eth_getTransactionReceipt", sent)
-        if receipt is not None:
-            return _checked(node, receipt)
+        seen = receipts_of([node], sent)
+        if seen:
+            return _checked(*seen[0])
         wait(network.poll_s)
     raise UnavailableError(node.host, f"the deployment {sent} is in no block yet", network.poll_s)
 
 
 def _signed(network: Network, node: Node, signer: Signer) -> bytes:
     code = as_hex(load_creation_code())
-    block = node.ask_block("latest") or {}
-    fees = offer(
-        base_fee=node.read_number("baseFeePerGas", block.get("baseFeePerGas")),
-        priority_fee=node.ask_number("eth_maxPriorityFeePerGas"),
-        limit=network.max_fee_per_gas_wei,
-    )
-    if fees is None:
-        raise UnavailableError(node.host, f"fees are above the limit of {network.max_fee_per_gas_wei} wei")
+    fees = ask_fees(network, node)
     check_funds(node, signer.address, LEAST_GAS * fees.max_fee)  # or the estimate fails
-    estimated = node.ask_number("eth_estimateGas", {"from": as_hex(signer.address), "data": code})
-    gas = estimated * _GAS_MARGIN_PERCENT // 100
+    gas = ask_gas(node, {"from": as_hex(signer.address), "data": code}) * _GAS_MARGIN_PERCENT // 100
     check_funds(node, signer.address, gas * fees.max_fee)
     return signer.sign_transaction(
         {
@@ -79,14 +74,14 @@ def _signed(network: Network, node: Node, signer: Signer) -> bytes:
 
 
 def _checked(node: Node, receipt: dict[str, Any]) -> Deployment:
-    if node.read_number("status", receipt["status"]) != 1:
+    if node.read_number("status", receipt.get("status")) != 1:
         raise ConfigError("ethereum contract", f"the deployment {receipt['transactionHash']} reverted")
-    contract = node.read_bytes("contractAddress", receipt["contractAddress"])
+    contract = node.read_bytes("contractAddress", receipt.get("contractAddress"))
     code = node.ask_bytes("eth_getCode", as_hex(contract), "latest")
     if sha256(code).digest() != load_runtime_sha256():
         raise ConfigError("ethereum contract", f"the code at 0x{contract.hex()} is not EvidenceAnchor's")
     return Deployment(
         contract=contract,
-        block_number=node.read_number("blockNumber", receipt["blockNumber"]),
-        gas_used=node.read_number("gasUsed", receipt["gasUsed"]),
+        block_number=node.read_number("blockNumber", receipt.get("blockNumber")),
+        gas_used=node.read_number("gasUsed", receipt.get("gasUsed")),
     )

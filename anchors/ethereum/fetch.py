@@ -41,13 +41,13 @@ def _ask(node: Node, *, chain_id: int, block_numbers: Sequence[int]) -> HeaderSo
     if found != chain_id:
         raise ConfigError("ethereum rpc url", f"{node.host} is on chain {found}, not on {chain_id}")
     final = node.ask_block("finalized")
-    final_number = -1 if final is None else node.read_number("number", final["number"])
+    final_number = -1 if final is None else node.read_number("number", final.get("number"))
     blocks = []
     for number in block_numbers:
         block = node.ask_block(hex(number))
         if block is None:
             continue
-        block_hash = node.read_bytes("hash", block["hash"])
+        block_hash = node.read_bytes("hash", block.get("hash"))
         if keccak256(encode_header(node, block)) != block_hash:
             raise UnavailableError(node.host, f"the fields of block {number} don't give its hash")
         blocks.append(SourcedBlock(number=number, block_hash=block_hash, finalized=number <= final_number))

@@ -19,18 +19,21 @@ class Network:
     """What identifies the network, who is asked, and how patient and generous we are.
 
     genesis_hash: 32 bytes. rpc_urls: http(s) addresses; the first that answers is used, all are compared.
-    max_fee_per_gas_wei: nothing is sent for more. bump_after_blocks: a transaction that waited this many
+    max_fee_per_gas_wei: nothing is sent for more, of which at most max_priority_fee_per_gas_wei is a tip:
+    a node that suggests more is not believed. bump_after_blocks: a transaction that waited this many
     blocks is offered again for more. poll_s: seconds between two looks. timeout_s: seconds for one answer
-    of a node.
+    of a node. step_s: for all answers of one step together, less than the lease under which it is taken.
     """
 
     chain_id: int
     genesis_hash: bytes
     rpc_urls: tuple[str, ...]
     max_fee_per_gas_wei: int = 200 * GWEI
+    max_priority_fee_per_gas_wei: int = 5 * GWEI
     bump_after_blocks: int = 6
     poll_s: float = 12.0
     timeout_s: float = 20.0
+    step_s: float = 90.0
 
 
 def connect(network: Network, http: HttpClient) -> Node:
@@ -58,7 +61,7 @@ def reach(network: Network, http: HttpClient) -> Sequence[Node]:
 
 def all_nodes(network: Network, http: HttpClient) -> Sequence[Node]:
     """A node for each address; nothing is asked yet."""
-    return [Node(url, http, network.timeout_s) for url in network.rpc_urls]
+    return [Node(url, http, network.timeout_s, within_s=network.step_s) for url in network.rpc_urls]
 
 
 def check_chain(network: Network, node: Node) -> None:
@@ -69,7 +72,7 @@ def check_chain(network: Network, node: Node) -> None:
             "ethereum chain id", f"{node.host} is on chain {chain_id}, the settings say {network.chain_id}"
         )
     genesis = node.ask_block("0x0")
-    genesis_hash = node.read_bytes("genesis hash", genesis["hash"]) if genesis else b""
+    genesis_hash = node.read_bytes("genesis hash", genesis.get("hash")) if genesis else b""
     if genesis_hash != network.genesis_hash:
         raise ConfigError(
             "ethereum genesis",

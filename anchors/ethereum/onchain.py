@@ -1,5 +1,6 @@
 """The deployed contract as one node sees it, for one sender."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from eth_utils.address import to_checksum_address
@@ -9,6 +10,8 @@ from anchors.base import TreeHead
 from anchors.errors import ConfigError, UnavailableError
 from anchors.ethereum.attempt import Found
 from anchors.ethereum.contract import load_abi, load_runtime_sha256
+from anchors.ethereum.fees import Fees, Limits, offer, raised_offer
+from anchors.ethereum.network import Network
 from anchors.ethereum.node import Node, NodeError, as_hex
 from anchors.ethereum.verify import EVENT_TOPIC, decode_prev
 from anchors.values import value
@@ -19,6 +22,9 @@ LEAST_GAS = 21_000
 _GAS_MARGIN_PERCENT = 120
 _LOG_WINDOW = 1000
 """Blocks in one search for logs; public nodes refuse ranges of more than some thousands."""
+
+MOST_GAS = 1 << 24
+"""No transaction may have more since Osaka (EIP-7825): one that does waits for ever, and all after it."""
 
 
 class InsufficientFundsError(UnavailableError):
@@ -32,6 +38,10 @@ class InsufficientFundsError(UnavailableError):
             f"{to_checksum_address(sender)} has {balance_wei} wei and needs {needed_wei}",
             retry_after_s=300,
         )
+
+
+class FeesError(UnavailableError):
+    """The network, or this node's idea of it, asks for more than the settings allow: waits until it doesn't."""
 
 
 class RevertedError(UnavailableError):
@@ -79,23 +89,27 @@ class AnchorContract:
         """The log that anchored `head`, searched backwards from the newest block down to `first_block`."""
         newest = self.node.ask_number("eth_blockNumber")
         topics = [as_hex(EVENT_TOPIC), as_hex(bytes(12) + self.sender)]
-        for end in range(newest, first_block - 1, -_LOG_WINDOW):
+        for end in range(
+            newest, first_block - 1, -_LOG_WINDOW
+        ):  # a node that invents heights: `Node` counts time
             window = {"fromBlock": hex(max(first_block, end - _LOG_WINDOW + 1)), "toBlock": hex(end)}
-            logs = self.node.ask(
-                "eth_getLogs", {"address": as_hex(self.contract), "topics": topics, **window}
-            )
-            for log in logs:
-                data = self.node.read_bytes("log data", log["data"])
+            wanted = {"address": as_hex(self.contract), "topics": topics, **window}
+            for each in self.node.read_list("logs", self.node.ask("eth_getLogs", wanted)):
+                log = self.node.read_object("log", each)
+                data = self.node.read_bytes("log data", log.get("data"))
                 if data[:64] == head.size.to_bytes(32, "big") + head.root_hash:
-                    number = self.node.read_number("log block", log["blockNumber"])
-                    return Found(transaction=log["transactionHash"], block=log["blockHash"], number=number)
+                    return Found(
+                        transaction=self.node.read_digest("log transaction", log.get("transactionHash")),
+                        block=self.node.read_digest("log block", log.get("blockHash")),
+                        number=self.node.read_number("log block", log.get("blockNumber")),
+                    )
         return None
 
     def estimate_gas(self, data: bytes) -> int:
         """The gas limit for a call: the node's estimate and a margin. RevertedError if it would revert."""
         call = {"from": as_hex(self.sender), "to": as_hex(self.contract), "data": as_hex(data)}
         try:
-            return self.node.ask_number("eth_estimateGas", call) * _GAS_MARGIN_PERCENT // 100
+            return ask_gas(self.node, call) * _GAS_MARGIN_PERCENT // 100
         except NodeError as error:
             if error.code == 3 or "revert" in error.message.lower():
                 raise RevertedError(self.node.host, error.message) from error
@@ -107,3 +121,30 @@ def check_funds(node: Node, sender: bytes, needed_wei: int) -> None:
     balance = node.ask_number("eth_getBalance", as_hex(sender), "latest")
     if balance < needed_wei:
         raise InsufficientFundsError(node.host, sender, balance, needed_wei)
+
+
+def ask_gas(node: Node, call: Mapping[str, str]) -> int:
+    """The node's estimate for a call. UnavailableError for one that no transaction may use."""
+    gas = node.ask_number("eth_estimateGas", call)
+    if not LEAST_GAS <= gas <= MOST_GAS:
+        raise UnavailableError(node.host, f"estimates {gas} gas, which no transaction may take")
+    return gas
+
+
+def ask_fees(network: Network, node: Node, stuck: Fees | None = None) -> Fees:
+    """What to offer now, or in place of what is `stuck`. FeesError where that is above the network's limits."""
+    limits = Limits(max_fee=network.max_fee_per_gas_wei, priority_fee=network.max_priority_fee_per_gas_wei)
+    block = node.ask_block("latest") or {}
+    base_fee = node.read_number("baseFeePerGas", block.get("baseFeePerGas"))
+    tip = node.ask_number("eth_maxPriorityFeePerGas")
+    if stuck is None:
+        fees = offer(base_fee=base_fee, priority_fee=tip, limits=limits)
+    else:
+        tip = 0 if tip > limits.priority_fee else tip  # not believed: our own is raised
+        fees = raised_offer(stuck, base_fee=base_fee, priority_fee=tip, limits=limits)
+    if fees is None and tip > limits.priority_fee:
+        reason = f"suggests a tip of {tip} wei, the limit is {limits.priority_fee}"
+        raise FeesError(node.host, reason, network.poll_s)
+    if fees is None:
+        raise FeesError(node.host, f"fees are above the limit of {limits.max_fee} wei", network.poll_s)
+    return fees

@@ -26,7 +26,15 @@ from contextlib import suppress
 
 from anchors.base import AnchorProof, Funds, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
-from anchors.ethereum.agreement import compare_blocks, found_in, receipts_of, require_agreement, telling
+from anchors.ethereum.agreement import (
+    agreed_anchor,
+    agreed_gas,
+    found_in,
+    receipts_of,
+    require_finality,
+    require_used,
+    telling,
+)
 from anchors.ethereum.attempt import (
     Attempt,
     Found,
@@ -39,12 +47,19 @@ from anchors.ethereum.attempt import (
 )
 from anchors.ethereum.build import build_proof
 from anchors.ethereum.cost import NEXT_GAS
-from anchors.ethereum.fees import Fees, offer, raised_offer
+from anchors.ethereum.fees import Fees
 from anchors.ethereum.lost import find_lost
 from anchors.ethereum.network import Network, reach
 from anchors.ethereum.node import Node, NodeError, as_hex, ask_price
 from anchors.ethereum.nonces import NonceLedger
-from anchors.ethereum.onchain import LEAST_GAS, AnchorContract, check_funds
+from anchors.ethereum.onchain import (
+    LEAST_GAS,
+    AnchorContract,
+    FeesError,
+    InsufficientFundsError,
+    ask_fees,
+    check_funds,
+)
 from anchors.ethereum.proof import KIND, PART, encode_proof, parse_proof
 from anchors.ethereum.signer import Signer
 from anchors.ethereum.transaction import AnchorTransaction, sign_attempt
@@ -59,6 +74,10 @@ class EthereumConfig:
     network: Network
     contract: bytes
     first_block: int = 0
+
+
+class NoProofError(UnavailableError):
+    """A node shows a transaction as ours, and what its block holds is not our anchor."""
 
 
 class EthereumSubmitter:
@@ -133,38 +152,38 @@ class EthereumSubmitter:
         # (1) one of ours in a block? Every attempt may be the one, and any node may know.
         for attempt in attempts:
             for node, receipt in receipts_of(nodes, attempt.hash):
-                if node.read_number("status", receipt["status"]) == 1:
+                if node.read_number("status", receipt.get("status")) == 1:
                     return self._included(progress, found_in(node, receipt))
                 reverted = attempt.hash
 
         # (2) what the chain holds, nonce and slot read at the same block
         newest = contract.node.ask_number("eth_blockNumber")
         chain_nonce = contract.nonce(hex(newest))
-        size, root = contract.last_anchor(hex(newest))
+        size, _ = contract.last_anchor(hex(newest))
         seen_by = [self._contract(each) for each in nodes]
         used = max((attempt.nonce for attempt in attempts if attempt.sent), default=-1)
         if size >= head.size and used < chain_nonce:
-            require_agreement(seen_by, head, nonce=used, size=size)
+            require_used(seen_by, used)
+            size, root = agreed_anchor(seen_by, head)
             return self._already_there(contract, head, progress, size=size, root=root)
 
         if reverted is not None:
-            require_agreement(seen_by, head, nonce=used)
+            require_used(seen_by, used)
             return step(progress, "FAILED", reason=f"transaction {reverted} reverted, yet the size is free")
 
         # (3) stuck is raised, signed is sent, forgotten is sent again
         last = attempts[-1] if attempts else None
         if last is None or last.nonce < chain_nonce:
             if last is not None:
-                require_agreement(seen_by, head, nonce=last.nonce)
+                require_used(seen_by, last.nonce)
             free = min(chain_nonce, *(each.nonce("latest") for each in seen_by))  # a gap would wait for ever
-            return self._sign(contract, head, progress, chain_nonce=free, newest=newest)
+            return self._sign(contract, seen_by, head, progress, chain_nonce=free, newest=newest)
         if newest - last.block >= self._network.bump_after_blocks:
-            raised = self._fees(contract.node, last)
-            if raised is not None:  # else it stays as it is: more than the limit is not paid
-                return self._sign_again(contract, head, progress, last=last, fees=raised, newest=newest)
+            with suppress(FeesError, InsufficientFundsError):  # it stays as it is: no more is paid
+                return self._sign_again(contract, head, progress, last=last, newest=newest)
         if not last.sent or contract.node.ask("eth_getTransactionByHash", last.hash) is None:
             return self._send(nodes, contract, progress, attempts)
-        return replace(progress, retry_after_s=self._network.poll_s)
+        return step(progress, progress.state, retry_after_s=self._network.poll_s)
 
     def _already_there(
         self, contract: AnchorContract, head: TreeHead, progress: Progress, *, size: int, root: bytes
@@ -185,16 +204,20 @@ class EthereumSubmitter:
         return self._included(progress, found)
 
     def _sign(
-        self, contract: AnchorContract, head: TreeHead, progress: Progress, *, chain_nonce: int, newest: int
+        self,
+        contract: AnchorContract,
+        seen_by: Sequence[AnchorContract],
+        head: TreeHead,
+        progress: Progress,
+        *,
+        chain_nonce: int,
+        newest: int,
     ) -> Progress:
         """Sign a first attempt with this nonce; the caller persists it before it is sent."""
         node, data = contract.node, contract.encode_anchor(head)
-        fees = self._fees(node, None)
-        if fees is None:
-            reason = f"fees are above the limit of {self._network.max_fee_per_gas_wei} wei"
-            raise UnavailableError(node.host, reason, self._network.poll_s)
+        fees = ask_fees(self._network, node)
         check_funds(node, contract.sender, LEAST_GAS * fees.max_fee)  # or the estimate fails
-        gas = contract.estimate_gas(data)
+        gas = agreed_gas(contract, seen_by, data)
         check_funds(node, contract.sender, gas * fees.max_fee)
         nonce = self._nonces.reserve(
             chain_id=self._network.chain_id,
@@ -214,10 +237,11 @@ class EthereumSubmitter:
         progress: Progress,
         *,
         last: Attempt,
-        fees: Fees,
         newest: int,
     ) -> Progress:
         """Sign what replaces `last`. Gas is not estimated again: it must free its nonce even if it reverts."""
+        before = Fees(max_fee=last.max_fee, priority_fee=last.priority_fee)
+        fees = ask_fees(self._network, contract.node, before)
         check_funds(contract.node, contract.sender, last.gas * fees.max_fee)
         transaction = AnchorTransaction(
             contract=contract.contract,
@@ -232,16 +256,6 @@ class EthereumSubmitter:
     def _signed(self, progress: Progress, transaction: AnchorTransaction) -> Progress:
         attempt = sign_attempt(transaction, signer=self._signer, chain_id=self._network.chain_id)
         return step(progress, progress.state, attempts=[*read_attempts(progress), attempt])
-
-    def _fees(self, node: Node, stuck: Attempt | None) -> Fees | None:
-        block = node.ask_block("latest") or {}
-        base_fee = node.read_number("baseFeePerGas", block.get("baseFeePerGas"))
-        tip = node.ask_number("eth_maxPriorityFeePerGas")
-        limit = self._network.max_fee_per_gas_wei
-        if stuck is None:
-            return offer(base_fee=base_fee, priority_fee=tip, limit=limit)
-        before = Fees(max_fee=stuck.max_fee, priority_fee=stuck.priority_fee)
-        return raised_offer(before, base_fee=base_fee, priority_fee=tip, limit=limit)
 
     def _send(
         self,
@@ -278,39 +292,37 @@ class EthereumSubmitter:
         seen = receipts_of(nodes, found.transaction)
         if not seen:
             return step(progress, "SUBMITTED", retry_after_s=self._network.poll_s)
-        if all(receipt["blockHash"] != found.block for _, receipt in seen):
-            node, receipt = seen[0]
-            return self._included(progress, found_in(node, receipt))
+        elsewhere = [found_in(node, receipt) for node, receipt in seen]
+        if all(one.block != found.block for one in elsewhere):
+            return self._included(progress, elsewhere[0])
 
-        # (2) do all nodes that answer agree?
-        compare_blocks(nodes, found)
+        # (2) final, and do all nodes that answer agree?
+        if not require_finality(nodes, found):
+            return step(progress, progress.state, retry_after_s=self._network.poll_s)
 
-        # (3) and (4) from the first node that can show it
+        # (3) the proof, from the first node that can show it
         failures: list[UnavailableError] = []
         for node, receipt in seen:
             try:
-                return self._finish(node, head, progress, receipt)
+                return self._prove(node, head, found, receipt)
             except UnavailableError as error:
                 failures.append(error)
-        if len(seen) < len(nodes):  # those that show it can't prove it, and others know nothing of it
-            return step(progress, "SUBMITTED", retry_after_s=self._network.poll_s)
-        raise telling(failures)
+        if len(seen) == len(nodes) and not any(isinstance(error, NoProofError) for error in failures):
+            raise telling(failures)
+        # Those that show it can't prove it: what is there is not ours, or others know nothing of it.
+        trouble = str(telling(failures))
+        return step(progress, "SUBMITTED", trouble=trouble, retry_after_s=self._network.poll_s)
 
-    def _finish(
-        self, node: Node, head: TreeHead, progress: Progress, receipt: Mapping[str, str]
-    ) -> Progress | AnchorProof:
-        contract, found = self._contract(node), read_found(progress)
-        # (3) final?
-        final = node.ask_block("finalized")
+    def _prove(self, node: Node, head: TreeHead, found: Found, receipt: Mapping[str, object]) -> AnchorProof:
+        """The proof, if our own verifier takes it."""
+        contract = self._contract(node)
         block = node.ask_block(found.block)
-        if final is None or block is None or node.read_number("number", final["number"]) < found.number:
-            return replace(progress, retry_after_s=self._network.poll_s)
-
-        # (4) the proof, and our own verifier's opinion of it
+        if block is None or node.read_number("number", block.get("number")) != found.number:
+            raise UnavailableError(node.host, f"shows no block {found.block} at {found.number}")
         proof = build_proof(
             node,
             block,
-            index=node.read_number("transactionIndex", receipt["transactionIndex"]),
+            index=node.read_number("transactionIndex", receipt.get("transactionIndex")),
             chain_id=self._network.chain_id,
             contract=contract.contract,
             sender=contract.sender,
@@ -321,7 +333,7 @@ class EthereumSubmitter:
         try:
             verify_inclusion(proof, tree_head=head, trusted=trusted)
         except (VerificationError, FormatError) as error:
-            raise UnavailableError(node.host, f"what it says gives no valid proof: {error}") from error
+            raise NoProofError(node.host, f"what it says gives no valid proof: {error}") from error
         return AnchorProof(kind=KIND, parts={PART: encode_proof(proof)})
 
     def _purpose(self, head: TreeHead) -> str:

@@ -124,7 +124,7 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
     return {
         **timestamp_work(vault),
         "revocation": Work(stage=partial(advance_revocation, http=http)),
-        "anchor": Work(stage=advance_anchor),
+        "anchor": Work(stage=advance_anchor, targets=tuple(vault.submitters.get("anchor", ()))),
         "export": Work(stage=advance_export),
     }
 

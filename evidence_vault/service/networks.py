@@ -4,13 +4,13 @@ import importlib
 
 from anchors.base import HttpClient
 from anchors.ethereum.kms import DigestKey, KmsSigner
-from anchors.ethereum.network import GWEI, Network, connect
+from anchors.ethereum.network import GWEI, Network, reach
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import KeySigner, Signer, open_keystore
 from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from evidence_vault.client.http import GuardedClient
-from evidence_vault.errors import ConfigError
+from evidence_vault.errors import ConfigError, UnavailableError
 from evidence_vault.network_settings import Network as NetworkSettings
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.settings import Settings
@@ -45,21 +45,27 @@ def anchor_of(settings: Settings, network: NetworkSettings) -> dict[str, str | i
 def compare_with_chain(vault: Vault, network: NetworkSettings) -> str | None:
     """Return why the database is too old or of another history, by the network's last anchor of ours; None if not.
 
+    One node that says so is enough: another may only be behind, and a log that goes on regardless may fork.
     Raises UnavailableError, ConfigError.
     """
     http = GuardedClient(permitted=vault.settings.private_endpoints)
-    node = connect(chain_config(network).network, http)
-    size, root_prefix = AnchorContract(
-        node, bytes.fromhex(network.contract), sender_of(vault.settings, network).address
-    ).last_anchor("latest")
-    if size == 0:
-        return None
-    with vault.database.read() as session:
-        ours = log.tree_head_at(session, size)
-    if ours is None:
-        return f"{network.name} holds our anchor of {size} leaves, where this log has not been"
-    if not ours.root_hash.startswith(root_prefix):
-        return f"{network.name} holds our anchor of {size} leaves with another root: two histories"
+    contract, sender = bytes.fromhex(network.contract), sender_of(vault.settings, network).address
+    failed: UnavailableError | None = None
+    for node in reach(chain_config(network).network, http):
+        try:
+            size, root_prefix = AnchorContract(node, contract, sender).last_anchor("latest")
+        except UnavailableError as error:
+            failed = error
+            continue
+        with vault.database.read() as session:
+            ours = log.tree_head_at(session, size) if size else None
+        said = f"{network.name}, says {node.host}, holds our anchor of {size} leaves"
+        if size and ours is None:
+            return f"{said}, where this log has not been"
+        if ours is not None and not ours.root_hash.startswith(root_prefix):
+            return f"{said} with another root: two histories"
+    if failed is not None:
+        raise failed
     return None
 
 
@@ -104,6 +110,7 @@ def chain_config(network: NetworkSettings) -> EthereumConfig:
             genesis_hash=bytes.fromhex(network.genesis),
             rpc_urls=tuple(url.get_secret_value() for url in network.rpc_urls),
             max_fee_per_gas_wei=int(network.max_fee_gwei * GWEI),
+            max_priority_fee_per_gas_wei=int(network.max_priority_fee_gwei * GWEI),
             bump_after_blocks=max(1, round(network.raise_fee_after_s / BLOCK_TIME_S)),
             poll_s=network.poll_s,
             timeout_s=network.timeout_s,

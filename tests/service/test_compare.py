@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from anchors.ethereum.node import Node
+from anchors.ethereum.onchain import AnchorContract
 from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.service import compose
-from tests.pipeline.vaults import new_vault
+from evidence_vault.service import compose, networks
+from evidence_vault.store.queries import log
+from evidence_vault.workers.runner import run_once
+from tests.anchors.ethereum.submitting import PlainHttp
+from tests.pipeline.vaults import SetClock, new_vault
 
 NETWORK = {
     "name": "chain",
@@ -94,3 +99,48 @@ def test_log_does_not_begin_after_the_vault_was_stopped(
     compared.stop()
     answers.set()
     assert not began.wait(0.2)
+
+
+Slot = tuple[int, bytes] | None
+
+
+@pytest.mark.parametrize(
+    ("slots", "said"),
+    [
+        ([(0, b""), (0, b"")], None),
+        ([(1, b""), (0, b"")], None),
+        (
+            [(0, b""), (9, bytes(24))],
+            "chain, says node1, holds our anchor of 9 leaves, where",
+        ),
+        (
+            [None, (9, bytes(24))],
+            "chain, says node1, holds our anchor of 9 leaves, where",
+        ),
+        ([(1, bytes(24)), (1, b"")], "chain, says node0, holds our anchor of "),
+    ],
+)
+def test_compare_asks_every_node_and_believes_the_one_that_knows_more(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, slots: list[Slot], said: str | None
+) -> None:
+    assert isinstance(vault.clock, SetClock)
+    vault.clock.advance(600)
+    run_once(vault, {})
+    with vault.database.read() as session:
+        head = log.current_tree_head(session)
+    assert 0 < head.size < 9
+
+    def last_anchor(contract: AnchorContract, _block: str) -> tuple[int, bytes]:
+        slot = slots[int(contract.node.host[-1])]
+        if slot is None:
+            raise UnavailableError(contract.node.host, "down")
+        return (head.size if slot[0] == 1 else slot[0]), slot[1] or head.root_hash[:24]
+
+    def nodes(*_: object) -> list[Node]:
+        return [Node(f"http://node{n}/", PlainHttp(), 1.0) for n in range(len(slots))]
+
+    monkeypatch.setattr(networks, "reach", nodes)
+    monkeypatch.setattr(AnchorContract, "last_anchor", last_anchor)
+    found = networks.compare_with_chain(vault, vault.settings.networks[0])
+    assert (found or "").startswith(said or "")
+    assert (found is None) is (said is None)

@@ -9,10 +9,13 @@ import pytest
 
 from anchors.base import AnchorProof, Attested, Indeterminate, Progress
 from anchors.errors import ConfigError, UnavailableError
+from anchors.ethereum.build import encode_header
 from anchors.ethereum.fetch import fetch_headers
+from anchors.ethereum.header import parse_header
 from anchors.ethereum.headers import HeadersFile, encode_headers, parse_headers
+from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.network import GWEI
-from anchors.ethereum.node import NodeError
+from anchors.ethereum.node import NodeError, as_hex
 from anchors.ethereum.onchain import InsufficientFundsError
 from anchors.ethereum.proof import parse_proof
 from anchors.ethereum.signer import KeySigner
@@ -195,7 +198,7 @@ def test_anvil_errors_say_which_it_was(anvil: Anvil) -> None:
         "ConfigError: ethereum chain id: else.example is on chain 1, the settings say 31337",
         f"ConfigError: ethereum genesis: fork.example has {'66' * 32}, the settings say "
         f"{anvil.network.genesis_hash.hex()}",
-        "UnavailableError: honest.example: fees are above the limit of 10 wei",
+        "FeesError: honest.example: fees are above the limit of 10 wei",
         words[-1],
     ]
     assert words[-1].startswith(f"{InsufficientFundsError.__name__}: honest.example: 0x")
@@ -204,7 +207,9 @@ def test_anvil_errors_say_which_it_was(anvil: Anvil) -> None:
 
 def test_anvil_node_that_denies_a_final_block_alone_is_named_and_loses_nothing(anvil: Anvil) -> None:
     proof = anvil.prove(40, anvil.step(40, anvil.submitter.prepare(statement(40)), 12))
-    other = anvil.node.ask_block("0x1")
+    height = parse_header(parse_proof(proof.parts["proof.json"]).header).number
+    other = {**(anvil.node.ask_block("0x1") or {}), "number": hex(height)}
+    other["hash"] = as_hex(keccak256(encode_header(anvil.node, other)))  # another block, and whole
     faces = Faces(anvil.url)
     anvil.http = faces
     liar = faces.face("liar", {"eth_getBlockByNumber": flip_block(other)})
