@@ -1,1 +1,1 @@
-"""Who is asking: actors and their bearer tokens."""
+"""Who is asking: persons, programs, their roles, and how they prove it."""

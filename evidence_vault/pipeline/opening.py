@@ -39,7 +39,7 @@ def open_log(vault: Vault, *, anchors: list[dict[str, Json]]) -> None:
             raise ConfigError("home", "the log in this database is open already")
         vault.log_signer.ensure_empty_guard()
         system_id = encode_id("ac", vault.random(16))
-        actors.add_actor(session, actor_id=system_id, name="", role="SYSTEM", at=now)
+        actors.add_actor(session, actor_id=system_id, name="", role="SYSTEM", at=now, kind="system")
         actors.add_vault_state(
             session,
             origin=settings.origin,

@@ -1,6 +1,6 @@
 """The tables. What must never be changed is append-only in the database itself (`APPEND_ONLY`).
 
-    actors ─ api_tokens                     who may ask
+    actors, actor_roles, credentials …      who may ask (`people_models`)
     items ─ events ─ disclosures            what was deposited, and its history; clear values can be erased
              │  └─ proof_parts              what came back from outside, by the event that records it
              ├─ pending_events              events that the log doesn't hold yet
@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
 from evidence_vault.store.cosignatures import Cosignature
 from evidence_vault.store.pace_models import Pace  # noqa: F401 - a part of the schema
+from evidence_vault.store.people_models import Actor  # noqa: F401 - a part of the schema, with all of its module
 from evidence_vault.store.revocation_models import RevocationEvidence
 from evidence_vault.store.upload_models import ResumableUpload  # noqa: F401 - a part of the schema
 
@@ -40,31 +41,6 @@ APPEND_ONLY = (
 )
 """Tables that refuse UPDATE and DELETE, by trigger, on both engines. `checkpoints` refuses all changes but
 the one from unpublished to published."""
-
-
-class Actor(Base):
-    """Someone who may act. `name` is personal and can be emptied; the id stays."""
-
-    __tablename__ = "actors"
-    id: Mapped[str] = mapped_column(String(29), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
-    role: Mapped[str] = mapped_column(String(6))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class ApiToken(Base):
-    """A bearer token; its SHA-256 suffices, for it has 256 random bits itself. scopes: space-separated."""
-
-    __tablename__ = "api_tokens"
-    __table_args__ = (length_check("token_sha256", 32),)
-    token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
-    label: Mapped[str] = mapped_column(String(200))
-    scopes: Mapped[str] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class VaultState(Base):

@@ -23,6 +23,7 @@ TREE_HEAD_MAY_CHANGE = "NEW.id = OLD.id AND NEW.size > OLD.size AND NEW.epoch = 
 
 
 def upgrade() -> None:
+    _create_people()
     _create_tables()
     for table in APPEND_ONLY:
         _refuse(table, "UPDATE")
@@ -57,15 +58,6 @@ def _refuse(table: str, action: str, *, unless: str | None = None) -> None:
 
 
 def _create_tables() -> None:
-    op.create_table(
-        "actors",
-        sa.Column("id", sa.String(length=29), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("role", sa.String(length=6), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_actors"),
-    )
     op.create_table(
         "anchor_nonces",
         sa.Column("chain_id", BIG_ID, autoincrement=False, nullable=False),
@@ -193,20 +185,6 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("size", name="pk_tree_heads"),
         sa.UniqueConstraint("epoch", name="uq_tree_heads_epoch"),
     )
-    op.create_table(
-        "api_tokens",
-        sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("actor_id", sa.String(length=29), nullable=False),
-        sa.Column("label", sa.String(length=200), nullable=False),
-        sa.Column("scopes", sa.String(length=200), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("length(token_sha256) = 32", name=op.f("ck_api_tokens_token_sha256_length")),
-        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_api_tokens_actor_id"),
-        sa.PrimaryKeyConstraint("token_sha256", name="pk_api_tokens"),
-    )
-    op.create_index("ix_api_tokens_actor_id", "api_tokens", ["actor_id"], unique=False)
     op.create_table(
         "checkpoints",
         sa.Column("size", BIG_ID, autoincrement=False, nullable=False),
@@ -406,3 +384,181 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_parts_export_id"),
         sa.PrimaryKeyConstraint("export_id", "path", name="pk_export_parts"),
     )
+
+
+def _create_people() -> None:
+    op.create_table(
+        "login_attempts",
+        sa.Column("kind", sa.String(length=7), nullable=False),
+        sa.Column("key_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('account', 'address', 'pair')", name=op.f("ck_login_attempts_kind")),
+        sa.CheckConstraint("length(key_sha256) = 32", name=op.f("ck_login_attempts_key_sha256_length")),
+        sa.PrimaryKeyConstraint("kind", "key_sha256", name="pk_login_attempts"),
+    )
+    op.create_index("ix_login_attempts_last_at", "login_attempts", ["last_at"], unique=False)
+    op.create_table(
+        "oidc_flows",
+        sa.Column("state_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("provider", sa.String(length=64), nullable=False),
+        sa.Column("browser_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("nonce", sa.String(length=64), nullable=False),
+        sa.Column("verifier", sa.String(length=128), nullable=False),
+        sa.Column("role", sa.String(length=6), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(browser_sha256) = 32", name=op.f("ck_oidc_flows_browser_sha256_length")),
+        sa.CheckConstraint("length(state_sha256) = 32", name=op.f("ck_oidc_flows_state_sha256_length")),
+        sa.PrimaryKeyConstraint("state_sha256", name="pk_oidc_flows"),
+    )
+    op.create_index("ix_oidc_flows_expires_at", "oidc_flows", ["expires_at"], unique=False)
+    op.create_table(
+        "organisations",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_organisations"),
+    )
+    op.create_table(
+        "actors",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("organisation_id", sa.String(length=29), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("trusted_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('person', 'program', 'pseudonym', 'system')", name=op.f("ck_actors_kind")
+        ),
+        sa.ForeignKeyConstraint(["organisation_id"], ["organisations.id"], name="fk_actors_organisation_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_actors"),
+    )
+    op.create_table(
+        "actor_roles",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("role", sa.String(length=6), nullable=False),
+        sa.Column("licence_number", sa.String(length=100), nullable=True),
+        sa.Column("jurisdiction", sa.String(length=10), nullable=True),
+        sa.Column("given_by", sa.String(length=29), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=29), nullable=True),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "role NOT IN ('AT', 'NO', 'AP') OR (licence_number IS NOT NULL AND jurisdiction IS NOT NULL)",
+            name=op.f("ck_actor_roles_licensed"),
+        ),
+        sa.CheckConstraint("confirmed_by <> actor_id", name=op.f("ck_actor_roles_not_his_own")),
+        sa.CheckConstraint("confirmed_by <> given_by", name=op.f("ck_actor_roles_two_persons")),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_actor_roles_actor_id"),
+        sa.ForeignKeyConstraint(["confirmed_by"], ["actors.id"], name="fk_actor_roles_confirmed_by"),
+        sa.ForeignKeyConstraint(["given_by"], ["actors.id"], name="fk_actor_roles_given_by"),
+        sa.PrimaryKeyConstraint("id", name="pk_actor_roles"),
+    )
+    op.create_index(
+        "uq_actor_roles_live",
+        "actor_roles",
+        ["actor_id", "role"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "logins",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("issuer", sa.String(length=300), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=True),
+        sa.Column("basis", sa.String(length=8), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("basis IN ('operator', 'one', 'two')", name=op.f("ck_logins_basis")),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_logins_actor_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_logins"),
+        sa.UniqueConstraint("issuer", "subject", name="uq_logins_issuer_subject"),
+    )
+    op.create_index("ix_logins_actor_id", "logins", ["actor_id"], unique=False)
+    op.create_table(
+        "proposals",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("kind", sa.String(length=5), nullable=False),
+        sa.Column("person_id", sa.String(length=29), nullable=False),
+        sa.Column("role", sa.String(length=6), nullable=True),
+        sa.Column("licence_number", sa.String(length=100), nullable=True),
+        sa.Column("jurisdiction", sa.String(length=10), nullable=True),
+        sa.Column("issuer", sa.String(length=300), nullable=True),
+        sa.Column("subject", sa.String(length=255), nullable=True),
+        sa.Column("half_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("proposed_by", sa.String(length=29), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=29), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=9), nullable=True),
+        sa.CheckConstraint("kind IN ('role', 'reset', 'link')", name=op.f("ck_proposals_kind")),
+        sa.CheckConstraint(
+            "outcome <> 'confirmed' OR decided_by <> person_id", name=op.f("ck_proposals_not_his_own")
+        ),
+        sa.CheckConstraint(
+            "outcome <> 'confirmed' OR decided_by <> proposed_by", name=op.f("ck_proposals_two_persons")
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('confirmed', 'refused', 'withdrawn')", name=op.f("ck_proposals_outcome")
+        ),
+        sa.CheckConstraint("(outcome IS NULL) = (decided_at IS NULL)", name=op.f("ck_proposals_decided")),
+        sa.CheckConstraint("length(half_sha256) = 32", name=op.f("ck_proposals_half_sha256_length")),
+        sa.ForeignKeyConstraint(["decided_by"], ["actors.id"], name="fk_proposals_decided_by"),
+        sa.ForeignKeyConstraint(["person_id"], ["actors.id"], name="fk_proposals_person_id"),
+        sa.ForeignKeyConstraint(["proposed_by"], ["actors.id"], name="fk_proposals_proposed_by"),
+        sa.PrimaryKeyConstraint("id", name="pk_proposals"),
+    )
+    op.create_index("ix_proposals_person_id", "proposals", ["person_id"], unique=False)
+    op.create_table(
+        "pseudonyms",
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_pseudonyms_actor_id"),
+        sa.PrimaryKeyConstraint("actor_id", name="pk_pseudonyms"),
+    )
+    op.create_table(
+        "credentials",
+        sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=7), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("role_id", BIG_ID, nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("scopes", sa.String(length=200), nullable=False),
+        sa.Column("auth", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("idle_s", sa.Integer(), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind <> 'session' OR "
+            "(idle_s IS NOT NULL AND ends_at IS NOT NULL AND expires_at IS NOT NULL AND expires_at <= ends_at)",
+            name=op.f("ck_credentials_session_ends"),
+        ),
+        sa.CheckConstraint("kind IN ('token', 'session')", name=op.f("ck_credentials_kind")),
+        sa.CheckConstraint("length(token_sha256) = 32", name=op.f("ck_credentials_token_sha256_length")),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_credentials_actor_id"),
+        sa.ForeignKeyConstraint(["role_id"], ["actor_roles.id"], name="fk_credentials_role_id"),
+        sa.PrimaryKeyConstraint("token_sha256", name="pk_credentials"),
+    )
+    op.create_index("ix_credentials_actor_id", "credentials", ["actor_id"], unique=False)
+    op.create_table(
+        "enrolments",
+        sa.Column("code_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("login_id", BIG_ID, nullable=False),
+        sa.Column("basis", sa.String(length=8), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(code_sha256) = 32", name=op.f("ck_enrolments_code_sha256_length")),
+        sa.ForeignKeyConstraint(["login_id"], ["logins.id"], name="fk_enrolments_login_id"),
+        sa.PrimaryKeyConstraint("code_sha256", name="pk_enrolments"),
+    )
+    op.create_index("ix_enrolments_login_id", "enrolments", ["login_id"], unique=False)

@@ -10,7 +10,7 @@ from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.errors import FormatError
 from evidence_vault.identity.actors import authenticate, issue_token, list_tokens, revoke_token
 from evidence_vault.identity.tokens import digest_token, encode_token
-from evidence_vault.store.models import Actor
+from evidence_vault.store.people_models import Actor
 from evidence_vault.store.session import Database
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -11,7 +11,10 @@ from evidence_vault.store.session import Database, part_of
 
 pytestmark = pytest.mark.db
 
-ADD = "INSERT INTO actors (id, name, role, created_at) VALUES (?, ?, 'RH', '2026-01-01 00:00:00')"
+ADD = (
+    "INSERT INTO actors (id, kind, name, created_at, trusted_since) "
+    "VALUES (?, 'person', ?, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
 
 
 def test_run_parameters_are_values_and_rows_come_back(database: Database) -> None:

@@ -87,7 +87,12 @@ def described(database: Database) -> dict[str, dict[str, object]]:
 
 
 def _by_name(parts: Iterable[Any], *, drop: str = "") -> dict[str, dict[str, Any]]:
-    return {part["name"]: {k: v for k, v in part.items() if k != drop} for part in parts}
+    return {part["name"]: {k: _plain(v) for k, v in part.items() if k != drop} for part in parts}
+
+
+def _plain(found: Any) -> Any:
+    """A condition of a partial index is an object that equals none but itself."""
+    return {name: str(one) for name, one in found.items()} if isinstance(found, dict) else found
 
 
 def _default(text: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Who may ask: actors, their bearer tokens, and the vault's own row."""
+"""Who may ask: actors, their roles, the bearer secrets that speak for them, and the vault's own row."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -6,16 +6,35 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from anchors.values import value
 from evidence_vault.store.columns import table
 from evidence_vault.store.driver import plain, run
-from evidence_vault.store.models import Actor, ApiToken, VaultState
+from evidence_vault.store.models import VaultState
+from evidence_vault.store.people_models import Actor, ActorRole, Credential
 
 
-def add_actor(session: Session, *, actor_id: str, name: str, role: str, at: datetime) -> Actor:
-    """Add an actor. role: one of `core.events.ROLES`."""
-    actor = Actor(id=actor_id, name=name, role=role, created_at=at, disabled_at=None)
+def add_actor(
+    session: Session,
+    *,
+    actor_id: str,
+    name: str,
+    role: str,
+    at: datetime,
+    kind: str = "program",
+) -> Actor:
+    """Add an actor of one role, that nobody had to agree to. role: one of `core.events.ROLES`."""
+    actor = Actor(
+        id=actor_id,
+        kind=kind,
+        name=name,
+        organisation_id=None,
+        created_at=at,
+        trusted_since=at,
+        disabled_at=None,
+    )
     session.add(actor)
     session.flush()
+    add_role(session, actor_id=actor_id, role=role, at=at)
     return actor
 
 
@@ -24,101 +43,201 @@ def get_actor(session: Session, actor_id: str) -> Actor | None:
     return session.get(Actor, actor_id)
 
 
-def add_token(
+def add_role(
     session: Session,
     *,
-    token_sha256: bytes,
     actor_id: str,
-    label: str,
-    scopes: str,
+    role: str,
     at: datetime,
-    expires_at: datetime | None,
-) -> ApiToken:
-    """Add a bearer token, of which only the digest is known here. scopes: space-separated."""
-    token = ApiToken(
-        token_sha256=token_sha256,
+    licence_number: str | None = None,
+    jurisdiction: str | None = None,
+    given_by: str | None = None,
+    confirmed_by: str | None = None,
+) -> ActorRole:
+    """Give an actor a role; the database refuses one that he holds already."""
+    held = ActorRole(
         actor_id=actor_id,
-        label=label,
-        scopes=scopes,
-        created_at=at,
-        expires_at=expires_at,
-        revoked_at=None,
+        role=role,
+        licence_number=licence_number,
+        jurisdiction=jurisdiction,
+        given_by=given_by,
+        confirmed_by=confirmed_by,
+        given_at=at,
+        ended_at=None,
     )
-    session.add(token)
+    session.add(held)
     session.flush()
-    return token
+    return held
 
 
-def find_actor_by_token(
+def live_roles(session: Session, actor_id: str) -> Sequence[ActorRole]:
+    """Return the roles that the actor holds, in the order in which they were given."""
+    return session.scalars(
+        select(ActorRole)
+        .where(ActorRole.actor_id == actor_id, ActorRole.ended_at.is_(None))
+        .order_by(ActorRole.id)
+    ).all()
+
+
+def add_credential(session: Session, credential: Credential) -> Credential:
+    """Add a bearer secret, of which only the digest is known here."""
+    session.add(credential)
+    session.flush()
+    return credential
+
+
+@value
+class Speaker:
+    """Whom a bearer secret speaks for."""
+
+    actor_id: str
+    role: str
+    scopes: str
+    auth: str
+    organisation_id: str | None
+
+
+@value
+class Sliding:
+    """When a session that is in use ends by silence, and at the latest."""
+
+    expires_at: datetime
+    idle_s: int
+    ends_at: datetime
+
+
+def find_speaker(
     session: Session, token_sha256: bytes, *, now: datetime
-) -> tuple[Actor, ApiToken] | None:
-    """Return whom the token speaks for, and the token, if both are good at `now`."""
+) -> tuple[Speaker, Sliding | None] | None:
+    """Return whom the secret speaks for, if it, its actor and its role are good at `now`."""
     found = session.execute(
-        select(Actor, ApiToken)
-        .join(ApiToken, ApiToken.actor_id == Actor.id)
+        select(Credential, ActorRole.role, Actor.organisation_id)
+        .join(Actor, Credential.actor_id == Actor.id)
+        .join(ActorRole, Credential.role_id == ActorRole.id)
         .where(
-            ApiToken.token_sha256 == token_sha256,
-            ApiToken.revoked_at.is_(None),
-            (ApiToken.expires_at.is_(None)) | (ApiToken.expires_at > now),
+            Credential.token_sha256 == token_sha256,
+            Credential.revoked_at.is_(None),
+            (Credential.expires_at.is_(None)) | (Credential.expires_at > now),
             Actor.disabled_at.is_(None),
+            ActorRole.ended_at.is_(None),
         )
     ).first()
-    return None if found is None else (found[0], found[1])
+    if found is None:
+        return None
+    row, role, organisation_id = found
+    sliding = None
+    if row.expires_at is not None and row.idle_s is not None and row.ends_at is not None:
+        sliding = Sliding(expires_at=row.expires_at, idle_s=row.idle_s, ends_at=row.ends_at)
+    return (
+        Speaker(
+            actor_id=row.actor_id,
+            role=role,
+            scopes=row.scopes,
+            auth=row.auth,
+            organisation_id=organisation_id,
+        ),
+        sliding,
+    )
+
+
+def slide(session: Session, token_sha256: bytes, *, expires_at: datetime) -> None:
+    """Let a live session end later. It never moves back: of two requests the later one counts."""
+    session.execute(
+        update(Credential)
+        .where(
+            Credential.token_sha256 == token_sha256,
+            Credential.revoked_at.is_(None),
+            Credential.expires_at < expires_at,
+        )
+        .values(expires_at=expires_at)
+    )
 
 
 TOKENS_AT_ONCE = 8
 """Tokens in one statement, which is always the same: a group of deposits seldom has more."""
 
 _GOOD_TOKENS = f"""
-    SELECT token_sha256, actors.id, actors.role, scopes
-    FROM api_tokens JOIN actors ON actors.id = actor_id
+    SELECT token_sha256, credentials.actor_id, actor_roles.role, scopes, auth, organisation_id
+    FROM credentials
+    JOIN actors ON actors.id = credentials.actor_id
+    JOIN actor_roles ON actor_roles.id = credentials.role_id
     WHERE token_sha256 IN ({", ".join("?" * TOKENS_AT_ONCE)})
-    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND disabled_at IS NULL
+    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+    AND disabled_at IS NULL AND actor_roles.ended_at IS NULL
 """  # noqa: S608 - marks only
 """Every group of deposits asks it."""
 
-_LOCKED = {"postgresql": " FOR SHARE OF api_tokens"}
+_LOCKED = {"postgresql": " FOR SHARE OF credentials"}
 
 
-def find_actors_by_tokens(
+def find_speakers(
     session: Session, token_sha256s: Collection[bytes], *, now: datetime
-) -> Mapping[bytes, tuple[str, str, str]]:
-    """Return (actor id, role, scopes) for each of these tokens that is good at `now`, by token.
+) -> Mapping[bytes, Speaker]:
+    """Return whom each of these secrets speaks for that is good at `now`.
 
     Until this transaction ends nobody revokes them: what it commits was permitted when it was committed. (On SQLite
-    there is one writer anyway.)
+    there is one writer anyway.) Ending a role or disabling an actor revokes what speaks for them, so it waits too.
     """
     connection = session.connection()
-    as_stored = plain(table(ApiToken).c.expires_at.type, connection.dialect)
+    as_stored = plain(table(Credential).c.expires_at.type, connection.dialect)
     statement = _GOOD_TOKENS + _LOCKED.get(connection.dialect.name, "")
-    asked, found = list(token_sha256s), dict[bytes, tuple[str, str, str]]()
+    asked, found = list(token_sha256s), dict[bytes, Speaker]()
     for start in range(0, len(asked), TOKENS_AT_ONCE):
         part = asked[start : start + TOKENS_AT_ONCE]
         part += part[-1:] * (TOKENS_AT_ONCE - len(part))
         rows = run(connection, statement, (*part, as_stored(now) if as_stored else now))
-        found |= {bytes(token): (actor_id, role, scopes) for token, actor_id, role, scopes in rows}
+        for token, actor_id, role, scopes, auth, organisation_id in rows:
+            found[bytes(token)] = Speaker(
+                actor_id=actor_id, role=role, scopes=scopes, auth=auth, organisation_id=organisation_id
+            )
     return found
 
 
-def list_tokens(session: Session) -> Sequence[tuple[ApiToken, Actor]]:
-    """Return every token that was ever made, with its actor, oldest first."""
-    rows = session.execute(
-        select(ApiToken, Actor)
-        .join(Actor, ApiToken.actor_id == Actor.id)
-        .order_by(ApiToken.created_at, ApiToken.token_sha256)
+def list_credentials(
+    session: Session, *, kind: str, actor_id: str | None = None
+) -> Sequence[tuple[Credential, str]]:
+    """Return the credentials of this kind that were ever made, each with its role, oldest first."""
+    statement = (
+        select(Credential, ActorRole.role)
+        .join(ActorRole, Credential.role_id == ActorRole.id)
+        .where(Credential.kind == kind)
+        .order_by(Credential.created_at, Credential.token_sha256)
     )
-    return [(row[0], row[1]) for row in rows]
+    if actor_id is not None:
+        statement = statement.where(Credential.actor_id == actor_id)
+    return [(row[0], row[1]) for row in session.execute(statement)]
 
 
-def revoke_token(session: Session, token_sha256: bytes, *, now: datetime) -> bool:
-    """End a token; false if there was no live one."""
+def revoke_credential(session: Session, token_sha256: bytes, *, now: datetime) -> bool:
+    """End a credential; false if there was no live one."""
     done = session.execute(
-        update(ApiToken)
-        .where(ApiToken.token_sha256 == token_sha256, ApiToken.revoked_at.is_(None))
+        update(Credential)
+        .where(Credential.token_sha256 == token_sha256, Credential.revoked_at.is_(None))
         .values(revoked_at=now)
-        .returning(ApiToken.token_sha256)
+        .returning(Credential.token_sha256)
     )
     return done.first() is not None
+
+
+def revoke_all(
+    session: Session,
+    actor_id: str,
+    *,
+    now: datetime,
+    role_id: int | None = None,
+    kind: str | None = None,
+    but: bytes | None = None,
+) -> int:
+    """End all credentials of an actor, or only those of one role or kind, but one; return how many."""
+    statement = update(Credential).where(Credential.actor_id == actor_id, Credential.revoked_at.is_(None))
+    if role_id is not None:
+        statement = statement.where(Credential.role_id == role_id)
+    if kind is not None:
+        statement = statement.where(Credential.kind == kind)
+    if but is not None:
+        statement = statement.where(Credential.token_sha256 != but)
+    ended = session.execute(statement.values(revoked_at=now).returning(Credential.token_sha256))
+    return len(ended.all())
 
 
 def vault_state(session: Session) -> VaultState | None:

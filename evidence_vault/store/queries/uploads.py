@@ -15,7 +15,7 @@ from anchors.values import value
 from evidence_vault.core.states import UploadState
 from evidence_vault.errors import Conflict
 from evidence_vault.store.columns import table
-from evidence_vault.store.models import Actor
+from evidence_vault.store.people_models import Actor
 from evidence_vault.store.rows import among
 from evidence_vault.store.upload_models import ResumableUpload
 
