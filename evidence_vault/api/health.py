@@ -55,6 +55,7 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
         witnesses=witnesses,
         authorities=authorities,
         networks=network_views(vault),
+        damaged=sorted(dict(vault.damage).values()),
     )
 
 

@@ -213,13 +213,17 @@ class NetworkView(View):
 
 
 class Readiness(View):
-    """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready."""
+    """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready.
+
+    damaged: packs that this process can't read, and why; others don't depend on them.
+    """
 
     ready: bool
     reasons: list[str]
     witnesses: list[WitnessView] = []
     authorities: list[AuthorityView] = []
     networks: list[NetworkView] = []
+    damaged: list[str] = []
 
 
 class ProblemKind(View):

@@ -30,5 +30,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"{checked.events} events of {checked.subjects} subjects; {checked.pending} wait for their leaf")
     print(f"{checked.leaves} leaves, {checked.tree_heads} tree heads, {checked.checkpoints} checkpoints")
     print(f"{checked.files} public files, up to size {checked.published_size}")
+    print(f"{checked.packed} deposits in packs begin where they should")
     print(f"all of it agrees; read in {time.monotonic() - began:.1f} s")
     return 0

@@ -4,6 +4,8 @@ ready
 witness court: up to date, cosigned size 1042, answered 2026-11-22T16:37:00.000Z
 witness notary: behind, cosigned size 977, answered 2026-11-21T08:00:12.345Z
 authority one: answers, last 2026-11-22T16:36:59.002Z
+
+A pack that can't be read is named before these, as `damaged: …`.
 """
 
 import argparse
@@ -57,6 +59,8 @@ def _show_vault(vault: dict[str, Any]) -> int:
     print("ready" if vault["ready"] else "takes nothing in")
     for reason in vault["reasons"]:
         print(f"  {shown(reason)}")
+    for reason in vault.get("damaged", []):
+        print(f"  damaged: {shown(reason)}")
     for one in vault["witnesses"]:
         print(f"  witness {shown(one['name'])}: {shown(_witness(one))}")
     for one in vault["authorities"]:

@@ -4,6 +4,7 @@
     (2) the files: every tile and bundle up to the published checkpoint, byte for byte, and older partial ones
     (3) the checkpoints: signature, root, digest, file; the published one; the signer's guard; what others signed
     (4) the events (`fsck_events`): bytes, digests, chain, slots, order of leaves, what waits, heads of subjects
+    (5) the packs: each is one, and the record of every deposit that lies in it begins where the database says
 
 One pass in the order of the log and one in the order of subjects, on one snapshot of the database, in memory that
 does not grow with it. Not read here: contents, tokens and anchors, which a bundle's verifier judges.
@@ -11,6 +12,7 @@ does not grow with it. Not read here: contents, tokens and anchors, which a bund
 
 import hashlib
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -41,6 +43,7 @@ class Checked:
     tree_heads: int
     checkpoints: int
     files: int
+    packed: int
     published_size: int
 
 
@@ -56,6 +59,7 @@ def fsck(vault: Vault) -> Checked:
             checkpoints = _check_checkpoints(vault, session, keys)
             _check_guard(session, guarded, published)
             events = check_events(session, vault.settings.origin, vault.settings.log_class, leaves=leaves)
+            packed = _check_packs(vault, session)
     except (FormatError, VerificationError) as error:
         place = error.place if isinstance(error, FormatError) else error.check
         raise IntegrityError(place, _hex(error.expected), _hex(error.found)) from None
@@ -69,6 +73,7 @@ def fsck(vault: Vault) -> Checked:
         tree_heads=heads,
         checkpoints=checkpoints,
         files=files,
+        packed=packed,
         published_size=published,
     )
 
@@ -205,6 +210,21 @@ def _check_guard(session: Session, guarded: TreeHead, published: int) -> None:
     if guarded.size:
         head = log.tree_head_at(session, guarded.size)
         _same("log.guard", None if head is None else head.root_hash, guarded.root_hash)
+
+
+def _check_packs(vault: Vault, session: Session) -> int:
+    """(5) Every pack, of committed deposits and of others; returns how many deposits lie in packs."""
+    number, seen = 0, set[str]()
+    for group in audit.all_packed(session):
+        for pack, rows in groupby(group, key=lambda row: row[0]):
+            places = [(position, item_id) for _, position, item_id in rows]
+            vault.blobs.require_packed(pack, places)
+            number += len(places)
+            seen.add(pack)
+    for pack, _ in vault.blobs.pack_sizes():
+        if pack not in seen:  # of deposits that came to nothing, or are newer than the database
+            vault.blobs.packed_ids(pack)
+    return number
 
 
 def _open(vault: Vault, note: bytes, keys: Sequence[LogKey], *, place: str) -> Checkpoint:

@@ -3,6 +3,9 @@
     contents   a content or journal without an item: set aside in `quarantine/`, with a row that says so
     packs      a record without an item: reported by a row; it stays, for others share its pack
 
+A pack that can't be read is told (the log, /readyz), looked at again every hour, and keeps nobody waiting: others
+don't depend on it. What is lost with it is for `log fsck` and the operator's backup.
+
 Nothing is ever deleted: a restored database doesn't know the items that were committed after its backup, and
 `recover` reads quarantine and packs alike. Only what lies in `incoming`, which was never acknowledged, is swept.
 
@@ -11,11 +14,15 @@ store and at one pack. Where a round stands is no state worth keeping: the walk 
 so that a process that is often started again passes over no part for ever.
 """
 
+import logging
 from datetime import datetime, timedelta
 
+from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.blobs import PARTS
 from evidence_vault.store.queries import items, uploads
+
+LOG = logging.getLogger("evidence_vault.pipeline")
 
 ORPHAN_AFTER = timedelta(hours=1)
 """An upload so old is not being committed any more by another process."""
@@ -31,6 +38,7 @@ class OrphanWalk:
         """Begin somewhere."""
         self._vault = vault
         self._part = vault.random(1)[0] % PARTS
+        self._rounds = 0
         self._judged: dict[str, int] = {}  # packs, with the size they had: a process may add to its own
 
     def step(self) -> list[str]:
@@ -40,14 +48,29 @@ class OrphanWalk:
             return []
         vault.blobs.sweep_incoming(older_than_s=ORPHAN_AFTER.total_seconds(), now_s=now.timestamp())
         self._part = (self._part + 1) % PARTS
+        self._rounds += 1
+        if self._rounds % PARTS == 0:
+            for pack in vault.damage:  # somebody may have mended them
+                self._judged.pop(pack, None)
         found = set_orphans_aside(vault, now=now, part=self._part)
         packs = vault.blobs.pack_sizes(older_than_s=ORPHAN_AFTER.total_seconds(), now_s=now.timestamp())
         for pack, size in packs:
             if self._judged.get(pack) != size:
-                found += report_packed(vault, pack, now=now)
                 self._judged[pack] = size
+                found += self._judge(pack, now=now)
                 break
         return found
+
+    def _judge(self, pack: str, *, now: datetime) -> list[str]:
+        """Look at one pack; return the ids of its orphans that are new."""
+        try:
+            found = self._vault.blobs.packed_ids(pack)
+        except (IntegrityError, OSError) as error:
+            self._vault.damage[pack] = str(error)
+            LOG.critical("a pack can't be read", extra={"target": pack, "error": str(error)})
+            return []
+        self._vault.damage.pop(pack, None)
+        return report_packed(self._vault, found, now=now)
 
 
 def set_orphans_aside(
@@ -69,12 +92,11 @@ def set_orphans_aside(
     return orphans
 
 
-def report_packed(vault: Vault, pack: str, *, now: datetime) -> list[str]:
-    """Note the records of a pack that no row knows, each once; return their ids.
+def report_packed(vault: Vault, found: set[str], *, now: datetime) -> list[str]:
+    """Note which of these records of a pack no row knows, each once; return their ids.
 
     A group that was never committed leaves such records, and so does a database that was restored.
     """
-    found = vault.blobs.packed_ids(pack)
     with vault.database.read() as session:
         orphans = found - items.known_item_ids(session, found)
         new = sorted(orphans - items.noted_ids(session, orphans))

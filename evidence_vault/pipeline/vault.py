@@ -64,7 +64,8 @@ class Vault:
 
     clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
     then by the name of the authority or network. watchers: by the name of the network. purses: what this
-    process has seen of the senders' money, likewise.
+    process has seen of the senders' money, likewise. damage: what it has seen of packs that can't be read, by
+    their names.
     """
 
     settings: Settings
@@ -80,6 +81,7 @@ class Vault:
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
     purses: dict[str, Purse] = field(default_factory=dict)
+    damage: dict[str, str] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
     groups: Groups[Any] = field(default_factory=Groups)
     backlog: Backlog = field(default_factory=Backlog)

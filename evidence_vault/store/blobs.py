@@ -21,7 +21,7 @@ import io
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +38,7 @@ from evidence_vault.store.packs import (
     PackWriter,
     read_record,
     record_ids,
+    require_places,
     scan,
 )
 from evidence_vault.store.segment_writer import SegmentWriter
@@ -202,7 +203,9 @@ class BlobStore:
                         found.add(entry.name.removesuffix(JOURNAL_SUFFIX))
         return found
 
-    def pack_sizes(self, *, older_than_s: float, now_s: float) -> Iterator[tuple[str, int]]:
+    def pack_sizes(
+        self, *, older_than_s: float = float("-inf"), now_s: float = 0.0
+    ) -> Iterator[tuple[str, int]]:
         """Yield name and size of each pack in which nothing was written for so long."""
         with os.scandir(self._packs) as entries:
             for entry in entries:
@@ -213,8 +216,12 @@ class BlobStore:
                     yield entry.name.removesuffix(SUFFIX), status.st_size
 
     def packed_ids(self, pack: str) -> set[str]:
-        """Return the ids of a pack's records, as far as it is sound."""
+        """Return the ids of a pack's records, as far as it is sound. Raises IntegrityError if it is no pack."""
         return set(record_ids(self._packs / f"{pack}{SUFFIX}"))
+
+    def require_packed(self, pack: str, places: Iterable[tuple[int, str]]) -> None:
+        """Raise IntegrityError unless the pack is one, and these items' records begin at these bytes."""
+        require_places(self._packs / f"{pack}{SUFFIX}", places)
 
     def quarantine(self, item_id: str) -> None:
         """Set content and journal without a record aside. Durable after return; nothing is deleted."""

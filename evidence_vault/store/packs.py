@@ -23,7 +23,7 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from anchors.values import value
@@ -164,7 +164,7 @@ def scan(path: Path) -> Iterator[tuple[int, PackRecord] | Damage]:
     data = path.read_bytes()
     if len(data) < HEADER_BYTES and MAGIC.startswith(data[: len(MAGIC)]):
         return  # begun, and cut off before its first record
-    mark = _parse_header(data[:HEADER_BYTES], path.name)
+    mark = _parse_header(data[:HEADER_BYTES], _place(path))
     at = bad_from = HEADER_BYTES
     while at < len(data):
         length = _FRAME.size + _rest_length(data[at : at + _FRAME.size], mark)
@@ -190,7 +190,7 @@ def record_ids(path: Path) -> Iterator[str]:
         header = os.pread(file.fileno(), HEADER_BYTES, 0)
         if len(header) < HEADER_BYTES:
             return  # begun, and cut off
-        mark, at = _parse_header(header, path.name), HEADER_BYTES
+        mark, at = _parse_header(header, _place(path)), HEADER_BYTES
         while True:
             head = os.pread(file.fileno(), _FRAME.size, at)
             if len(head) < _FRAME.size or not head.startswith(mark):
@@ -204,6 +204,23 @@ def record_ids(path: Path) -> Iterator[str]:
             at += _FRAME.size + _rest_length(head, mark)
 
 
+def require_places(path: Path, places: Iterable[tuple[int, str]]) -> None:
+    """Raise IntegrityError unless the file begins as a pack, and at each place begins a record of that item.
+
+    Reads 57 bytes of each; whether a record is sound is for `scan`.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            mark = _parse_header(os.pread(file.fileno(), HEADER_BYTES, 0), _place(path))
+            for position, item_id in places:
+                head = os.pread(file.fileno(), _FRAME.size, position)
+                if not head.startswith(mark) or head[-ITEM_ID_BYTES:] != item_id.encode("ascii"):
+                    place = f"{_place(path)}, byte {position}"
+                    raise IntegrityError(place, f"the record of {item_id}", "other bytes")
+    except OSError as error:
+        raise IntegrityError(_place(path), "a pack", error.strerror or str(error)) from None
+
+
 def rewrite(path: Path, records: Sequence[tuple[int, PackRecord]]) -> None:
     """Write a closed pack anew with these records in their old places: how something in it is erased.
 
@@ -212,7 +229,7 @@ def rewrite(path: Path, records: Sequence[tuple[int, PackRecord]]) -> None:
     """
     with path.open("rb") as file:
         data = bytearray(file.read(HEADER_BYTES))
-    mark = _parse_header(bytes(data), path.name)
+    mark = _parse_header(bytes(data), _place(path))
     for position, record in records:
         if position != len(data):
             raise IntegrityError(path.name, f"a record at {len(data)}", position)
@@ -227,6 +244,10 @@ def _parse_header(header: bytes, place: str) -> bytes:
     if len(header) != HEADER_BYTES or not header.startswith(MAGIC):
         raise IntegrityError(place, f"a pack header {MAGIC.hex()}…", header.hex())
     return header[len(MAGIC) :]
+
+
+def _place(path: Path) -> str:
+    return f"packs/{path.name}"
 
 
 def _rest_length(head: bytes, mark: bytes) -> int:

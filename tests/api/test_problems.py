@@ -188,4 +188,13 @@ def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, 
     assert client.get("/healthz").text == "ok\n"
     told = client.get("/readyz").json()
     assert [authority.pop("name") for authority in told.pop("authorities")] == ["tsa"]
-    assert told == {"ready": True, "reasons": [], "witnesses": [], "networks": []}
+    assert told == {"ready": True, "reasons": [], "witnesses": [], "networks": [], "damaged": []}
+
+
+def test_readiness_names_damage_and_the_vault_goes_on(
+    client: TestClient, vault: Vault, bearer: Bearer
+) -> None:
+    vault.damage["0f" * 16] = f"packs/{'0f' * 16}.evp: expected a pack header, found "
+    told = client.get("/readyz")
+    assert (told.status_code, told.json()["damaged"]) == (200, [vault.damage["0f" * 16]])
+    assert client.post("/v1/items", content=b"x", headers=bearer()).status_code == 201

@@ -41,6 +41,8 @@ def test_status_shows_each_witness_its_size_and_when_it_answered(
         assert status()[1].endswith(f"size 3, answered {encode_time(clock())}")
         assert status()[2] == "  authority tsa: has not answered yet"
 
+        watched.vault.damage["0f" * 16] = "packs/0f.evp: expected a pack, found \x1b[2J"
+        assert status()[1] == "  damaged: packs/0f.evp: expected a pack, found \\x1b[2J"
         watched.vault.gate.shut("two histories")
         assert main(["status", "--url", url]) == 69
         assert capsys.readouterr().out.splitlines()[:2] == ["takes nothing in", "  two histories"]

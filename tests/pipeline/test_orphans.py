@@ -124,6 +124,50 @@ def test_pack_is_read_again_only_if_something_was_added(
     assert len(read) == 2
 
 
+def test_pack_that_cannot_be_read_is_told_and_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = new_vault(tmp_path, clock=SetClock())
+    deposit_small(vault, b"one")
+    [bad] = (tmp_path / "packs").iterdir()
+    sound = bad.read_bytes()
+    bad.write_bytes(b"x" + sound[1:])
+    restore = take_backup(vault)
+    vault = reopened(vault)  # a process of its own begins a pack of its own
+    lost = deposit_small(vault, b"two")
+    restore()
+    vault = later(reopened(vault))
+
+    walk = OrphanWalk(vault)
+    with caplog.at_level("CRITICAL"):
+        assert [one for _ in range(3) for one in walk.step()] == [lost.item_id]
+    assert not vault.gate.reasons
+    assert list(vault.damage) == [bad.stem]
+    assert f"packs/{bad.name}: expected a pack header" in vault.damage[bad.stem]
+    assert [record.getMessage() for record in caplog.records] == ["a pack can't be read"]
+    deposit_small(vault, b"three")
+
+    bad.write_bytes(sound)
+    for _ in range(PARTS + 3):
+        walk.step()
+    assert vault.damage == {}
+
+
+def test_pack_that_the_disk_refuses_is_told_like_one_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = new_vault(tmp_path, clock=SetClock())
+    deposit_small(vault, b"one")
+    walk = OrphanWalk(later(vault))
+
+    def refused(*_: object) -> set[str]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(BlobStore, "packed_ids", refused)
+    assert walk.step() == []
+    assert "Input/output error" in next(iter(vault.damage.values()))
+
+
 def test_walk_leaves_an_open_uploads_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = new_vault(tmp_path, clock=SetClock())
     upload = begin(vault)

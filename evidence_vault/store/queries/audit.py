@@ -9,7 +9,15 @@ from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.core.events import encode_leaf_entry
-from evidence_vault.store.models import Checkpoint, Event, Leaf, PendingEvent, SubjectHead, TreeHead
+from evidence_vault.store.models import (
+    Checkpoint,
+    Event,
+    Leaf,
+    PackedDeposit,
+    PendingEvent,
+    SubjectHead,
+    TreeHead,
+)
 
 ROWS_AT_A_TIME = 4096
 
@@ -115,6 +123,14 @@ def all_events(session: Session) -> Iterator[EventRow]:
                 leaf_index=row[9],
                 pending=row[10] is not None,
             )
+
+
+def all_packed(session: Session) -> Iterator[Sequence[tuple[str, int, str]]]:
+    """Yield (pack, position, item id) of every deposit in a pack, pack by pack, in groups."""
+    packed = PackedDeposit
+    statement = select(packed.pack, packed.position, packed.item_id).order_by(packed.pack, packed.position)
+    for rows in _groups(session, statement):
+        yield [(pack, position, item_id) for pack, position, item_id in rows]
 
 
 def all_subject_heads(session: Session) -> Iterator[tuple[str, str, int, bytes, bytes]]:
