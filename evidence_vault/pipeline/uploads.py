@@ -6,7 +6,7 @@
 
 Durable after a step: the bytes it counted. A crash at any point means: the upload stands at the last offset
 that was told, and whoever owns it goes on there; bytes behind it are cut off. A whole upload that is no item
-yet becomes one when anybody asks, or when the keeper finds it.
+yet becomes one when anybody asks, or when the keeper finds it (`keeping`).
 
 The item's digests never rest on what was computed while the bytes came in: a hash's state can't be kept over a
 crash, so the bytes that count are those that the disk gives back.
@@ -23,11 +23,9 @@ from evidence_vault.errors import (
     AccessRefused,
     Conflict,
     CredentialEnded,
-    EvidenceError,
     FormatError,
     Gone,
     IntegrityError,
-    Locked,
     TooLarge,
     TooMany,
     VerificationError,
@@ -122,7 +120,7 @@ def finish_upload(
             before=_journal_before(vault, row, file),
         )
     except VerificationError:
-        _end(vault, row, file, UploadState.MISMATCH, received=row.size)
+        end_upload(vault, row, file, UploadState.MISMATCH, received=row.size)
         raise
     except (CredentialEnded, AccessRefused):
         file.withdraw()
@@ -174,72 +172,7 @@ def terminate_upload(vault: Vault, row: ResumableUpload) -> None:
     """End an upload and delete its bytes. Raises Locked, Conflict if it is an item by now."""
     with hold(vault, row) as file:
         held = held_row(vault, row, file)
-        _end(vault, held, file, UploadState.TERMINATED, received=held.received)
-
-
-def keep_uploads(vault: Vault) -> None:
-    """Finish what is whole, end what is over, and sweep what nobody knows: the keeper's round.
-
-    What is whole is finished in the name of the token that brought its last bytes. Raises the first error that an
-    operator must see, after the round: one upload that is damaged doesn't keep the others waiting.
-    """
-    now = vault.clock()
-    if vault.gate.reasons:
-        return
-    with vault.database.read() as session:
-        whole, over = uploads.open_whole(session), uploads.open_since(session, now)
-    failed: list[EvidenceError] = []
-    refused: set[str] = set()
-    for row in whole:
-        try:
-            deposited_by(vault, row, token_sha256=row.token_sha256)
-        except (Locked, VerificationError, Gone):
-            continue  # its own request is at it; or it has just ended, and whoever asks is told
-        except (CredentialEnded, AccessRefused):
-            refused.add(row.id)  # until its time is over, another token of the same person may ask for it
-        except EvidenceError as error:
-            failed.append(error)
-    for row in over:
-        if row.received == row.size and row.id not in refused:
-            continue  # whole: it is for us to finish
-        try:
-            _expire(vault, row)
-        except (Locked, Gone):
-            continue  # somebody has just gone on with it, or ended it
-        except EvidenceError as error:
-            failed.append(error)
-    _sweep(vault)
-    if failed:
-        raise failed[0]
-
-
-def _expire(vault: Vault, row: ResumableUpload) -> None:
-    """End an upload whose time is over, and remove its bytes; one without bytes too, as after a restore."""
-    if vault.partial.is_lost(row.id, row.item_id):
-        with suppress(Conflict), vault.database.write() as session:
-            uploads.end(
-                session,
-                row.id,
-                UploadState.EXPIRED,
-                received=row.received,
-                until=vault.clock() + row_keep_for(vault),
-            )
-        return
-    with hold(vault, row) as file, suppress(Conflict):
-        now = _unfinished(vault, row, file)
-        if now.state == UploadState.OPEN and now.expires_at <= vault.clock():
-            _end(vault, now, file, UploadState.EXPIRED, received=now.received)
-
-
-def _sweep(vault: Vault) -> None:
-    now = vault.clock()
-    with vault.database.write() as session:
-        uploads.forget_ended(session, now, keep_until=now + row_keep_for(vault))
-    stale = vault.partial.ids(older_than_s=keep_for(vault).total_seconds(), now_s=now.timestamp())
-    with vault.database.read() as session:
-        known = uploads.open_upload_ids(session, stale)
-    for upload_id in set(stale) - known:
-        vault.partial.remove(upload_id)
+        end_upload(vault, held, file, UploadState.TERMINATED, received=held.received)
 
 
 def hold(vault: Vault, row: ResumableUpload) -> PartialFile:
@@ -254,12 +187,12 @@ def hold(vault: Vault, row: ResumableUpload) -> PartialFile:
 
 def held_row(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:
     """Return the row as it is now that the file is held. Raises Gone and Conflict unless it is open."""
-    now = _unfinished(vault, row, file)
+    now = unfinished_row(vault, row, file)
     _require_there(vault, now)
     return now
 
 
-def _unfinished(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:
+def unfinished_row(vault: Vault, row: ResumableUpload, file: PartialFile) -> ResumableUpload:
     """Return the row as it is now, of what is no item. Raises Gone, Conflict, IntegrityError.
 
     A file gets its last name only when all of it is counted. One that has it while bytes are missing is of a later
@@ -298,8 +231,13 @@ def _require_there(vault: Vault, row: ResumableUpload) -> None:
             raise Gone("upload", "nothing came for too long; begin a new one")
 
 
-def _end(vault: Vault, row: ResumableUpload, file: PartialFile, state: UploadState, *, received: int) -> None:
-    """First the row, then the file: a crash between leaves a file that nobody knows, which is swept."""
+def end_upload(
+    vault: Vault, row: ResumableUpload, file: PartialFile, state: UploadState, *, received: int
+) -> None:
+    """End an upload without an item: first its row, then its file.
+
+    A crash between leaves a file that nobody knows, which is swept.
+    """
     with vault.database.write() as session:
         uploads.end(session, row.id, state, received=received, until=vault.clock() + row_keep_for(vault))
     file.remove()

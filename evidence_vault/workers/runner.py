@@ -22,11 +22,11 @@ from anchors.values import value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
+from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.timestamp import advance_timestamp
-from evidence_vault.pipeline.uploads import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.store.queries import jobs, paces

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from evidence_vault.identity.actors import find_requesters, list_tokens, revoke_token
 from evidence_vault.identity.tokens import digest_token
-from evidence_vault.pipeline.uploads import keep_uploads
+from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import partial
 from evidence_vault.store.queries import uploads

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from evidence_vault.core.canonical import encode_canonical
+from evidence_vault.core.names import encode_id
 from evidence_vault.core.receipt import parse_receipt
 from evidence_vault.errors import CredentialEnded, Gone, IntegrityError
 from evidence_vault.pipeline.deposit import find_deposited
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.fsck import fsck
+from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.receiving import Receiving
 from evidence_vault.pipeline.recover import plan_recovery, recover
 from evidence_vault.pipeline.start import check_start
@@ -21,7 +24,6 @@ from evidence_vault.pipeline.uploads import (
     deposited_by,
     find_upload,
     finish_upload,
-    keep_uploads,
     terminate_upload,
 )
 from evidence_vault.pipeline.vault import Vault
@@ -217,6 +219,50 @@ def test_upload_that_is_damaged_keeps_no_other_waiting(
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == [damaged]
     with pytest.raises(Gone):
         find_upload(vault, forgotten, actor_id=OWNER.id)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyError("sha256")], ids=["disk", "row"])
+def test_upload_that_fails_in_a_way_nobody_foresaw_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Two that are whole, one whose time is over, two that nobody knows; one of each two fails."""
+    clock = SetClock()
+    vault = new_vault(tmp_path, clock=clock)
+    over, bad, good = begin(vault), begin(vault), begin(vault)
+    for upload in (bad, good):
+        row = find_upload(vault, upload, actor_id=OWNER.id)
+        with Receiving(vault, row, offset=FIRST, checksum=None, token_sha256=None) as receiving:
+            receiving.write(CONTENT[FIRST:])
+            receiving.keep()
+    unknown = [encode_id("up", bytes([number]) * 16) for number in (1, 2)]
+    for name in unknown:
+        (tmp_path / "incoming" / name).write_bytes(b"")
+        os.utime(tmp_path / "incoming" / name, (0, 0))
+    lock, remove = PartialStore.lock, PartialStore.remove
+
+    def refuse(self: PartialStore, upload_id: str, item_id: str) -> PartialFile:
+        if upload_id == bad:
+            raise error
+        return lock(self, upload_id, item_id)
+
+    def keep_one(self: PartialStore, upload_id: str) -> None:
+        if upload_id == unknown[0]:
+            raise error
+        remove(self, upload_id)
+
+    clock.advance(73 * 3600)
+    with monkeypatch.context() as patched:
+        patched.setattr(PartialStore, "lock", refuse)
+        patched.setattr(PartialStore, "remove", keep_one)
+        with pytest.raises(type(error)) as caught:
+            keep_uploads(vault)
+    assert f"of the upload {bad}" in caught.value.__notes__
+    assert item_count(vault) == 1
+    assert {path.name for path in (tmp_path / "incoming").iterdir()} == {bad, unknown[0]}
+    with pytest.raises(Gone):
+        find_upload(vault, over, actor_id=OWNER.id)
+    keep_uploads(vault)
+    assert (item_count(vault), list((tmp_path / "incoming").iterdir())) == (2, [])
 
 
 @pytest.mark.db
