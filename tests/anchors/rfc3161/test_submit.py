@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
+import rfc3161ng
 
 from anchors.base import AnchorProof, Attested, HttpReply, Progress, Statement
 from anchors.errors import ConfigError, FormatError, UnavailableError, VerificationError
@@ -235,3 +236,12 @@ def test_advance_sends_nothing_for_another_statement(world: World) -> None:
 def test_config_is_refused_where_no_answer_could_count(world: World, changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="tsa dev"):
         replace(config_for(world), **changes)
+
+
+@pytest.mark.parametrize("policy", [None, "1.3.6.1.4.1.4146.2.3.1.1"])
+@pytest.mark.parametrize("nonce", [0, 127, 128, 2**63, 2**64 - 1])
+def test_request_is_that_of_another_encoder(nonce: int, policy: str | None) -> None:
+    other = rfc3161ng.make_timestamp_request(
+        digest=SHA256, hashname="sha256", nonce=nonce, include_tsa_certificate=True, tsa_policy_id=policy
+    )
+    assert encode_request(SHA256, nonce=nonce, policy=policy) == rfc3161ng.encode_timestamp_request(other)
