@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
@@ -66,6 +67,8 @@ def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
 
 def _resolve(host: str, port: int, timeout_s: float) -> list[str]:
     """Ask the system's resolver, which knows no deadline, from a thread that may be left behind."""
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]  # an address is its own answer; judged it is all the same
     found: list[str] = []
     failed: list[str] = []
 

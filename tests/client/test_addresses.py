@@ -93,5 +93,23 @@ def test_resolve_permitted_silent_resolver_ends_on_time(monkeypatch: pytest.Monk
     assert time.monotonic() - began < 0.9
 
 
+def test_resolve_permitted_address_asks_no_resolver_and_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any, **__: Any) -> list[Any]:
+        raise AssertionError("an address needs no resolver")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    assert resolve_permitted("93.184.216.34", 80, permitted=(), timeout_s=1) == ["93.184.216.34"]
+    assert resolve_permitted("::1", 80, permitted=("[::1]:80",), timeout_s=1) == ["::1"]
+    for private in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"):
+        with pytest.raises(UnavailableError, match="not a public address"):
+            resolve_permitted(private, 80, permitted=(), timeout_s=1)
+
+
+@pytest.mark.parametrize("disguised", ["127.1", "0x7f.0.0.1", "2130706433", "017700000001"])
+def test_resolve_permitted_address_in_an_old_form_is_judged_as_what_it_is(disguised: str) -> None:
+    with pytest.raises(UnavailableError):
+        resolve_permitted(disguised, 80, permitted=(), timeout_s=5)
+
+
 def test_endpoint_ipv6_has_brackets() -> None:
     assert endpoint("::1", 443) == "[::1]:443"
