@@ -2,18 +2,19 @@
 
 token_verify      one token whose path was seen before, beside a process of `openssl ts -verify`
 token_verify_lib  the same, beside rfc3161-client in this process, which checks less (tests say what)
-token_rate        tokens a second through claim, request, answer, verification and event, from an authority on
-loopback; beside the exchange and its verification alone, without a vault
+token_rate        tokens a second through claim, request, answer, verification and event, from an authority on this
+                  machine, in a process of its own; beside as many exchanges at once and their verification, without
+                  a vault
+token_cpu         what a token costs this process, which says more while others work on the machine; beside the same
 """
 
 import hashlib
-import http.server
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 
@@ -26,6 +27,7 @@ from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig, encode_request, fresh_nonce
 from anchors.rfc3161.verdict import Rfc3161Trust, TsaTrust, VerifiedToken
 from anchors.rfc3161.verify import verify_response
+from bench.authority import served_authority
 from bench.rows import Row
 from bench.timing import in_turns, process
 from evidence_vault.client.http import GuardedClient
@@ -51,8 +53,8 @@ def measure(*, short: bool) -> Iterator[Row]:
         folder = Path(name)
         tsa = DevelopmentTsa.create(folder, system_clock() - timedelta(days=1))
         yield from _measure_verify(folder, tsa)
-        with _served(tsa) as url:
-            yield _measure_rate(folder / "vault", tsa, url, tokens=30 if short else 600)
+        with served_authority(folder) as url:
+            yield from _measure_rate(folder / "vault", tsa, url, tokens=30 if short else 1000)
 
 
 def _measure_verify(folder: Path, tsa: DevelopmentTsa) -> Iterator[Row]:
@@ -89,34 +91,46 @@ def _measure_verify(folder: Path, tsa: DevelopmentTsa) -> Iterator[Row]:
     yield _row("token_verify_lib", "ms", mine * 1000, "rfc3161-client, same process", third * 1000)
 
 
-def _measure_rate(home: Path, tsa: DevelopmentTsa, url: str, *, tokens: int) -> Row:
+def _measure_rate(home: Path, tsa: DevelopmentTsa, url: str, *, tokens: int) -> Iterator[Row]:
     http_client = GuardedClient(permitted=[url.split("/")[2]])
     config = TsaConfig(name="local", group="local", url=url, roots=parse_chain(tsa.root_pem.encode()))
     submitter = Rfc3161Submitter(config, http_client, system_clock)
-    alone = _rate_alone(submitter, tokens=min(tokens, 200))
     vault = _vault(home, tsa, url, submitter)
     for number in range(tokens):
         with begin_deposit(vault, Wish(actor=OWNER)) as deposit:
             deposit.write(b"%d" % number)
             deposit.commit()
     runner = Runner(vault, timestamp_work(vault))
-    began = time.perf_counter()
-    runner.start()
-    while _any_left(vault):
-        time.sleep(0.01)
-    took = time.perf_counter() - began
+
+    def through_the_vault() -> None:
+        runner.start()
+        while _any_left(vault):
+            time.sleep(0.05)
+
+    def alone() -> None:
+        with ThreadPoolExecutor(vault.settings.authorities[0].exchanges) as threads:
+            if not all(threads.map(partial(_exchange, submitter), range(tokens))):
+                raise RuntimeError("no token")
+
+    theirs_s, their_cpu_s = _timed(alone)
+    ours_s, our_cpu_s = _timed(through_the_vault)
     runner.stop()
     vault.database.dispose()
-    return _row("token_rate", "tokens/s", tokens / took, "exchange and verification, no vault", alone)
+    reference = "exchange and verification, no vault"
+    yield _row("token_rate", "tokens/s", tokens / ours_s, reference, tokens / theirs_s)
+    yield _row("token_cpu", "ms", our_cpu_s / tokens * 1000, reference, their_cpu_s / tokens * 1000)
 
 
-def _rate_alone(submitter: Rfc3161Submitter, *, tokens: int) -> float:
-    began = time.perf_counter()
-    for number in range(tokens):
-        statement = Statement(sha256=hashlib.sha256(b"%d" % number).digest())
-        if not isinstance(submitter.advance(statement, submitter.prepare(statement)), AnchorProof):
-            raise RuntimeError("no token")
-    return tokens / (time.perf_counter() - began)
+def _exchange(submitter: Rfc3161Submitter, number: int) -> bool:
+    statement = Statement(sha256=hashlib.sha256(b"%d" % number).digest())
+    return isinstance(submitter.advance(statement, submitter.prepare(statement)), AnchorProof)
+
+
+def _timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Run it; return the seconds that it took, and those of them that this process worked, in all its threads."""
+    began, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began, time.process_time() - cpu
 
 
 def _vault(home: Path, tsa: DevelopmentTsa, url: str, submitter: Rfc3161Submitter) -> Vault:
@@ -143,30 +157,6 @@ def _vault(home: Path, tsa: DevelopmentTsa, url: str, submitter: Rfc3161Submitte
 def _any_left(vault: Vault) -> bool:
     with vault.database.read() as session:
         return jobs.any_open(session, "timestamp")
-
-
-@contextmanager
-def _served(tsa: DevelopmentTsa) -> Iterator[str]:
-    """The authority behind a small HTTP server, in threads of this process."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            answer = tsa.respond(self.rfile.read(int(self.headers["Content-Length"])), system_clock())
-            head = (
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\nConnection: close\r\n"
-                b"Content-Length: %d\r\n\r\n"
-            )
-            self.wfile.write(head % len(answer) + answer)
-            self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: it is measured."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/tsr"
-        server.shutdown()
 
 
 def _row(name: str, unit: str, value: float, reference: str, reference_value: float) -> Row:

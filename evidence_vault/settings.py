@@ -20,67 +20,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from evidence_vault.authority_settings import SEND_WITHIN_S, TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
-from evidence_vault.network_settings import Code, Label, Network, Oid, Part, Url
+from evidence_vault.network_settings import Code, Label, Network, Part, Url
 
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
-
-
-class TimestampAuthority(Part):
-    """One RFC 3161 authority that stamps items and checkpoints."""
-
-    name: Code = Field(description="How events and the trust policy call it.")
-    group: Code = Field(description="Who runs its root: two authorities of one group count once.")
-    url: Url = Field(description="Where requests are posted.")
-    policy: Oid | None = Field(
-        default=None, description="The policy to ask for; none leaves it to the authority."
-    )
-    log_class: LogClass = Field(
-        default="production", description="A token of a lesser class never passes as this."
-    )
-    roots_pem: str | None = Field(default=None, description="The trusted roots, inline PEM.")
-    roots_file: Path | None = Field(
-        default=None, description="The trusted roots, a PEM file relative to the home."
-    )
-    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent along, such as a password.")
-    client_certificate_file: Path | None = Field(
-        default=None, description="TLS client certificate with its key, a PEM file relative to the home."
-    )
-    tls_roots_file: Path | None = Field(
-        default=None, description="Roots for its TLS, PEM, in place of the system's: a private CA's."
-    )
-    required: bool = Field(
-        default=True, description="False: nobody waits for it; what it answers counts all the same."
-    )
-    timeout_s: float = Field(
-        default=20.0, gt=0, le=300, description="The whole exchange: a slow drip must end too."
-    )
-    min_interval_s: float = Field(
-        default=0.0, ge=0, description="Between requests: public authorities block haste."
-    )
-    stamps_items: bool = Field(
-        default=True, description="False: only checkpoints, for authorities with a price."
-    )
-
-    @model_validator(mode="after")
-    def _one_source_of_roots(self) -> Self:
-        if (self.roots_pem is None) == (self.roots_file is None):
-            raise ValueError("give exactly one of roots_pem and roots_file")
-        return self
-
-    def load_roots_pem(self, home: Path) -> str:
-        """Return the roots as PEM text. Raises ConfigError if the file can't be read."""
-        if self.roots_pem is not None:
-            return self.roots_pem
-        assert self.roots_file is not None
-        try:
-            return (home / self.roots_file).read_text("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"authorities.{self.name}.roots_file", str(error)) from None
 
 
 class Witness(Part):
@@ -233,9 +181,6 @@ class Settings(BaseSettings):
         default=600.0, gt=0, description="Longest wait: an outage ends unnoticed otherwise."
     )
     export_keep_hours: int = Field(default=24, ge=1, description="A bundle stays in the spool this long.")
-    timestamp_workers: int = Field(
-        default=2, ge=1, le=64, description="Threads of each authority: one that is slow delays no other."
-    )
     clock_limit_s: float = Field(
         default=10.0,
         gt=0,
@@ -263,6 +208,11 @@ class Settings(BaseSettings):
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"{what}: each name once")
+        for authority in self.authorities:
+            if authority.timeout_s + SEND_WITHIN_S >= self.job_lease_s:
+                raise ValueError(
+                    f"job_lease_s: longer than timeout_s of {authority.name} and {SEND_WITHIN_S:g} s"
+                )
         return self
 
     @classmethod

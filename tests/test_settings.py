@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.errors import ConfigError
-from evidence_vault.settings import FILE_NAME, Settings, load_settings
+from evidence_vault.settings import FILE_NAME, Settings, load_settings, parse_settings
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,13 @@ def test_roots_come_inline_or_from_a_file(tmp_path: Path) -> None:
     assert [a.load_roots_pem(tmp_path) for a in both.authorities] == ["PEM", "INLINE"]
     with pytest.raises(ConfigError, match=r"authorities\.a\.roots_file"):
         both.authorities[0].load_roots_pem(tmp_path / "elsewhere")
+
+
+def test_lease_outlives_every_exchange() -> None:
+    slow = {"name": "a", "group": "g", "url": "http://x", "roots_pem": "-", "timeout_s": 116}
+    with pytest.raises(ConfigError, match="longer than timeout_s of a"):
+        parse_settings({"authorities": [slow]})
+    parse_settings({"authorities": [slow], "job_lease_s": 121.5})
 
 
 def test_every_limit_says_its_reason() -> None:

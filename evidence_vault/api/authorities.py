@@ -46,6 +46,9 @@ def authority_views(session: Session, settings: Settings) -> list[AuthorityView]
                 answered_at=encode_time(pace.answered_at) if pace and pace.answered_at else None,
                 next_at=encode_time(pace.free_at) if pace and failing else None,
                 clock_offset_ms=pace.clock_offset_ms if pace else None,
+                clock_compared_at=encode_time(pace.clock_compared_at)
+                if pace and pace.clock_compared_at
+                else None,
             )
         )
     return views

@@ -187,7 +187,7 @@ class WitnessView(View):
 
 
 class AuthorityView(View):
-    """How an authority is doing. clock_offset_ms: its time minus ours, beyond its accuracy, in its last answer."""
+    """How an authority is doing. clock_offset_ms: at clock_compared_at, its time minus ours beyond its accuracy."""
 
     name: str
     required: bool
@@ -195,6 +195,7 @@ class AuthorityView(View):
     answered_at: str | None
     next_at: str | None = Field(description="When it is asked again, while it rests after failures.")
     clock_offset_ms: int | None
+    clock_compared_at: str | None = Field(description="An hour later nothing follows from it any more.")
 
 
 class NetworkView(View):

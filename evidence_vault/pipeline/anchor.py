@@ -110,7 +110,7 @@ def _record_anchor(
             },
         ),
     )
-    events.add_proof_parts(session, recorded.event_id, proof.parts)
+    events.add_proof_parts(session, {recorded.event_id: proof.parts})
     jobs.record(session, job, JobState.FINAL, now=vault.clock(), run_at=None)
 
 

@@ -7,16 +7,19 @@ are not touched meanwhile. A server's own Retry-After counts for all its jobs at
 Every verified gen_time is compared with our clock, beyond the stated accuracy and the round trip. One authority
 that disagrees may be wrong itself: then a line in the log and /readyz say so. When authorities of two groups (or
 of the only one) put our clock off by more than `clock_limit_s` in one direction, ours is wrong: that is an
-incident, recorded as INCIDENT_NOTED, and again with its end.
+incident, recorded as INCIDENT_NOTED, and again with its end. Who has been silent for an hour has no say in it.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy.orm import Session
 
 from anchors.base import Attested
 from anchors.rfc3161.submit import ClockError
+from anchors.values import value
 from evidence_vault.core.events import PLATFORM, Event, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import UnavailableError
@@ -30,8 +33,34 @@ LOG = logging.getLogger("evidence_vault.pipeline")
 REST_AFTER = 3
 """Failures in a row that are no accident any more."""
 
+COMPARED_WITHIN = timedelta(hours=1)
+"""What an authority said of our clock before counts no more: since then either clock may have been set."""
+
 NOTED_EVERY = timedelta(seconds=10)
 """A healthy authority's row is written this often, not with every token."""
+
+
+@value
+class Told:
+    """What one request says of its authority: how it failed, or that it answered.
+
+    offset: how far the time of its token is outside of what our clock said; None: no token came.
+    """
+
+    error: UnavailableError | None = None
+    offset: timedelta | None = None
+
+
+def note_told(vault: Vault, session: Session, name: str, told: Sequence[Told]) -> None:
+    """Write down what requests say of an authority, in the order in which they ended."""
+    for has_failed, run in groupby(told, lambda one: one.error is not None):
+        if not has_failed:
+            offsets = [one.offset for one in run if one.offset is not None]
+            _note_answer(vault, session, name, offset=max(offsets, key=abs, default=None))
+            continue
+        for one in run:
+            assert one.error is not None
+            note_failure(vault, session, name, one.error)
 
 
 def note_failure(vault: Vault, session: Session, name: str, error: UnavailableError) -> None:
@@ -49,37 +78,34 @@ def note_failure(vault: Vault, session: Session, name: str, error: UnavailableEr
         _compare(vault, session, pace, error.offset, now=now)
 
 
-def note_answer(
-    vault: Vault, session: Session, name: str, *, sent_at: datetime, attested: Attested | None
-) -> None:
-    """End an authority's rest, and compare its time, if a token came, with our clock between question and now."""
+def _note_answer(vault: Vault, session: Session, name: str, *, offset: timedelta | None) -> None:
+    """End an authority's rest, and compare its time, if a token came, with our clock."""
     now = vault.clock()
-    known = paces.paces_of(session, [name]).get(name)
-    offset = _offset(attested, sent_at, now)
-    beyond = abs(offset).total_seconds() > vault.settings.clock_limit_s
+    known = paces.find_pace(session, name)
+    beyond = offset is not None and abs(offset).total_seconds() > vault.settings.clock_limit_s
     fresh = known is not None and known.answered_at is not None and now - known.answered_at < NOTED_EVERY
     if fresh and known is not None and not known.failures and not beyond:
         return
     pace = paces.lock_pace(session, name, now=now)
     pace.failures, pace.last_error, pace.answered_at = 0, None, now
     session.flush()
-    if attested is not None:
+    if offset is not None:
         _compare(vault, session, pace, offset, now=now)
 
 
-def _offset(attested: Attested | None, sent_at: datetime, now: datetime) -> timedelta:
-    """How far its time is outside of what our clock said, give or take its accuracy; zero within."""
+def offset_of(attested: Attested | None, sent_at: datetime, answered_at: datetime) -> timedelta | None:
+    """Return how far a token's time is outside of what our clock said, give or take its accuracy; zero within."""
     if attested is None:
-        return timedelta(0)
+        return None
     if attested.time < sent_at - attested.accuracy:
         return attested.time - sent_at + attested.accuracy
-    return max(timedelta(0), attested.time - now - attested.accuracy)
+    return max(timedelta(0), attested.time - answered_at - attested.accuracy)
 
 
 def _compare(vault: Vault, session: Session, pace: Pace, offset: timedelta, *, now: datetime) -> None:
     """Keep the offset with the authority's row, which the caller has locked, and hold all of them together."""
     settings = vault.settings
-    pace.clock_offset_ms = round(offset.total_seconds() * 1000)
+    pace.clock_offset_ms, pace.clock_compared_at = round(offset.total_seconds() * 1000), now
     session.flush()
     if abs(offset).total_seconds() > settings.clock_limit_s:
         LOG.warning("clocks disagree", extra={"target": pace.target, "wait_s": offset.total_seconds()})
@@ -87,7 +113,7 @@ def _compare(vault: Vault, session: Session, pace: Pace, offset: timedelta, *, n
     offsets = {
         known: other.clock_offset_ms / 1000
         for known, other in paces.paces_of(session, groups).items()
-        if other.clock_offset_ms is not None
+        if other.clock_offset_ms is not None and is_fresh(other, now)
     }
     ahead = {groups[one] for one, found in offsets.items() if found > settings.clock_limit_s}
     behind = {groups[one] for one, found in offsets.items() if found < -settings.clock_limit_s}
@@ -110,6 +136,11 @@ def _compare(vault: Vault, session: Session, pace: Pace, offset: timedelta, *, n
             ended_at=encode_time(now),
             summary=str(fields["summary"]),
         )
+
+
+def is_fresh(pace: Pace, now: datetime) -> bool:
+    """Whether the authority's clock was compared with ours so lately that it still says something."""
+    return pace.clock_compared_at is not None and now - pace.clock_compared_at <= COMPARED_WITHIN
 
 
 def _open_incident(session: Session) -> Event | None:

@@ -34,12 +34,12 @@ from evidence_vault.identity.actors import find_requesters
 from evidence_vault.pipeline.backlog import RETRY_AFTER_S
 from evidence_vault.pipeline.deposited import Deposited, Known, encode_journal
 from evidence_vault.pipeline.groups import Tell, Ticket
-from evidence_vault.pipeline.record import Composed
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.packs import Location, PackRecord
 from evidence_vault.store.queries import idempotency, items
 from evidence_vault.store.queries.deposits import NewDeposit, insert_deposits
+from evidence_vault.store.queries.events import Composed
 from evidence_vault.store.queries.idempotency import Binding, Completed
 from evidence_vault.store.session import part_of
 
@@ -265,11 +265,9 @@ def _unsettled(tickets: list[DepositTicket]) -> list[DepositTicket]:
 
 
 def _new_deposit(ready: Ready, location: Location | None) -> NewDeposit:
-    wish, known, composed = ready.wish, ready.known, ready.composed
+    wish, known = ready.wish, ready.known
     return NewDeposit(
-        event=composed.event,
-        slot=composed.slot,
-        disclosures=composed.disclosures,
+        composed=ready.composed,
         owner_id=wish.actor.on_behalf_of or wish.actor.id,
         mode=known.mode,
         secret=wish.secret,

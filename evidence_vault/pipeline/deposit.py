@@ -27,11 +27,12 @@ from evidence_vault.pipeline.claims import Claim
 from evidence_vault.pipeline.commit import DepositTicket, Ready, deposited_before, enqueue, replayed
 from evidence_vault.pipeline.deposited import Deposited, Journal, Known
 from evidence_vault.pipeline.groups import Tell
-from evidence_vault.pipeline.record import Composed, Draft, compose_event
+from evidence_vault.pipeline.record import Draft, compose_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish, check_wish
 from evidence_vault.store.blobs import BlobWriter, ContentDigest, Sealed
 from evidence_vault.store.queries import idempotency
+from evidence_vault.store.queries.events import Composed
 from evidence_vault.store.segments import encode_blob
 
 

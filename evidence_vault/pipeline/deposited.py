@@ -20,7 +20,7 @@ from evidence_vault.core.note_keys import VerifierKey
 from evidence_vault.core.receipt import MAX_RECEIPT_BYTES, Receipt, parse_receipt, verify_receipt
 from evidence_vault.core.shapes import Integer, MapOf, Nullable, OneOf, Record, Text
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline.record import Composed
+from evidence_vault.store.queries.events import Composed
 from evidence_vault.store.queries.idempotency import Binding, Scope
 
 MAX_JOURNAL_BYTES = 2 * MAX_RECEIPT_BYTES + 2 * MAX_EVENT_BYTES

@@ -6,7 +6,7 @@ first event of a new item is composed before its transaction, because its bytes 
 A read-only vault composes none: on a database that is older than the log, any event would be a second history.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, events
+from evidence_vault.store.queries.events import Composed, Head
 
 TOOL = "evidence-vault"
 
@@ -47,15 +48,6 @@ class Draft:
 
 
 @value
-class Composed:
-    """An event with its slot and its encoded disclosures by name."""
-
-    event: Event
-    slot: bytes
-    disclosures: Mapping[str, str]
-
-
-@value
 class Recorded:
     """An inserted event; `event_id` is its row."""
 
@@ -64,28 +56,29 @@ class Recorded:
 
 
 def append_event(vault: Vault, session: Session, draft: Draft) -> Recorded:
-    """Append the event to its subject's history: next seq, prev and slot, under the lock of its head.
+    """Append one event, as `append_events` does."""
+    (recorded,) = append_events(vault, session, [draft])
+    return recorded
+
+
+def append_events(vault: Vault, session: Session, drafts: Sequence[Draft]) -> list[Recorded]:
+    """Append each to its subject's history: next seq, prev and slot, under the lock of its head.
 
     Durable when the session's transaction is. Raises FormatError for fields that the type doesn't allow, ReadOnly.
     """
-    head = events.lock_subject_head(session, draft.subject)
-    if head is None:
-        return insert_composed(session, compose_event(vault, draft))
-    composed = _compose(vault, draft, seq=head.seq + 1, prev=head.event_sha256, slot=head.next_slot)
-    return insert_composed(session, composed)
+    heads = events.lock_subject_heads(session, {draft.subject for draft in drafts})
+    composed = []
+    for draft in drafts:
+        one = _compose(vault, draft, after=heads.get(draft.subject))
+        heads[draft.subject] = one.head  # the next of this subject follows on it
+        composed.append(one)
+    ids = events.insert_events(session, composed)
+    return [Recorded(event=one.event, event_id=i) for one, i in zip(composed, ids, strict=True)]
 
 
 def compose_event(vault: Vault, draft: Draft) -> Composed:
     """Return the first event of a subject, not yet inserted. Raises ReadOnly."""
-    return _compose(vault, draft, seq=0, prev=None, slot=first_slot(draft.subject))
-
-
-def insert_composed(session: Session, composed: Composed) -> Recorded:
-    """Insert a composed event; the database refuses it if its place is taken."""
-    event_id = events.insert_event(
-        session, composed.event, slot=composed.slot, disclosures=composed.disclosures
-    )
-    return Recorded(event=composed.event, event_id=event_id)
+    return _compose(vault, draft, after=None)
 
 
 def system_actor(session: Session) -> EventActor:
@@ -96,8 +89,11 @@ def system_actor(session: Session) -> EventActor:
     return EventActor(id=state.system_actor_id, role="SYSTEM", auth="system")
 
 
-def _compose(vault: Vault, draft: Draft, *, seq: int, prev: bytes | None, slot: bytes) -> Composed:
+def _compose(vault: Vault, draft: Draft, *, after: Head | None) -> Composed:
     vault.gate.require_open()
+    seq, prev, slot = 0, None, first_slot(draft.subject)
+    if after is not None:
+        seq, prev, slot = after.seq + 1, after.event_sha256, after.next_slot
     disclosures = {
         name: encode_disclosure(name, value, salt=vault.random(16))
         for name, value in draft.disclosures.items()

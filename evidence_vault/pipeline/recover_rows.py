@@ -49,9 +49,9 @@ def insert_found(vault: Vault, session: Session, found: FoundEvent) -> int:
         )
     deposit = found.deposit
     disclosures = {} if deposit is None else deposit.journal.disclosures
-    event_id = events.insert_event(session, event, slot=slot, disclosures=disclosures)
-    if found.parts:
-        events.add_proof_parts(session, event_id, found.parts)
+    composed = events.Composed(event=event, slot=slot, disclosures=disclosures)
+    (event_id,) = events.insert_events(session, [composed])
+    events.add_proof_parts(session, {event_id: found.parts})
     if deposit is not None:
         _add_item(vault, session, event_id, deposit)
     _settle_job(vault, session, found)

@@ -23,6 +23,7 @@ from anchors.base import HttpClient, Submitter, Watcher
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace
 from evidence_vault.api.app import create_app
+from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError
 from evidence_vault.network_settings import Network as NetworkSettings
@@ -34,12 +35,12 @@ from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
 from evidence_vault.service.bitcoin import bitcoin_submitter
-from evidence_vault.settings import Settings, TimestampAuthority
+from evidence_vault.settings import Settings
 from evidence_vault.store.home_lock import serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
-from evidence_vault.workers.runner import Runner, Work, timestamp_work
+from evidence_vault.workers.runner import Runner, Work, singly, timestamp_work
 
 LOG = logging.getLogger("evidence_vault.service")
 
@@ -123,9 +124,11 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
     http = GuardedClient(permitted=vault.settings.private_endpoints)
     return {
         **timestamp_work(vault),
-        "revocation": Work(stage=partial(advance_revocation, http=http)),
-        "anchor": Work(stage=advance_anchor, targets=tuple(vault.submitters.get("anchor", ()))),
-        "export": Work(stage=advance_export),
+        "revocation": Work(stage=singly(partial(advance_revocation, http=http))),
+        "anchor": Work(
+            stage=singly(advance_anchor), targets=dict.fromkeys(vault.submitters.get("anchor", ()), 1)
+        ),
+        "export": Work(stage=singly(advance_export)),
     }
 
 

@@ -1,7 +1,7 @@
 """The runner: threads that keep the log going and advance what is due. No state in memory.
 
     log thread       sequence → publish → order proofs, every checkpoint interval
-    job threads      claim under a lease → advance → record, for one kind each
+    job threads      claim under a lease → advance → record, for one kind each, some of them by target
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
     watch threads    look the newest final anchors of one network up again each, and the sender's money
     keeper thread    looks for uploads without a record, all of the store within the hour
@@ -14,11 +14,11 @@ puts a job off when its stage fails in a way that the stage doesn't know.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
-from anchors.values import value
+from anchors.values import field, value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
@@ -26,7 +26,7 @@ from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
-from evidence_vault.pipeline.timestamp import advance_timestamp
+from evidence_vault.pipeline.timestamp import TOKENS_AT_ONCE, advance_timestamps
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.store.queries import jobs, paces
@@ -39,44 +39,63 @@ STOP_WITHIN_S = 30.0
 KEEP_UPLOADS_S = 60.0
 """Whoever asks for a whole upload finishes it himself; this is for those who never ask."""
 
-Stage = Callable[[Vault, Claimed], None]
+Failed = tuple[Claimed, Exception]
+Stage = Callable[[Vault, Sequence[Claimed]], Iterable[Failed]]
+"""Advances the jobs that were claimed together and records where each then stands; returns those that it couldn't
+record, with their errors. One that fails touches no other; what is raised concerns all."""
 
 
 @value
 class Choice:
-    """Which jobs of a kind: one target's, or those of all but some."""
+    """Which jobs of a kind: one target's, or those of all but some; and how many are claimed together."""
 
     target: str | None = None
     besides: tuple[str, ...] = ()
+    at_once: int = 1
 
 
 @value
 class Work:
-    """A kind of job: the stage that advances it, and how many threads do.
+    """A kind of job, and the stage that advances it.
 
-    targets: those that have threads of their own, so that one that is slow delays no other; jobs about others, and
-    all if there are none, share `threads`. While a target of its own rests (`Pace`), its jobs stay as they are.
+    targets: those that have a thread of their own, so that one that is slow delays no other, with how many of its
+    jobs are claimed together; jobs about others, and all if there are none, share a thread and come one at a time.
+    While a target of its own rests (`Pace`), its jobs stay as they are.
     """
 
     stage: Stage
-    threads: int = 1
-    targets: tuple[str, ...] = ()
+    targets: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """What each of the thread groups claims."""
-        own = (Choice(target=target) for target in self.targets)
-        return (*own, Choice(besides=self.targets))
+        """What each of the threads claims."""
+        own = (Choice(target=target, at_once=at_once) for target, at_once in self.targets.items())
+        return (*own, Choice(besides=tuple(self.targets)))
 
 
 EVERY = Choice()
 
 
+def singly(advance: Callable[[Vault, Claimed], None]) -> Stage:
+    """A stage whose jobs have nothing to share: each is advanced, and recorded, by itself."""
+
+    def stage(vault: Vault, claimed: Sequence[Claimed]) -> Iterator[Failed]:
+        for job in claimed:
+            try:
+                advance(vault, job)
+            except Exception as error:  # noqa: BLE001 - it is told below, and is this job's alone
+                yield job, error
+
+    return stage
+
+
 def timestamp_work(vault: Vault) -> Mapping[str, Work]:
     """Return the work that every vault has; others are added by kind."""
-    targets = tuple(authority.name for authority in vault.settings.authorities)
-    threads = vault.settings.timestamp_workers
-    return {"timestamp": Work(stage=advance_timestamp, threads=threads, targets=targets)}
+    targets = {
+        authority.name: 1 if authority.min_interval_s else TOKENS_AT_ONCE
+        for authority in vault.settings.authorities
+    }
+    return {"timestamp": Work(stage=advance_timestamps, targets=targets)}
 
 
 class Runner:
@@ -107,11 +126,9 @@ class Runner:
         self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():
-            for group, choice in enumerate(work.choices):
-                for number in range(work.threads if choice.target or not work.targets else 1):
-                    owner = f"{self._name}-{kind}-{group}-{number}"
-                    loop = self._job_loop(kind, work, owner, choice)
-                    self._spawn(f"{kind}-{group}-{number}", settings.poll_interval_s, loop)
+            for number, choice in enumerate(work.choices):
+                loop = self._job_loop(kind, work.stage, f"{self._name}-{kind}-{number}", choice)
+                self._spawn(f"{kind}-{number}", settings.poll_interval_s, loop)
 
     def stop(self) -> None:
         """Let every thread finish its step, then give back what leases are left."""
@@ -125,10 +142,10 @@ class Runner:
         except UnavailableError as error:
             LOGGER.warning("leases not given back", extra={"error": str(error)})
 
-    def _job_loop(self, kind: str, work: Work, owner: str, choice: Choice) -> Callable[[], object]:
+    def _job_loop(self, kind: str, stage: Stage, owner: str, choice: Choice) -> Callable[[], object]:
         def step() -> None:
-            while not self._stopping.is_set() and advance_one(
-                self._vault, kind, work.stage, owner=owner, choice=choice
+            while not self._stopping.is_set() and advance_due(
+                self._vault, kind, stage, owner=owner, choice=choice
             ):
                 pass
 
@@ -182,18 +199,20 @@ def advance_log(vault: Vault) -> bool:
     return head is not None
 
 
-def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Choice = EVERY) -> bool:
-    """Claim one due job of this kind and advance it; whether there was one. Raises ReadOnly."""
+def advance_due(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Choice = EVERY) -> bool:
+    """Claim due jobs of this kind and advance them; whether there were any. Raises ReadOnly."""
     vault.gate.require_open()  # before an authority or a chain is asked for what couldn't be recorded
-    target, besides = choice.target, choice.besides
+    target, besides, limit = choice.target, choice.besides, choice.at_once
     now = vault.clock()
     lease = timedelta(seconds=vault.settings.job_lease_s)
     with vault.database.read() as session:
         if not jobs.any_due(session, kind, now=now, target=target, besides=besides):
             return False  # the usual case costs no write
-        free_at = paces.free_at(session, target) if target else None
-        if free_at is not None and free_at > now:
+        pace = paces.find_pace(session, target) if target else None
+        if pace is not None and pace.free_at > now:
             return False  # it rests, and its jobs with it
+        if pace is not None and pace.failures:
+            limit = 1  # whether it is well again is asked with one
     with vault.database.write() as session:
         claimed = jobs.claim_due(
             session,
@@ -201,12 +220,12 @@ def advance_one(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Ch
             owner=owner,
             now=now,
             lease_until=now + lease,
-            limit=1,
+            limit=limit,
             target=target,
             besides=besides,
         )
-    for job in claimed:
-        _advance(vault, job, stage)
+    if claimed:
+        _advance(vault, claimed, stage)
     return bool(claimed)
 
 
@@ -217,24 +236,43 @@ def run_once(vault: Vault, work: Mapping[str, Work]) -> None:
         moved = advance_log(vault)
         for kind, one in work.items():
             for choice in one.choices:
-                while advance_one(vault, kind, one.stage, owner="run-once", choice=choice):
+                while advance_due(vault, kind, one.stage, owner="run-once", choice=choice):
                     moved = True
 
 
-def _advance(vault: Vault, job: Claimed, stage: Stage) -> None:
-    """Run the stage; put the job off for what it did not handle itself."""
-    extra = {"job": job.id, "stage": job.kind, "subject": job.subject.id, "target": job.target}
+def _advance(vault: Vault, claimed: Sequence[Claimed], stage: Stage) -> None:
+    """Run the stage; put off what it did not record. Raises the gravest of what nobody foresaw."""
     try:
-        stage(vault, job)
-        LOGGER.info("job advanced", extra={**extra, "state": job.state.value})
-    except Conflict:
-        LOGGER.info("job was taken over", extra=extra)
-    except (ReadOnly, UnavailableError) as error:
-        LOGGER.warning("job put off", extra={**extra, "error": str(error)})
-        _put_off(vault, job, str(error))
-    except Exception as error:
-        _put_off(vault, job, f"{type(error).__name__}: {error}")
-        raise
+        failed = list(stage(vault, claimed))
+    except Exception as error:  # noqa: BLE001 - it is told below, with each of them
+        failed = [(job, error) for job in claimed]
+    unrecorded = {job.id for job, _ in failed}
+    for job in claimed:
+        if job.id not in unrecorded:
+            LOGGER.info("job advanced", extra=_extra(job))
+    unforeseen: list[Exception] = []
+    for job, reason in failed:
+        match reason:
+            case Conflict():
+                LOGGER.info("job was taken over", extra=_extra(job))
+            case ReadOnly() | UnavailableError():
+                LOGGER.warning("job put off", extra={**_extra(job), "error": str(reason)})
+                _put_off(vault, job, str(reason))
+            case _:
+                _put_off(vault, job, f"{type(reason).__name__}: {reason}")
+                unforeseen.append(reason)
+    if unforeseen:
+        raise min(unforeseen, key=lambda one: not isinstance(one, IntegrityError))
+
+
+def _extra(job: Claimed) -> Mapping[str, object]:
+    return {
+        "job": job.id,
+        "stage": job.kind,
+        "subject": job.subject.id,
+        "target": job.target,
+        "state": job.state.value,
+    }
 
 
 def _put_off(vault: Vault, job: Claimed, error: str) -> None:

@@ -150,7 +150,11 @@ def _create_tables() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("clock_offset_ms", sa.BigInteger(), nullable=True),
+        sa.Column("clock_compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("failures >= 0", name=op.f("ck_paces_failures_from_zero")),
+        sa.CheckConstraint(
+            "(clock_offset_ms IS NULL) = (clock_compared_at IS NULL)", name=op.f("ck_paces_offset_has_time")
+        ),
         sa.PrimaryKeyConstraint("target", name="pk_paces"),
     )
     op.create_table(

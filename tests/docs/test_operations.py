@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
 from evidence_vault.network_settings import Network
-from evidence_vault.settings import Platform, Settings, TimestampAuthority, Witness, load_settings
+from evidence_vault.settings import Platform, Settings, Witness, load_settings
 from tests.docs.pages import ROOT, blocks, section, table_keys
 
 PAGE = ROOT / "docs" / "operations.md"

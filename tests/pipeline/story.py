@@ -20,6 +20,7 @@ from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace
+from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import UnavailableError
 from evidence_vault.network_settings import Network
@@ -28,15 +29,15 @@ from evidence_vault.pipeline.deposit import begin_deposit
 from evidence_vault.pipeline.export import ExportWish, advance_export, request_export, spool_path
 from evidence_vault.pipeline.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
-from evidence_vault.pipeline.timestamp import advance_timestamp
+from evidence_vault.pipeline.timestamp import advance_timestamps
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.pipeline.wishes import Wish
-from evidence_vault.settings import Settings, TimestampAuthority
+from evidence_vault.settings import Settings
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
 from evidence_vault.verify.parts import parse_pem_chain
-from evidence_vault.workers.runner import Work, run_once
+from evidence_vault.workers.runner import Work, run_once, singly
 from tests.pipeline.vaults import SetClock
 
 OWNER = EventActor(id=encode_id("ac", b"o" * 16), role="RH", auth="token")
@@ -80,9 +81,9 @@ class Story:
 
     def work(self) -> Mapping[str, Work]:
         return {
-            "timestamp": Work(stage=advance_timestamp),
-            "anchor": Work(stage=advance_anchor),
-            "export": Work(stage=advance_export),
+            "timestamp": Work(stage=advance_timestamps),
+            "anchor": Work(stage=singly(advance_anchor)),
+            "export": Work(stage=singly(advance_export)),
         }
 
     def go_on(self, seconds: int = 20) -> None:

@@ -16,14 +16,14 @@ from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import jobs
-from evidence_vault.workers.runner import Work, advance_one
+from evidence_vault.workers.runner import Work, advance_due, singly
 from tests.anchors.ethereum.anvil import Anvil
 from tests.anchors.ethereum.submitting import PlainHttp
 from tests.pipeline.on_anvil import final_sizes, node, on_anvil, submitter_on
 from tests.pipeline.story import Story
 
 pytestmark = [pytest.mark.socket, pytest.mark.db]
-WORK = {"anchor": Work(stage=advance_anchor)}
+WORK = {"anchor": Work(stage=singly(advance_anchor))}
 
 POINTS = {
     "before anything is asked": ("ask", "eth_chainId", "before"),
@@ -89,7 +89,7 @@ def _in_another_process(story: Story, anvil: Anvil, point: tuple[str, str, str] 
         submitters: Mapping[str, Any] = {"anchor": {"anvil": submitter}}
         vault = build_vault(story.vault.settings, clock=story.clock, submitters=submitters)
         for _ in range(60):
-            while advance_one(vault, "anchor", advance_anchor, owner=f"child-{os.getpid()}"):
+            while advance_due(vault, "anchor", singly(advance_anchor), owner=f"child-{os.getpid()}"):
                 pass
             with vault.database.read() as session:
                 if not jobs.any_open(session, "anchor"):

@@ -185,3 +185,42 @@ def test_tokens_with_another_time_count_as_failures_too(tmp_path: Path) -> None:
     assert (pace.failures, pace.clock_offset_ms) == (3, 3_600_000)
     assert pace.last_error
     assert pace.free_at > vault.clock()
+
+
+def test_what_a_silent_authority_said_of_our_clock_ages(tmp_path: Path) -> None:
+    vault, authorities, clock = clocked(tmp_path, "one", "two", "three")
+    for name, others in (("one", 2), ("two", 1)):
+        authorities[name].ahead = timedelta(seconds=-40)
+        deposit(vault, name.encode())
+        work(vault)
+        authorities[name].failures = [UnavailableError(name, "down")] * 1000  # and says nothing more
+        if others == 2:
+            assert incidents(vault) == []
+            clock.advance(3601)
+    assert incidents(vault) == []  # two groups said so, but not within the hour
+    with vault.database.read() as session:
+        first, second, _ = authority_views(session, vault.settings)
+    assert (first.clock_offset_ms, second.clock_offset_ms) == (-39_000, -39_000)
+    assert first.clock_compared_at is not None
+    assert second.clock_compared_at is not None
+    assert first.clock_compared_at < second.clock_compared_at
+
+
+def test_incident_of_authorities_that_fell_silent_ends_with_the_next_word(tmp_path: Path) -> None:
+    vault, authorities, clock = clocked(tmp_path, "one", "two", "three")
+    for name in ("one", "two"):
+        authorities[name].ahead = timedelta(seconds=-40)
+    deposit(vault)
+    work(vault)
+    assert incidents(vault) == [None]
+    for name in ("one", "two"):
+        authorities[name].failures = [UnavailableError(name, "down")] * 1000
+    clock.advance(60)
+    deposit(vault, b"soon")
+    work(vault)
+    assert incidents(vault) == [None]  # what the two said still counts
+    clock.advance(3600)
+    deposit(vault, b"later")
+    work(vault)
+    assert len(incidents(vault)) == 2
+    assert incidents(vault)[-1] is not None

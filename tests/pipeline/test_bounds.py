@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.api.app import create_app
+from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.identity.actors import issue_token
@@ -17,7 +18,6 @@ from evidence_vault.pipeline.deposit import begin_deposit
 from evidence_vault.pipeline.joining import named_anchors
 from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
 from evidence_vault.pipeline.wishes import Wish
-from evidence_vault.settings import TimestampAuthority
 from evidence_vault.store.queries import events, log
 from evidence_vault.verify.render import render_text
 from evidence_vault.verify.trust import parse_policy

@@ -29,7 +29,7 @@ from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import events, items, jobs, log
-from evidence_vault.workers.runner import advance_log, advance_one
+from evidence_vault.workers.runner import advance_due, advance_log, singly
 from tests.pipeline.faults import Faults, Killed
 from tests.pipeline.story import begin_story
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault, reopened
@@ -307,12 +307,12 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wanted]:
 
 
 def seal(vault: Vault) -> None:
-    advance_one(vault, "export", advance_export, owner="worker")
+    advance_due(vault, "export", singly(advance_export), owner="worker")
 
 
 def write(vault: Vault, clock: SetClock) -> None:
     for _ in range(2):
-        advance_one(vault, "export", advance_export, owner="worker")
+        advance_due(vault, "export", singly(advance_export), owner="worker")
         clock.advance(5)
 
 

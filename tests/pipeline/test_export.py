@@ -24,7 +24,7 @@ from evidence_vault.store.queries import bundles, events, exports, jobs, log
 from evidence_vault.verify.report import Report, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from evidence_vault.workers.runner import advance_one
+from evidence_vault.workers.runner import advance_due, singly
 from tests.conftest import absent
 from tests.pipeline.story import OWNER_ACCESS, Story, begin_story
 from tests.pipeline.vaults import OWNER, deposit, new_vault
@@ -280,7 +280,7 @@ def test_export_that_waits_says_for_what(tmp_path: Path) -> None:
     item = deposit(vault).item_id
     bundle = request_export(vault, ExportWish(actor=OWNER, item_ids=(item,), access=OWNER_ACCESS))
 
-    advance_one(vault, "export", advance_export, owner="w")
+    advance_due(vault, "export", singly(advance_export), owner="w")
 
     with vault.database.read() as session:
         (job,) = jobs.jobs_of(session, Subject(kind="export", id=bundle))

@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select
 
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
-from evidence_vault.workers.runner import advance_log, advance_one, timestamp_work
+from evidence_vault.workers.runner import advance_due, advance_log, timestamp_work
 from tests.pipeline.vaults import DOORS, new_vault
 
 FEW, MORE = 40, 256
@@ -65,6 +65,6 @@ def costs_of_one(vault: Vault, door: str, *, items: int) -> dict[str, int]:
     steps: dict[str, Callable[[], object]] = {
         "deposit": lambda: DOORS[door](vault, idempotency_key=f"key-{items}-counted"),
         "log": lambda: advance_log(vault),
-        "token": lambda: advance_one(vault, "timestamp", stamp, owner="test"),
+        "token": lambda: advance_due(vault, "timestamp", stamp, owner="test"),
     }
     return {name: instructions_of(vault, step) for name, step in steps.items()}

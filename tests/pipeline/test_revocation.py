@@ -19,7 +19,7 @@ from evidence_vault.store.revocation_models import RevocationEvidence
 from evidence_vault.verify.report import Report, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from evidence_vault.workers.runner import Work
+from evidence_vault.workers.runner import Work, singly
 from tests.anchors.rfc3161.pki import Holder, authority, signer
 from tests.anchors.rfc3161.test_evidence import has_list
 from tests.anchors.rfc3161.test_revocation import crl
@@ -62,7 +62,7 @@ class RevocableStory(Story):
     lists: Lists
 
     def work(self) -> Mapping[str, Work]:
-        revocation = Work(stage=partial(advance_revocation, http=self.lists))
+        revocation = Work(stage=singly(partial(advance_revocation, http=self.lists)))
         return {**Story.work(self), "revocation": revocation}
 
     def evidence(self) -> list[RevocationEvidence]:

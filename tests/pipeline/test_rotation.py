@@ -24,7 +24,7 @@ from evidence_vault.store.queries import bundles, cosignatures, events, log
 from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from evidence_vault.workers.runner import advance_log, advance_one
+from evidence_vault.workers.runner import advance_due, advance_log, singly
 from tests.pipeline.faults import dying_in
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import deposit, new_vault, published_sizes, reopened
@@ -109,10 +109,12 @@ def test_bundles_from_before_across_and_after_a_rotation_verify(story: Story) ->
     open_ended = policy_of(story)
     across = story.export(item)
     work = story.work()["export"]
-    assert advance_one(story.vault, "export", advance_export, owner="test")  # sealed; M is still to come
+    assert advance_due(
+        story.vault, "export", singly(advance_export), owner="test"
+    )  # sealed; M is still to come
     rotate_key(story.vault, "log")
     rotated_then = story.export(item)
-    assert advance_one(story.vault, "export", work.stage, owner="test")  # sealed between the event and r
+    assert advance_due(story.vault, "export", work.stage, owner="test")  # sealed between the event and r
     story.go_on(30)
     second = story.deposit(b"second")
     story.go_on(30)

@@ -11,13 +11,13 @@ import pytest
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.token import parse_request
 from anchors.values import replace
+from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
-from evidence_vault.pipeline.timestamp import advance_timestamp
+from evidence_vault.pipeline.timestamp import advance_timestamps
 from evidence_vault.service.compose import authority_submitter
-from evidence_vault.settings import TimestampAuthority
 from evidence_vault.store.queries import events, jobs
-from evidence_vault.workers.runner import advance_one
+from evidence_vault.workers.runner import advance_due
 from tests.anchors.rfc3161.vector_cases import encode_request
 from tests.client.servers import Server, serving
 from tests.pipeline.vaults import deposit, new_vault
@@ -78,7 +78,7 @@ def outcome(
         submitter = authority_submitter(vault.settings, one, clock=vault.clock)
         vault = replace(vault, submitters={"timestamp": {"tsa": submitter}})
         item = Subject(kind="item", id=deposit(vault).item_id)
-        assert advance_one(vault, "timestamp", advance_timestamp, owner="worker")
+        assert advance_due(vault, "timestamp", advance_timestamps, owner="worker")
         assert len(server.requests) == 1  # no redirect is followed, nothing is asked again at once
     with vault.database.read() as session:
         [job] = [job for job in jobs.jobs_of(session, item) if job.kind == "timestamp"]

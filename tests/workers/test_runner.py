@@ -17,7 +17,7 @@ from evidence_vault.store.models import Job
 from evidence_vault.store.queries import items, jobs
 from evidence_vault.store.queries.jobs import Claimed
 from evidence_vault.workers.lines import JsonLines, log_to
-from evidence_vault.workers.runner import Runner, Work, advance_one, timestamp_work
+from evidence_vault.workers.runner import Runner, Work, advance_due, singly, timestamp_work
 from tests.pipeline.vaults import FakeAuthority, SetClock, deposit, new_vault
 
 
@@ -110,7 +110,7 @@ def test_runner_shuts_the_gate_when_the_store_disagrees_with_itself(
         raise IntegrityError("somewhere", "one thing", "another")
 
     deposit(vault)
-    runner = Runner(vault, {"timestamp": Work(stage=broken)})
+    runner = Runner(vault, {"timestamp": Work(stage=singly(broken))})
     runner.start()
     try:
         until(lambda: vault.gate.reasons != ())
@@ -133,7 +133,7 @@ def test_runner_survives_an_unforeseen_error_and_says_where(
         raise ZeroDivisionError
 
     deposit(vault)
-    runner = Runner(vault, {"timestamp": Work(stage=broken)})
+    runner = Runner(vault, {"timestamp": Work(stage=singly(broken))})
     runner.start()
     try:
         until(lambda: len(calls) >= 3)
@@ -145,16 +145,16 @@ def test_runner_survives_an_unforeseen_error_and_says_where(
 
 
 @pytest.mark.db
-def test_advance_one_leaves_jobs_of_other_kinds_and_of_the_future(tmp_path: Path) -> None:
+def test_advance_due_leaves_jobs_of_other_kinds_and_of_the_future(tmp_path: Path) -> None:
     clock = SetClock()
     vault = new_vault(tmp_path, clock=clock)
     deposit(vault)
     seen: list[Claimed] = []
-    assert not advance_one(vault, "anchor", lambda _, job: seen.append(job), owner="w")
+    assert not advance_due(vault, "anchor", singly(lambda _, job: seen.append(job)), owner="w")
     clock.advance(-1)
-    assert not advance_one(vault, "timestamp", lambda _, job: seen.append(job), owner="w")
+    assert not advance_due(vault, "timestamp", singly(lambda _, job: seen.append(job)), owner="w")
     clock.advance(1)
-    assert advance_one(vault, "timestamp", lambda _, job: seen.append(job), owner="w")
+    assert advance_due(vault, "timestamp", singly(lambda _, job: seen.append(job)), owner="w")
     assert [(job.kind, job.target, job.owner) for job in seen] == [("timestamp", "tsa", "w")]
 
 

@@ -88,6 +88,14 @@ def get_item(session: Session, item_id: str) -> Item | None:
     return session.get(Item, item_id)
 
 
+def digests_of(session: Session, item_ids: Iterable[str]) -> dict[str, bytes]:
+    """Return the SHA-256 of each of these items' contents, where it is known. A few hundred ids at most."""
+    rows = session.execute(
+        select(Item.id, Item.sha256).where(Item.id.in_(list(item_ids)), Item.sha256.is_not(None))
+    )
+    return {item_id: sha256 for item_id, sha256 in rows if sha256 is not None}
+
+
 def list_items(session: Session, *, owner_id: str, limit: int, after: str | None = None) -> Sequence[Item]:
     """Return an owner's items, newest first; `after`: the last id of the page before."""
     statement = select(Item).where(Item.owner_id == owner_id).order_by(Item.event_id.desc()).limit(limit)

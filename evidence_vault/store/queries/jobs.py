@@ -88,9 +88,13 @@ def claim_due(
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    for job in jobs:
-        job.lease_owner, job.lease_until = owner, lease_until
-    session.flush()
+    if jobs:
+        session.execute(
+            update(Job)
+            .where(Job.id.in_([job.id for job in jobs]))
+            .values(lease_owner=owner, lease_until=lease_until)
+            .execution_options(synchronize_session=False)
+        )
     return [
         Claimed(
             id=job.id,

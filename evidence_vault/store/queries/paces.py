@@ -22,9 +22,9 @@ def take_turn(session: Session, target: str, *, now: datetime, interval: timedel
     return None
 
 
-def free_at(session: Session, target: str) -> datetime | None:
-    """Return when a target may be asked again; None for one that was never asked."""
-    return session.scalar(select(Pace.free_at).where(Pace.target == target))
+def find_pace(session: Session, target: str) -> Pace | None:
+    """Return what is known of a target; None for one that was never asked."""
+    return session.get(Pace, target)
 
 
 def paces_of(session: Session, targets: Iterable[str]) -> Mapping[str, Pace]:
