@@ -3,7 +3,8 @@
     network ──► 1 MiB being filled ──► 1 MiB being hashed and written (in a thread) ──► disk
 
 While a thread writes one piece the next arrives; if the disk is slower than the network, reading stops and
-TCP tells the sender. A slow sender holds a socket, never a thread.
+TCP tells the sender. A slow sender holds a socket, never a thread, and not for ever: what lies in `incoming` and
+doesn't grow is swept as a dead deposit's, so a body that comes slower than that is refused in time.
 """
 
 import asyncio
@@ -12,10 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from evidence_vault.api.problems import ProblemError
 from evidence_vault.errors import TooLarge
+from evidence_vault.pipeline.orphans import ORPHAN_AFTER
 
 PIECE_BYTES = 1 << 20
 """What is handed to a thread at once: a segment of the blob store."""
+
+PIECE_WITHIN_S = ORPHAN_AFTER.total_seconds() / 4
+"""A piece of a body that can't be gone on with must come within this time: 1.2 kB/s. While two are in memory the
+file stands still, and twice this time is still less than what it takes to be swept."""
 
 WRITERS = 16
 """Threads that hash and write, for all deposits together; hashing lets go of the interpreter's lock."""
@@ -40,10 +47,11 @@ async def pour(
     *,
     first: bytes = b"",
     to_the_last: bool = False,
+    on_piece: Callable[[], None] = lambda: None,
 ) -> None:
     """Give the whole body to `write`, in order, in pieces of about 1 MiB, from one thread at a time.
 
-    first: what was read of it already.
+    first: what was read of it already. on_piece: is told when a piece has come whole.
 
     Raises what `write` raises, as soon as the next piece is due, and what the chunks raise; then no call of
     `write` is running any more. to_the_last: what had come before the chunks broke off is written too.
@@ -59,6 +67,7 @@ async def pour(
                     await asyncio.shield(writing)
                 writing = asyncio.create_task(in_thread(_write_all, write, piece))
                 piece, held = [], 0
+                on_piece()
         if writing is not None:
             await asyncio.shield(writing)
         if held:
@@ -70,6 +79,21 @@ async def pour(
         if to_the_last and held and (writing is None or not (writing.cancelled() or writing.exception())):
             await in_thread(_write_all, write, piece)
         raise
+
+
+async def pour_in_time(
+    chunks: AsyncIterator[bytes], write: Callable[[bytes], None], *, first: bytes = b""
+) -> None:
+    """Do as `pour`; raise ProblemError if a piece, or the end, doesn't come within PIECE_WITHIN_S."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(PIECE_WITHIN_S) as limit:
+            await pour(
+                chunks, write, first=first, on_piece=lambda: limit.reschedule(loop.time() + PIECE_WITHIN_S)
+            )
+    except TimeoutError:
+        detail = f"{PIECE_BYTES} bytes, or the end, didn't come within {PIECE_WITHIN_S:g} s"
+        raise ProblemError("too-slow", detail) from None
 
 
 def _write_all(write: Callable[[bytes], None], piece: list[bytes]) -> None:

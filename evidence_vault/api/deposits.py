@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.api.answers import answer_to
-from evidence_vault.api.body import in_thread, pour, read_all, read_first
+from evidence_vault.api.body import in_thread, pour_in_time, read_all, read_first
 from evidence_vault.api.caller import (
     DepositingCaller,
     Depositor,
@@ -191,7 +191,7 @@ async def _deposit_content(request: Request, fields: Fields, vault: Vault, calle
         return await answer_to(vault.groups, partial(submit_content, vault, wish, content))
     running = await in_thread(begin_deposit, vault, wish)
     try:
-        await pour(chunks, running.write, first=content)
+        await pour_in_time(chunks, running.write, first=content)
         return await in_thread(running.commit)
     finally:
         await in_thread(running.__exit__, None, None, None)
@@ -209,7 +209,7 @@ async def _deposit_form(request: Request, fields: Fields, vault: Vault, caller: 
     )
     form = FormDeposit(vault, wish, fields["content-type"])
     try:
-        await pour(request.stream(), form.write)
+        await pour_in_time(request.stream(), form.write)
         return await in_thread(form.commit)
     finally:
         await in_thread(form.abandon)

@@ -124,6 +124,11 @@ KINDS: Mapping[str, Kind] = {
         title="Nothing came for too long",
         advice="What had come is kept: ask for the offset with HEAD, and go on there.",
     ),
+    "too-slow": Kind(
+        status=HTTPStatus.REQUEST_TIMEOUT,
+        title="The body came too slowly",
+        advice="Nothing of it was kept. Send it as a resumable upload, `/v1/uploads`, which may take days.",
+    ),
     "conflict": Kind(
         status=HTTPStatus.CONFLICT,
         title="The request contradicts an earlier one",

@@ -153,6 +153,53 @@ def test_deposits_that_drip_hold_nobody_up(vault: Vault, port: int, bearer: Bear
         assert session.connection().exec_driver_sql("SELECT count(*) FROM items").scalar() == 61
 
 
+def form_head(length: int) -> bytes:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    return part + bytes(length - len(part))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "sent"),
+    [
+        pytest.param("image/png", bytes(200_000), id="first piece"),
+        pytest.param("image/png", bytes(1_500_000), id="second piece"),
+        pytest.param("multipart/form-data; boundary=x", form_head(200_000), id="form"),
+    ],
+)
+@pytest.mark.usefixtures("hasty")
+def test_deposit_that_comes_too_slowly_is_told_so_and_leaves_nothing(
+    vault: Vault, port: int, owner: dict[str, str], media_type: str, sent: bytes
+) -> None:
+    with begin(port, {**owner, "Content-Type": media_type, "Idempotency-Key": "k"}, 3_000_000) as connection:
+        connection.settimeout(10)
+        connection.sendall(sent)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    for told in (b"application/problem+json", b"/v1/problems/too-slow", b"connection: close"):
+        assert told in answer.lower()
+    assert_nothing_kept(vault)
+    assert not list((vault.settings.home / "incoming").iterdir())
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a second for each piece."""
+    monkeypatch.setattr("evidence_vault.api.body.PIECE_WITHIN_S", 1.0)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_deposit_that_drips_but_keeps_the_pace_is_taken(port: int, owner: dict[str, str]) -> None:
+    """All of it takes longer than a piece may."""
+    with begin(port, owner, 3 << 20) as connection:
+        connection.settimeout(10)
+        for _ in range(12):
+            connection.sendall(bytes(1 << 18))
+            time.sleep(0.1)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 201 ")
+
+
 def test_refused_body_within_the_limit_is_read_and_answered(port: int, owner: dict[str, str]) -> None:
     connection = begin(port, {**owner, "Repr-Digest": "md5=:AAAA:"}, 3_000_000)
     connection.settimeout(10)
