@@ -4,6 +4,7 @@ After `save_file` returns, either the old or the new bytes are there for ever, n
 """
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -71,6 +72,21 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         flush_folder(folder.parent)
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep others who change a file of this folder out while it is read, changed and saved: they wait.
+
+    A lock of the system's (flock) on the folder itself, because `save_file` puts a new file in the place of the
+    old. It ends with the process.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "evidence_vault.cli.trust",
         "write and extend a trust policy; show whom it trusts, and whom a bundle needs",
     ),
+    "timestamps": ("evidence_vault.cli.timestamps", "ask authorities again that refused for good"),
     "log fsck": ("evidence_vault.cli.log_fsck", "read all that was recorded and published again"),
     "log adopt": ("evidence_vault.cli.log_adopt", "rebuild the signer's guard, after a look at who saw what"),
     "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),

@@ -14,6 +14,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
@@ -28,7 +29,7 @@ from anchors.values import value
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown_line
 from evidence_vault.core.names import LogClass
-from evidence_vault.durable import save_file
+from evidence_vault.durable import changing, save_file
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.settings import FILE_NAME, default_home, parse_settings
 from evidence_vault.verify.conflicts import check_authorities
@@ -81,6 +82,12 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             "add-tsa", "give --trust FILE for a policy, or --url URL for the vault's own settings"
         )
+    path = args.trust if args.trust is not None else _home(args.home) / FILE_NAME
+    with changing(path.resolve().parent):  # another who adds at this moment is read after he has written
+        return _add(args)
+
+
+def _add(args: argparse.Namespace) -> int:
     existing = _policy(args.trust) if args.trust is not None else _settings(args.home)
     roots = [load_certificate(der) for der in dict.fromkeys(_read_roots(args.roots))]
     print(f"{shown_line(args.name)}, group {shown_line(args.group)}, class {args.tsa_class}:")
@@ -136,8 +143,8 @@ def _read_roots(path: Path) -> Sequence[bytes]:
         data = file.read(MAX_ROOTS_BYTES + 1)
     if len(data) > MAX_ROOTS_BYTES:
         raise FormatError(str(path), f"at most {MAX_ROOTS_BYTES} bytes", "more")
-    if data[:1] == b"\x30":
-        return [data]
+    with suppress(FormatError):  # a SEQUENCE begins with the digit 0, and so may text before a PEM block
+        return [load_certificate(data).der]
     try:
         return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(data)]
     except ValueError as error:

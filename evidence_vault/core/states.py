@@ -42,7 +42,9 @@ Steps = Mapping[JobState, frozenset[JobState]]
 TIMESTAMP: Steps = {
     S.READY: frozenset({S.READY, S.DONE, S.FAILED}),  # READY again: asked, no answer yet; backing off
     S.DONE: frozenset(),  # a verified token and its event are committed
-    S.FAILED: frozenset(),  # the authority refused for good; the reason is an event
+    S.FAILED: frozenset(
+        {S.READY}
+    ),  # it refused, and says so again until an operator, who mended something, asks
 }
 """A token from one authority over one item or one checkpoint."""
 

@@ -1,15 +1,19 @@
 """`trust add-tsa` and `trust list`: nothing is trusted without its fingerprint, and nobody twice."""
 
 import hashlib
+import multiprocessing
 import os
 import stat
+import time
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evidence_vault.cli import trust_add
 from evidence_vault.cli.known_authorities import KNOWN, known_text
 from evidence_vault.cli.main import main
 from evidence_vault.settings import Settings
@@ -17,6 +21,8 @@ from evidence_vault.verify.trust import TrustPolicy, parse_policy
 from tests.anchors.rfc3161.pki import Holder, authority, issue, signer
 from tests.verify.asking import write_policy
 from tests.verify.handmade import Vault
+
+FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
@@ -161,6 +167,50 @@ def test_add_tsa_writes_one_line_of_text_or_refuses(trust: Path, root: Holder, n
     assert trust.exists() == (added == 0)
     if added == 0:
         assert read(trust).authorities[0].name == name
+
+
+@pytest.mark.parametrize("text", [b"0 s:CN = Example root\n", b"0\x82 is no length here\n", b"00000000\n"])
+def test_add_tsa_reads_pem_behind_text_that_begins_like_der(
+    tmp_path: Path, trust: Path, root: Holder, text: bytes
+) -> None:
+    file = tmp_path / "roots"
+    file.write_bytes(text + root.x509.public_bytes(Encoding.PEM))
+    words = ["--trust", str(trust), "--name", "x", "--group", "x", *sha256(root)]
+    assert main(["trust", "add-tsa", str(file), *words]) == 0
+    assert read(trust).authorities[0].roots == (root.der,)
+
+
+@pytest.mark.parametrize("wrong", [b"", b"0", b"0 no certificate", b"\x30\x03\x02\x01\x01"])
+def test_add_tsa_refuses_what_is_neither_pem_nor_der(
+    tmp_path: Path, trust: Path, wrong: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "roots").write_bytes(wrong)
+    words = ["--trust", str(trust), "--name", "x", "--group", "x"]
+    assert main(["trust", "add-tsa", str(tmp_path / "roots"), *words]) == 64
+    assert "certificates, PEM or DER" in capsys.readouterr().err
+
+
+def test_add_tsa_of_several_at_a_time_adds_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust, roots = tmp_path / "trust.toml", [authority(f"Root {n}") for n in range(4)]
+    trust.write_text("version = 1\n")
+    real = trust_add._check_whole
+
+    def slowly(*words: Any) -> None:
+        real(*words)
+        time.sleep(0.3)  # between reading and writing: the others have begun by then
+
+    monkeypatch.setattr(trust_add, "_check_whole", slowly)
+    running = []
+    for n, one in enumerate(roots):
+        (file := tmp_path / f"{n}.pem").write_bytes(one.x509.public_bytes(Encoding.PEM))
+        words = ["--trust", str(trust), "--name", f"n{n}", "--group", f"g{n}", *sha256(one)]
+        running.append(FORK.Process(target=main, args=(["trust", "add-tsa", str(file), *words],)))
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(30)
+        assert process.exitcode == 0
+    assert {one.name for one in read(trust).authorities} == {"n0", "n1", "n2", "n3"}
 
 
 def test_add_tsa_extends_the_settings_of_a_vault(

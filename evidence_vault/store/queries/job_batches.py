@@ -1,13 +1,14 @@
-"""Jobs that were claimed together: kept, finished and given back in one statement for all of them.
+"""Jobs many at a time: those that were claimed together are kept, finished and given back in one statement for all.
 
-Every function leaves out the jobs whose lease was lost meanwhile: they are another worker's now.
+A job whose lease was lost meanwhile is left out: it is another worker's now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.orm import Session
 
 from anchors.values import replace
@@ -55,6 +56,30 @@ def finish(session: Session, held: Sequence[Claimed], state: JobState, *, now: d
 def give_back(session: Session, held: Sequence[Claimed]) -> None:
     """Free these as they are, for whoever claims them next. held: as for `finish`."""
     _set_all(session, held, {})
+
+
+def retry_failed(
+    session: Session, kind: str, targets: Collection[str], *, subject_id: str | None, at: datetime
+) -> Counter[str]:
+    """Have these targets' jobs that failed for good done again from the beginning, due at once.
+
+    subject_id: only those about it. Returns how many, by target. Raises IntegrityError for a kind whose failures
+    are final.
+    """
+    check_step(kind, JobState.FAILED, JobState.READY)
+    which = [Job.kind == kind, Job.state == JobState.FAILED.value, Job.target.in_(list(targets))]
+    if subject_id is not None:
+        which.append(Job.subject_id == subject_id)
+    done = session.execute(
+        update(Job)
+        .where(*which)
+        .values(
+            state=JobState.READY.value, run_at=at, done_at=None, tries=0, last_error=None, progress=null()
+        )
+        .returning(Job.target)
+        .execution_options(synchronize_session=False)
+    )
+    return Counter(done.scalars())
 
 
 def _set_all(session: Session, held: Sequence[Claimed], values: Mapping[str, Any]) -> None:
