@@ -26,6 +26,7 @@ from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.network_settings import Code, Label, Network, Part, Url
+from evidence_vault.webhook_settings import Webhooks
 
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     witnesses: list[Witness] = Field(
         default_factory=list, max_length=16, description="Who cosigns our checkpoints; never waited for."
     )
+    webhooks: Webhooks = Field(default_factory=Webhooks)
     private_endpoints: list[str] = Field(
         default_factory=list,
         description="host:port that may be loopback or private; all others must be public addresses.",

@@ -12,7 +12,18 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
 
 import evidence_vault
-from evidence_vault.api import context, deposits, exports, health, items, public, reference, tus, verification
+from evidence_vault.api import (
+    context,
+    deposits,
+    exports,
+    feed,
+    health,
+    items,
+    public,
+    reference,
+    tus,
+    verification,
+)
 from evidence_vault.api.caller import Remembered
 from evidence_vault.api.description import describe
 from evidence_vault.pipeline.vault import Vault
@@ -65,7 +76,7 @@ def create_app(
     app.state.vault = vault
     app.state.remembered = Remembered()
     context.install(app)
-    for module in (deposits, tus, items, exports, public, verification, health, reference):
+    for module in (deposits, tus, items, exports, feed, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.probes)
     for router in extra:

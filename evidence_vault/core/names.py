@@ -12,7 +12,7 @@ from typing import Literal
 from evidence_vault.core.shapes import OneOf, Text
 from evidence_vault.errors import FormatError
 
-Prefix = Literal["it", "cs", "gr", "ac", "bd", "up"]
+Prefix = Literal["it", "cs", "gr", "ac", "bd", "up", "wh"]
 LogClass = Literal["production", "test", "development"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -29,6 +29,7 @@ CASE_ID = Text(f"cs_{_ID_BODY}", 29, "a case id")
 GRANT_ID = Text(f"gr_{_ID_BODY}", 29, "a grant id")
 ACTOR_ID = Text(f"ac_{_ID_BODY}", 29, "an actor id")
 BUNDLE_ID = Text(f"bd_{_ID_BODY}", 29, "a bundle id")
+WEBHOOK_ID = Text(f"wh_{_ID_BODY}", 29, "a webhook id")
 UPLOAD_ID = Text(f"up_{_ID_BODY}", 29, "an upload id")
 SHA256 = Text(r"[0-9a-f]{64}", 64, "a SHA-256 digest, 64 lower-case hex digits")
 TIME = Text(_TIME, 24, "a time like 2026-11-22T16:37:00.123Z")

@@ -85,11 +85,18 @@ REVOCATION: Steps = {
 }
 """Evidence that no certificate of an authority's chain was revoked, for all tokens made under it so far."""
 
+WEBHOOK: Steps = {
+    S.READY: frozenset({S.READY, S.DONE}),  # READY again: told so far, or to be tried again
+    S.DONE: frozenset(),  # taken back, or given up
+}
+"""A receiver that is told what happens."""
+
 STEPS: Mapping[str, Steps] = {
     "timestamp": TIMESTAMP,
     "anchor": ANCHOR,
     "export": EXPORT,
     "revocation": REVOCATION,
+    "webhook": WEBHOOK,
 }
 """The steps of each kind of job."""
 

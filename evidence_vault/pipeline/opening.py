@@ -17,12 +17,12 @@ from evidence_vault.store.queries import actors, log
 
 
 def create_keys(settings: Settings, *, random: Random) -> None:
-    """Create the keys of a new vault: log, receipts, and a sender for each network.
+    """Create the keys of a new vault: log, receipts, webhooks, and a sender for each network.
 
     Durable after return. Raises ConfigError if any exists: a vault is opened once.
     """
     keys = settings.home / "keys"
-    for name in ("log", "receipt", *(f"anchor-{network.name}" for network in settings.networks)):
+    for name in ("log", "receipt", "webhook", *(f"anchor-{network.name}" for network in settings.networks)):
         create_key(keys / f"{name}.key", random=random)
 
 

@@ -11,9 +11,10 @@ from evidence_vault.errors import ReadOnly
 from evidence_vault.pipeline.backlog import Backlog
 from evidence_vault.pipeline.groups import Groups
 from evidence_vault.settings import Settings
-from evidence_vault.signer.keys import load_ed25519
+from evidence_vault.signer.keys import load_ed25519, load_key
 from evidence_vault.signer.log_signer import LogSigner
 from evidence_vault.signer.receipt_signer import ReceiptSigner
+from evidence_vault.signer.webhook_signer import WebhookSigner
 from evidence_vault.store.blobs import BlobStore
 from evidence_vault.store.log_journal import LogJournal
 from evidence_vault.store.packs import Location
@@ -76,6 +77,7 @@ class Vault:
     log_journal: LogJournal
     log_signer: LogSigner
     receipt_signer: ReceiptSigner
+    webhook_signer: WebhookSigner
     clock: Clock
     random: Random
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
@@ -129,6 +131,7 @@ def build_vault(
             guard_path=keys / "log.guard",
         ),
         receipt_signer=ReceiptSigner(origin=settings.origin, private_key=receipt_key),
+        webhook_signer=WebhookSigner(load_key(keys / "webhook.key")),
         clock=clock,
         random=random,
         submitters=submitters or {},

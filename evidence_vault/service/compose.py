@@ -34,6 +34,8 @@ from evidence_vault.pipeline.joining import named_anchors
 from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
+from evidence_vault.pipeline.visible import visible_to
+from evidence_vault.pipeline.webhooks import advance_webhook
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.home_lock import serving
@@ -129,6 +131,9 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
             stage=singly(advance_anchor), targets=dict.fromkeys(vault.submitters.get("anchor", ()), 1)
         ),
         "export": Work(stage=singly(advance_export)),
+        "webhook": Work(
+            stage=singly(partial(advance_webhook, http=http, see_as=visible_to)), threads=2
+        ),
     }
 
 

@@ -104,7 +104,7 @@ def _create_keys(settings: Settings) -> None:
     keys = settings.home / "keys"
     if settings.log_class == "development":
         _adopt_development_sender(settings)
-    for name in ("log", "receipt", *_own_senders(settings)):
+    for name in ("log", "receipt", "webhook", *_own_senders(settings)):
         if not (keys / f"{name}.key").exists():
             create_key(keys / f"{name}.key", random=secrets.token_bytes)
 

@@ -3,6 +3,7 @@
     keys/log.key            Ed25519: checkpoints
     keys/log.next.key       the one that takes over, while a rotation is under way; likewise receipt.next.key
     keys/receipt.key        Ed25519: deposit receipts
+    keys/webhook.key        HMAC-SHA256: what is told to other systems
     keys/anchor-<name>.key  secp256k1: the sender on one network; one sender serves one origin, ever
 
 A file holds the raw 32 bytes of the private key. It is written once, whole and flushed, with mode 0600, and

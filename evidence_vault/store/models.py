@@ -8,6 +8,7 @@
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
     jobs  paces  revocation_wants  revocation_evidence  exports ─ export_items, export_parts   work in background
     idempotency_keys  uploads  resumable_uploads    requests that may come twice, or stop midway
+    webhooks                                who is told what happened
 
 Generic types and constraints only: SQLite and PostgreSQL hold the same. Queries are in `queries` alone.
 """
@@ -34,6 +35,7 @@ from evidence_vault.store.pace_models import Pace  # noqa: F401 - a part of the 
 from evidence_vault.store.people_models import Actor  # noqa: F401 - a part of the schema, with all of its module
 from evidence_vault.store.revocation_models import RevocationEvidence
 from evidence_vault.store.upload_models import ResumableUpload  # noqa: F401 - a part of the schema
+from evidence_vault.store.webhook_models import Webhook  # noqa: F401 - a part of the schema
 
 APPEND_ONLY = (
     *("events", "leaves", "tree_heads", "proof_parts"),

@@ -29,6 +29,7 @@ from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.timestamp import TOKENS_AT_ONCE, advance_timestamps
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import watch_anchors, watch_funds
+from evidence_vault.pipeline.webhooks import hasten_webhooks
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
 
@@ -196,6 +197,8 @@ def advance_log(vault: Vault) -> bool:
     if head is not None:
         LOGGER.info("checkpoint published", extra={"size": head.size, "leaves": leaves})
     order_proofs(vault)
+    if head is not None:
+        hasten_webhooks(vault)
     return head is not None
 
 

@@ -143,6 +143,27 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("certificate_sha256", "sha256", name="pk_revocation_evidence"),
     )
     op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("role", sa.String(length=6), nullable=False),
+        sa.Column("organisation_id", sa.String(length=29), nullable=True),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.String(length=64), nullable=True),
+        sa.CheckConstraint("position >= 0", name=op.f("ck_webhooks_position_from_zero")),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_webhooks_actor_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
+    )
+    op.create_index("ix_webhooks_actor_id", "webhooks", ["actor_id"])
+    op.create_table(
         "paces",
         sa.Column("target", sa.String(length=64), nullable=False),
         sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),

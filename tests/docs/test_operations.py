@@ -12,6 +12,7 @@ from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
 from evidence_vault.network_settings import Network
 from evidence_vault.settings import Platform, Settings, Witness, load_settings
+from evidence_vault.webhook_settings import Webhooks
 from tests.docs.pages import ROOT, blocks, section, table_keys
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -38,6 +39,7 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[[bitcoin]]", Bitcoin),
         ("[[bitcoin.calendars]]", CalendarServer),
         ("[[witnesses]]", Witness),
+        ("[webhooks]", Webhooks),
         ("[platform]", Platform),
     ],
 )

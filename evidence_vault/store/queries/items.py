@@ -96,6 +96,11 @@ def digests_of(session: Session, item_ids: Iterable[str]) -> dict[str, bytes]:
     return {item_id: sha256 for item_id, sha256 in rows if sha256 is not None}
 
 
+def owned_by(session: Session, owner_id: str, item_ids: Iterable[str]) -> set[str]:
+    """Return which of these items are this owner's."""
+    return among(session, Item.id, item_ids, Item.owner_id == owner_id)
+
+
 def list_items(session: Session, *, owner_id: str, limit: int, after: str | None = None) -> Sequence[Item]:
     """Return an owner's items, newest first; `after`: the last id of the page before."""
     statement = select(Item).where(Item.owner_id == owner_id).order_by(Item.event_id.desc()).limit(limit)

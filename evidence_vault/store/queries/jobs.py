@@ -200,6 +200,16 @@ def wake(session: Session, kind: str, subject: Subject, target: str, *, at: date
         check_step(kind, JobState(found.state), JobState.READY)  # it may not: this says so
 
 
+def hasten(session: Session, kind: str, *, now: datetime) -> None:
+    """Have the jobs of a kind that rest be due at once, but not those under way and those that failed last."""
+    session.execute(
+        update(Job)
+        .where(Job.kind == kind, Job.run_at > now, Job.lease_owner.is_(None), Job.last_error.is_(None))
+        .values(run_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def newest_final(session: Session, target: str, *, limit: int) -> Sequence[Job]:
     """Return the jobs whose anchors on this network are final, the largest checkpoints first."""
     return session.scalars(

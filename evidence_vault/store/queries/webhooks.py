@@ -1,0 +1,78 @@
+"""Webhooks: added, listed, moved on, ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from evidence_vault.store.columns import table
+from evidence_vault.store.webhook_models import Webhook
+
+MAX_ERROR_CHARS = 500
+"""What of an error's text is kept."""
+
+
+def add_webhook(session: Session, **values: Any) -> None:
+    """Add a row, with all that `Webhook` doesn't fill in itself."""
+    session.execute(insert(table(Webhook)), {"failures": 0, **values})
+
+
+def get_webhook(session: Session, webhook_id: str) -> Webhook | None:
+    """Return the webhook with this id, ended or not."""
+    return session.get(Webhook, webhook_id, populate_existing=True)
+
+
+def webhooks_of(session: Session, actor_id: str) -> Sequence[Webhook]:
+    """Return all that this actor ever made, oldest first."""
+    return session.scalars(
+        select(Webhook).where(Webhook.actor_id == actor_id).order_by(Webhook.created_at, Webhook.id)
+    ).all()
+
+
+def count_live(session: Session, actor_id: str) -> int:
+    """Return how many of an actor's webhooks have not ended."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Webhook)
+            .where(Webhook.actor_id == actor_id, Webhook.ended_at.is_(None))
+        )
+        or 0
+    )
+
+
+def move_on(session: Session, webhook_id: str, *, position: int, told_at: datetime | None) -> None:
+    """Note that everything before `position` is settled. told_at: when something was told, if anything was."""
+    values: dict[str, Any] = {"position": position}
+    if told_at is not None:
+        values |= {"told_at": told_at, "failing_since": None, "last_error": None, "failures": 0}
+    _update(session, webhook_id, values)
+
+
+def note_failure(session: Session, webhook: Webhook, *, at: datetime, error: str) -> None:
+    """Note that the receiver failed, again or for the first time."""
+    _update(
+        session,
+        webhook.id,
+        {
+            "failing_since": webhook.failing_since or at,
+            "failures": webhook.failures + 1,
+            "last_error": error[:MAX_ERROR_CHARS],
+        },
+    )
+
+
+def end_webhook(session: Session, webhook_id: str, *, at: datetime, reason: str) -> None:
+    """End it for good. Does nothing the second time."""
+    _update(session, webhook_id, {"ended_at": at, "end_reason": reason})
+
+
+def _update(session: Session, webhook_id: str, values: dict[str, Any]) -> None:
+    session.execute(
+        update(Webhook)
+        .where(Webhook.id == webhook_id, Webhook.ended_at.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )

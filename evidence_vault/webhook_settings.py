@@ -1,0 +1,19 @@
+"""Settings of webhooks: messages to other systems."""
+
+from pydantic import Field
+
+from evidence_vault.network_settings import Part
+
+
+class Webhooks(Part):
+    """How other systems are told."""
+
+    max_per_actor: int = Field(default=20, ge=0, description="Receivers of one actor; 0: nobody is told.")
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="One message: a receiver takes it in first and works later."
+    )
+    give_up_days: float = Field(
+        default=5.0,
+        gt=0,
+        description="A receiver that failed this long is told nothing more: a long weekend.",
+    )

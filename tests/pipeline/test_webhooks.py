@@ -1,0 +1,285 @@
+"""Webhooks: one message an event, in order, again until it is taken, and nothing to places it must not go."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import Webhook as Judge
+
+from anchors.base import HttpReply
+from evidence_vault.access.decisions import ALL_SCOPES, Requester
+from evidence_vault.client.http import GuardedClient
+from evidence_vault.core.names import encode_id
+from evidence_vault.errors import AccessRefused, FormatError, TooMany, UnavailableError
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.visible import visible_to
+from evidence_vault.pipeline.webhooks import IDLE_S, add_webhook, advance_webhook, end_webhook
+from evidence_vault.store.queries import jobs, webhooks
+from evidence_vault.store.queries.jobs import Claimed
+from evidence_vault.store.webhook_models import Webhook
+from evidence_vault.webhook_settings import Webhooks
+from evidence_vault.workers.runner import advance_log, advance_one
+from tests.client.servers import replying, serving
+from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault
+
+ME = Requester(actor_id=OWNER.id, role="RH", scopes=frozenset(ALL_SCOPES), auth="token")
+URL = "https://receiver.example/in?from=vault"
+MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class Receiver:
+    """Takes messages, or answers as told."""
+
+    answers: list[int | Exception] = field(default_factory=list)
+    taken: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        content_type: str,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeout_s: float,
+    ) -> HttpReply:
+        assert (url, content_type, timeout_s) == (URL, "application/json", 10.0)
+        assert max_bytes > 0
+        answer = self.answers.pop(0) if self.answers else 204
+        if isinstance(answer, Exception):
+            raise answer
+        self.taken.append((headers, body))
+        return HttpReply(status=answer, content_type="", body=b"")
+
+    def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
+        raise AssertionError("a receiver is told, never asked")
+
+    @property
+    def ids(self) -> list[str]:
+        return [headers["webhook-id"] for headers, _ in self.taken]
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(now=datetime.now(UTC))
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: SetClock) -> Vault:
+    made = new_vault(tmp_path, clock=clock)
+    advance_log(made)
+    return made
+
+
+def add(vault: Vault, *types: str, url: str = URL) -> tuple[Webhook, str]:
+    return add_webhook(vault, ME, url=url, types=types)
+
+
+def tell(vault: Vault, receiver: Receiver | GuardedClient) -> None:
+    """Do what is due now, as long as something is."""
+
+    def stage(vault: Vault, job: Claimed) -> None:
+        advance_webhook(vault, job, http=receiver, see_as=visible_to)
+
+    while advance_one(vault, "webhook", stage, owner="test"):
+        pass
+
+
+def read(vault: Vault, webhook: Webhook) -> Webhook:
+    with vault.database.read() as session:
+        found = webhooks.get_webhook(session, webhook.id)
+        assert found is not None
+        return found
+
+
+@pytest.mark.db
+def test_webhook_is_told_what_happens_from_then_on(vault: Vault, clock: SetClock) -> None:
+    deposit(vault, b"before")
+    advance_log(vault)
+    webhook, secret = add(vault)
+    receiver = Receiver()
+    tell(vault, receiver)
+    assert receiver.taken == []
+    items = [deposit(vault, bytes([n])) for n in range(3)]
+    advance_log(vault)
+    tell(vault, receiver)
+    told = [json.loads(body) for _, body in receiver.taken]
+    assert [one["data"]["subject"]["id"] for one in told] == [item.item_id for item in items]
+    assert {one["type"] for one in told} == {"ITEM_RECEIVED"}
+    assert all(
+        one["data"].keys() == {"origin", "subject", "seq", "event_sha256", "leaf_index"} for one in told
+    )
+    for headers, body in receiver.taken:
+        assert Judge(secret).verify(body, dict(headers)) == json.loads(body)
+        assert headers["webhook-id"] == json.loads(body)["data"]["event_sha256"]
+    assert read(vault, webhook).told_at == clock()
+
+
+@pytest.mark.db
+def test_webhook_that_fails_is_told_again_in_order_under_the_same_id(vault: Vault, clock: SetClock) -> None:
+    webhook, _ = add(vault)
+    deposit(vault, b"1")
+    deposit(vault, b"2")
+    advance_log(vault)
+    receiver = Receiver(answers=[500, UnavailableError("receiver.example:443", "down", 120.0), 200])
+    tell(vault, receiver)
+    assert (len(receiver.taken), read(vault, webhook).last_error) == (1, "receiver.example:443: answered 500")
+    clock.advance(5)
+    tell(vault, receiver)
+    assert read(vault, webhook).failures == 2
+    clock.advance(100)  # it asked for two minutes
+    tell(vault, receiver)
+    assert len(receiver.taken) == 1
+    clock.advance(30)
+    tell(vault, receiver)
+    assert receiver.ids[0] == receiver.ids[1]
+    assert len(set(receiver.ids)) == 2
+    after = read(vault, webhook)
+    assert (after.failures, after.failing_since, after.last_error) == (0, None, None)
+
+
+def test_webhook_that_fails_is_not_hastened_by_the_next_checkpoint(vault: Vault) -> None:
+    add(vault)
+    deposit(vault, b"1")
+    advance_log(vault)
+    receiver = Receiver(answers=[UnavailableError("receiver.example:443", "down", 3600.0)])
+    tell(vault, receiver)
+    deposit(vault, b"2")
+    advance_log(vault)
+    tell(vault, receiver)
+    assert receiver.taken == []
+
+
+def test_webhook_after_a_crash_between_sending_and_noting_is_told_again(
+    vault: Vault, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(vault)
+    deposit(vault)
+    advance_log(vault)
+    receiver = Receiver()
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(webhooks, "move_on", crash)
+        with pytest.raises(KeyboardInterrupt):
+            tell(vault, receiver)
+    clock.advance(vault.settings.job_lease_s + 1)
+    tell(vault, receiver)
+    assert len(receiver.ids) == 2
+    assert len(set(receiver.ids)) == 1
+
+
+@pytest.mark.parametrize(("status", "reason"), [(410, "it wants no more"), (404, None)])
+def test_webhook_that_wants_no_more_is_ended(vault: Vault, status: int, reason: str | None) -> None:
+    webhook, _ = add(vault)
+    deposit(vault)
+    advance_log(vault)
+    tell(vault, Receiver(answers=[status]))
+    assert read(vault, webhook).end_reason == reason
+
+
+def test_webhook_that_fails_too_long_is_ended(vault: Vault, clock: SetClock) -> None:
+    webhook, _ = add(vault)
+    deposit(vault)
+    advance_log(vault)
+    days = vault.settings.webhooks.give_up_days
+    began = clock()
+    receiver = Receiver()
+    while read(vault, webhook).ended_at is None:
+        receiver.answers = [503]
+        tell(vault, receiver)
+        clock.advance(3600)
+    assert timedelta(days=days) <= clock() - began < timedelta(days=days, hours=4)
+    assert read(vault, webhook).end_reason == "it failed for too long"
+    taken = len(receiver.taken)
+    clock.advance(10**6)
+    tell(vault, receiver)
+    assert len(receiver.taken) == taken
+
+
+def test_webhook_taken_back_is_told_nothing_more(vault: Vault) -> None:
+    webhook, _ = add(vault)
+    deposit(vault)
+    advance_log(vault)
+    with pytest.raises(AccessRefused):
+        end_webhook(vault, encode_id("ac", b"x" * 16), webhook.id)
+    end_webhook(vault, OWNER.id, webhook.id)
+    receiver = Receiver()
+    tell(vault, receiver)
+    assert receiver.taken == []
+    with vault.database.read() as session:
+        assert not jobs.any_open(session, "webhook")
+
+
+def test_webhook_of_one_type_is_told_nothing_else(vault: Vault, clock: SetClock) -> None:
+    webhook, _ = add(vault, "EXPORTED")
+    deposit(vault)
+    advance_log(vault)
+    receiver = Receiver()
+    tell(vault, receiver)
+    assert receiver.taken == []
+    assert read(vault, webhook).position == 3
+    clock.advance(IDLE_S + 1)
+    tell(vault, receiver)
+    assert receiver.taken == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://receiver.example/in",
+        "https://",
+        "https://user:word@receiver.example/",
+        "https://receiver.example/#part",
+        "https://receiver.example/a b",
+        "https://receiver.example/\r\nX-Evil: 1",
+        "https://[::1",
+        "file:///etc/passwd",
+        "https://" + "a" * 1000,
+        "https://empfänger.example/",
+    ],
+)
+def test_add_webhook_refuses_what_is_no_address_for_it(vault: Vault, url: str) -> None:
+    with pytest.raises(FormatError):
+        add(vault, url=url)
+
+
+def test_add_webhook_refuses_an_unknown_type(vault: Vault) -> None:
+    with pytest.raises(FormatError, match="ITEM_RECIEVED"):
+        add(vault, "ITEM_RECIEVED")
+
+
+def test_add_webhook_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, webhooks=Webhooks(max_per_actor=1))
+    webhook, _ = add(vault)
+    with pytest.raises(TooMany):
+        add(vault)
+    end_webhook(vault, OWNER.id, webhook.id)
+    add(vault)
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("named", [True, False])
+def test_webhook_to_a_private_address_only_where_the_operator_named_it(
+    tmp_path: Path, *, named: bool
+) -> None:
+    with serving(replying(b"HTTP/1.1 204 No\r\n\r\n")) as server:
+        vault = new_vault(tmp_path, private_endpoints=[server.endpoint])
+        advance_log(vault)
+        webhook, secret = add(vault, url=server.url)
+        deposit(vault)
+        advance_log(vault)
+        tell(vault, GuardedClient(permitted=vault.settings.private_endpoints if named else ()))
+        after = read(vault, webhook)
+        assert len(server.requests) == int(named)
+    if named:
+        assert b"webhook-signature: v1," in server.requests[0]
+        assert (secret[:6], after.last_error) == ("whsec_", None)
+    else:
+        assert "not a public address" in (after.last_error or "")
