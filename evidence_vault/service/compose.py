@@ -27,6 +27,7 @@ from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError
 from evidence_vault.network_settings import Network as NetworkSettings
+from evidence_vault.pipeline import webhooks
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.cosign import compare_with_witness
 from evidence_vault.pipeline.export import advance_export
@@ -35,7 +36,6 @@ from evidence_vault.pipeline.revocation import advance_revocation
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
 from evidence_vault.pipeline.visible import visible_to
-from evidence_vault.pipeline.webhooks import advance_webhook
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.home_lock import serving
@@ -132,7 +132,8 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
         ),
         "export": Work(stage=singly(advance_export)),
         "webhook": Work(
-            stage=singly(partial(advance_webhook, http=http, see_as=visible_to)), threads=2
+            stage=side_by_side(partial(webhooks.advance_webhook, http=http, see_as=visible_to)),
+            targets={webhooks.TARGET: webhooks.RECEIVERS_AT_ONCE},
         ),
     }
 

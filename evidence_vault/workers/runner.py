@@ -15,6 +15,7 @@ puts a job off when its stage fails in a way that the stage doesn't know.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
@@ -86,6 +87,22 @@ def singly(advance: Callable[[Vault, Claimed], None]) -> Stage:
                 advance(vault, job)
             except Exception as error:  # noqa: BLE001 - it is told below, and is this job's alone
                 yield job, error
+
+    return stage
+
+
+def side_by_side(advance: Callable[[Vault, Claimed], None]) -> Stage:
+    """A stage whose jobs wait for others' answers: each is advanced in a thread of its own, and none waits for two."""
+
+    def stage(vault: Vault, claimed: Sequence[Claimed]) -> Iterator[Failed]:
+        with ThreadPoolExecutor(len(claimed), thread_name_prefix="side-by-side") as pool:
+            under_way = [(job, pool.submit(advance, vault, job)) for job in claimed]
+        for job, done in under_way:
+            error = done.exception()
+            if isinstance(error, Exception):
+                yield job, error
+            else:
+                done.result()
 
     return stage
 

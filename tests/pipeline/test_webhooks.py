@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,11 @@ from evidence_vault.core.names import encode_id
 from evidence_vault.errors import AccessRefused, FormatError, TooMany, UnavailableError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import visible_to
-from evidence_vault.pipeline.webhooks import IDLE_S, add_webhook, advance_webhook, end_webhook
+from evidence_vault.pipeline.webhooks import IDLE_S, TARGET, add_webhook, advance_webhook, end_webhook
 from evidence_vault.store.queries import jobs, webhooks
-from evidence_vault.store.queries.jobs import Claimed
 from evidence_vault.store.webhook_models import Webhook
 from evidence_vault.webhook_settings import Webhooks
-from evidence_vault.workers.runner import advance_log, advance_one
+from evidence_vault.workers.runner import Choice, advance_due, advance_log, side_by_side
 from tests.client.servers import replying, serving
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault
 
@@ -82,10 +82,8 @@ def add(vault: Vault, *types: str, url: str = URL) -> tuple[Webhook, str]:
 def tell(vault: Vault, receiver: Receiver | GuardedClient) -> None:
     """Do what is due now, as long as something is."""
 
-    def stage(vault: Vault, job: Claimed) -> None:
-        advance_webhook(vault, job, http=receiver, see_as=visible_to)
-
-    while advance_one(vault, "webhook", stage, owner="test"):
+    stage = side_by_side(partial(advance_webhook, http=receiver, see_as=visible_to))
+    while advance_due(vault, "webhook", stage, owner="test", choice=Choice(target=TARGET, at_once=8)):
         pass
 
 
