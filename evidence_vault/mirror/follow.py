@@ -191,13 +191,23 @@ def _copy_entries(
                 _keep(mirror, tiles.tile(0, bundle.index), tiles.read_tile(tiles.tile(0, bundle.index)))
                 _keep(mirror, bundle, encode_entries(entries))
                 found += [
-                    parse_leaf_entry(entry, place=f"{bundle.path}, entry {number}")[1]
-                    for number, entry in enumerate(entries)
+                    _slot(entry, f"{bundle.path}, entry {number}") for number, entry in enumerate(entries)
                 ]
             fresh = found[known - first * WIDTH :]
             repeats += slots.add(known, fresh)
             known += len(fresh)
     return repeats
+
+
+def _slot(entry: bytes, place: str) -> bytes:
+    """Return the slot that a vault's entry names; what another kind of log holds can't be watched for repeats."""
+    try:
+        return parse_leaf_entry(entry, place=place)[1]
+    except FormatError as error:
+        expected = (
+            f"an entry of an Evidence Vault's log, {error.expected}; logs of another kind are not followed"
+        )
+        raise FormatError(place, expected, error.found) from None
 
 
 def _copy_upper_tiles(mirror: MirrorFolder, tiles: AuthenticTiles, *, start: int) -> None:
