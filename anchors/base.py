@@ -7,7 +7,7 @@ What is trusted (roots, contracts, known blocks) and what the prover supplied (t
 parameter. A verifier is pure: no clock, no network, no environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -132,12 +132,27 @@ class Watcher(Protocol):
     anchor: Mapping[str, str | int]
     """Who is watched, as the log's events name an anchor."""
 
-    def funds(self) -> Funds:
-        """What the account has that pays for anchors, and what one costs now. Raises UnavailableError."""
+    def funds(self) -> Funds | None:
+        """What the account has that pays for anchors, and what one costs now; None where nothing is paid.
+
+        Raises UnavailableError.
+        """
+        ...
+
+    def block_of(self, proof: AnchorProof) -> int | None:
+        """The height of the block that the proof names; None for a proof that is not by this anchor."""
         ...
 
     def find_lost(self, proof: AnchorProof) -> str | None:
         """Why the proof is void; None while it holds, or nobody can tell. Raises UnavailableError."""
+        ...
+
+    def fill_gap(self, stored: Callable[[int], Sequence[str] | None]) -> str | None:
+        """Where transactions wait for one that is gone, bring it back; return what was done, None if nothing.
+
+        stored: the raw transactions (0x…) known of this nonce, maybe none; None to leave it alone, because nothing
+        waits above it or somebody still sends it. Raises UnavailableError.
+        """
         ...
 
     def restart(self, statement: Statement, progress: Progress | None) -> Progress:

@@ -143,5 +143,13 @@ class Network(Part):
         return self
 
 
+def class_of_chain(chain_id: int) -> str:
+    """Return what is generally known of a chain's class: `unknown` if nothing is."""
+    if chain_id in LOCAL_CHAINS:
+        return "development"
+    known = _by_chain_id(chain_id)
+    return "unknown" if known is None else known.log_class
+
+
 def _by_chain_id(chain_id: object) -> KnownNetwork | None:
     return next((known for known in KNOWN_NETWORKS.values() if known.chain_id == chain_id), None)

@@ -4,14 +4,26 @@ A network that stops finalizing and starts again from an older block, a test net
 in a proof shows it. So the newest final anchors are looked up again for as long as the network answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from anchors.base import AnchorProof
 from anchors.errors import UnavailableError
 from anchors.ethereum.build import encode_header
 from anchors.ethereum.header import parse_header
 from anchors.ethereum.keccak import keccak256
 from anchors.ethereum.node import Node
-from anchors.ethereum.proof import EthereumProof
+from anchors.ethereum.proof import KIND, PART, EthereumProof, parse_proof
+
+
+def block_of(proof: AnchorProof, anchor: Mapping[str, str | int]) -> int | None:
+    """The number of the proof's block; None for a proof of another chain, contract or sender than `anchor`'s."""
+    if proof.kind != KIND:
+        return None
+    parsed = parse_proof(proof.parts[PART])
+    named = (parsed.chain_id, parsed.contract.hex(), parsed.sender.hex())
+    if named != (anchor["chain_id"], anchor["contract"], anchor["sender"]):
+        return None
+    return parse_header(parsed.header).number
 
 
 def find_lost(nodes: Sequence[Node], proof: EthereumProof) -> str | None:

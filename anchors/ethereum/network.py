@@ -36,6 +36,15 @@ class Network:
     step_s: float = 90.0
 
 
+@value
+class EthereumConfig:
+    """Where anchors go: a network, the contract on it (20 bytes), a block before the contract's first log."""
+
+    network: Network
+    contract: bytes
+    first_block: int = 0
+
+
 def connect(network: Network, http: HttpClient) -> Node:
     """The first node that answers and is on the right chain. Raises as `reach`."""
     return reach(network, http)[0]

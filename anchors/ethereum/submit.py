@@ -24,7 +24,7 @@ take another nonce, every node that answers must say.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from anchors.base import AnchorProof, Funds, HttpClient, Progress, Statement, TreeHead
+from anchors.base import AnchorProof, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import FormatError, UnavailableError, VerificationError
 from anchors.ethereum.agreement import (
     agreed_anchor,
@@ -41,16 +41,13 @@ from anchors.ethereum.attempt import (
     check_head,
     read_attempts,
     read_found,
-    restart,
     start,
     step,
 )
 from anchors.ethereum.build import build_proof
-from anchors.ethereum.cost import NEXT_GAS
 from anchors.ethereum.fees import Fees
-from anchors.ethereum.lost import find_lost
-from anchors.ethereum.network import Network, reach
-from anchors.ethereum.node import Node, NodeError, as_hex, ask_price
+from anchors.ethereum.network import EthereumConfig, reach
+from anchors.ethereum.node import Node, NodeError
 from anchors.ethereum.nonces import NonceLedger
 from anchors.ethereum.onchain import (
     LEAST_GAS,
@@ -60,27 +57,19 @@ from anchors.ethereum.onchain import (
     ask_fees,
     check_funds,
 )
-from anchors.ethereum.proof import KIND, PART, encode_proof, parse_proof
+from anchors.ethereum.proof import KIND, PART, encode_proof
 from anchors.ethereum.signer import Signer
 from anchors.ethereum.transaction import AnchorTransaction, sign_attempt
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
-from anchors.values import replace, value
-
-
-@value
-class EthereumConfig:
-    """Where anchors go: a network, the contract on it (20 bytes), a block before the contract's first log."""
-
-    network: Network
-    contract: bytes
-    first_block: int = 0
+from anchors.ethereum.watcher import EthereumWatcher, tree_head_of
+from anchors.values import replace
 
 
 class NoProofError(UnavailableError):
     """A node shows a transaction as ours, and what its block holds is not our anchor."""
 
 
-class EthereumSubmitter:
+class EthereumSubmitter(EthereumWatcher):
     """The submitter of one log on one network (`anchors.base.Submitter`)."""
 
     kind = KIND
@@ -88,21 +77,12 @@ class EthereumSubmitter:
     def __init__(
         self, config: EthereumConfig, *, signer: Signer, nonces: NonceLedger, http: HttpClient
     ) -> None:
-        self._config = config
-        self._network = config.network
-        self._signer = signer
+        super().__init__(config, signer=signer, http=http)
         self._nonces = nonces
-        self._http = http
-        self.anchor: Mapping[str, str | int] = {
-            "kind": KIND,
-            "chain_id": config.network.chain_id,
-            "contract": config.contract.hex(),
-            "sender": signer.address.hex(),
-        }
 
     def prepare(self, statement: Statement) -> Progress:
         """Asks nobody and sends nothing."""
-        return start(_tree_head(statement))
+        return start(tree_head_of(statement))
 
     def advance(self, statement: Statement, progress: Progress) -> Progress | AnchorProof:
         """One step as drawn above.
@@ -110,7 +90,7 @@ class EthereumSubmitter:
         Raises ConfigError for a node on another chain or another contract, InsufficientFundsError and other
         UnavailableErrors for what waiting, or an operator with ether, may cure.
         """
-        head = _tree_head(statement)
+        head = tree_head_of(statement)
         check_head(progress, head)
         if progress.state in {"SUPERSEDED", "FAILED"}:
             return progress
@@ -124,23 +104,6 @@ class EthereumSubmitter:
             except UnavailableError as error:
                 failures.append(error)
         raise telling(failures)
-
-    def find_lost(self, proof: AnchorProof) -> str | None:
-        """Why a proof that was final is void; None while its block is where it was (`lost.find_lost`)."""
-        return find_lost(reach(self._network, self._http), parse_proof(proof.parts[PART]))
-
-    def funds(self) -> Funds:
-        """The sender's balance in wei, and what a repeated anchor costs at the price of now."""
-        node = reach(self._network, self._http)[0]
-        balance = node.ask_number("eth_getBalance", as_hex(self._signer.address), "latest")
-        return Funds(balance=balance, anchor_price=NEXT_GAS * ask_price(node))
-
-    def restart(self, statement: Statement, progress: Progress | None) -> Progress:
-        """From where to go on when the proof is void: what was signed is still good, and sent again."""
-        return restart(_tree_head(statement), progress)
-
-    def _contract(self, node: Node) -> AnchorContract:
-        return AnchorContract(node, self._config.contract, self._signer.address)
 
     def _toward_inclusion(
         self, nodes: Sequence[Node], contract: AnchorContract, head: TreeHead, progress: Progress
@@ -338,9 +301,3 @@ class EthereumSubmitter:
 
     def _purpose(self, head: TreeHead) -> str:
         return f"{self._config.contract.hex()}/{head.size}"
-
-
-def _tree_head(statement: Statement) -> TreeHead:
-    if statement.tree_head is None:
-        raise VerificationError("ethereum statement", "a tree head", "none")
-    return statement.tree_head

@@ -15,14 +15,15 @@ configured node showed the same block with enough on top, and our own offline ve
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from anchors.base import AnchorProof, Progress, Statement
 from anchors.errors import FormatError, UnavailableError, VerificationError
-from anchors.opentimestamps.bitcoin import BitcoinNetwork, BlockHeader, verify_work
+from anchors.opentimestamps.bitcoin import BitcoinNetwork, BlockHeader, parse_header, verify_work
 from anchors.opentimestamps.calendar import Calendar, Http, submit, upgrade
 from anchors.opentimestamps.headers import DEPTH
+from anchors.opentimestamps.lost import find_lost
 from anchors.opentimestamps.node import BitcoinNode
 from anchors.opentimestamps.operations import APPEND, SHA256, Operation, apply_operation
 from anchors.opentimestamps.proof import KIND, OTS_PART, PART, encode_proof, parse_proof
@@ -96,6 +97,7 @@ class OpenTimestampsSubmitter:
     ) -> None:
         self._config, self._http = config, http
         self._clock, self._random, self._monotonic = clock, random, monotonic
+        self.anchor: Mapping[str, str | int] = {"kind": KIND, "network": config.network.name}
 
     def prepare(self, statement: Statement) -> Progress:  # noqa: ARG002 - the door's signature
         """Choose the nonce; asks nobody and sends nothing."""
@@ -111,6 +113,42 @@ class OpenTimestampsSubmitter:
         if progress.state == "INCLUDED":
             return self._toward_depth(statement, kept, budget)
         return self._toward_block(statement, kept, budget)
+
+    def fill_gap(self, stored: Callable[[int], Sequence[str] | None]) -> None:  # noqa: ARG002 - the door's signature
+        """Nothing here waits for anything else."""
+        return
+
+    def funds(self) -> None:
+        """Calendars ask for nothing."""
+        return
+
+    def block_of(self, proof: AnchorProof) -> int | None:
+        """The height of the proof's block; None for another kind or network."""
+        if proof.kind != KIND:
+            return None
+        parsed = parse_proof(proof.parts[PART], proof.parts[OTS_PART])
+        return parsed.height if parsed.network == self._config.network.name else None
+
+    def find_lost(self, proof: AnchorProof) -> str | None:
+        """Why a proof that was final is void; None while its block is where it was (`lost.find_lost`)."""
+        parsed = parse_proof(proof.parts[PART], proof.parts[OTS_PART])
+        if parsed.height is None or parsed.header is None:
+            return None
+        budget = self._monotonic() + self._config.timeout_s
+        return find_lost(
+            [
+                BitcoinNode(url, self._http, self._left(budget, "bitcoin node"))
+                for url in self._config.node_urls
+            ],
+            self._config.network,
+            parse_header(parsed.header),
+            height=parsed.height,
+            least_difficulty=self._config.least_difficulty,
+        )
+
+    def restart(self, statement: Statement, progress: Progress | None) -> Progress:
+        """From where to go on when the proof is void: handed in anew, for calendars may not look back."""
+        return self.prepare(statement) if progress is None else restart(progress)
 
     def _toward_block(self, statement: Statement, kept: Kept, budget: float) -> Progress:
         commitment = _commitment(statement, kept)
@@ -204,6 +242,12 @@ class OpenTimestampsSubmitter:
                 name, f"not asked: {self._config.timeout_s} s were over", self._config.poll_s
             )
         return left
+
+
+def restart(progress: Progress) -> Progress:
+    """The Progress after an anchor was lost: the nonce stays, what calendars answered was about another block."""
+    kept = Kept(**progress.data)  # type: ignore[arg-type]  # `_progress` wrote these very fields
+    return _progress("PREPARED", Kept(nonce=kept.nonce, since=kept.since, answers={}, upgrades={}))
 
 
 def blinded(nonce: bytes) -> tuple[Operation, ...]:

@@ -9,14 +9,16 @@ as awaited and waited for by nobody. A required one that refused for good keeps 
 only an operator can end that. The log and the anchors never wait for an authority.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from anchors.values import value
+from evidence_vault.api.anchor_views import anchor_views
 from evidence_vault.api.authorities import troubles
 from evidence_vault.api.schemas import LostView, Stage, Trouble
+from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
@@ -127,6 +129,7 @@ def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> t
         by=[job.target for job in done],
         checkpoint=progress.final_size,
         lost=_lost(session, settings, progress),
+        networks=anchor_views(session, settings, progress.leaf_index),
     )
     return anchored, final
 
@@ -149,9 +152,15 @@ def _anchor_troubles(session: Session, newest: Job | None) -> list[Trouble]:
 
 def _lost(session: Session, settings: Settings, progress: ItemProgress) -> list[LostView]:
     """Anchors of this item that were final and are lost, whether or not they were made good."""
-    names = {network.chain_id: network.name for network in settings.networks}
+    names: dict[Json, str] = {network.chain_id: network.name for network in settings.networks}
+    names |= {one.network: one.name for one in settings.bitcoin}
+
+    def name_of(anchor: Mapping[str, Json]) -> str:
+        known = anchor.get("chain_id", anchor.get("network"))
+        return names.get(known, f"{anchor['kind']} {known}")
+
     return [
-        LostView(network=names.get(one.chain_id, f"chain {one.chain_id}"), checkpoint=one.size, at=one.at)
+        LostView(network=name_of(one.anchor), checkpoint=one.size, at=one.at)
         for one in lost_anchors(session)
         if progress.leaf_index is not None and one.size > progress.leaf_index
     ]

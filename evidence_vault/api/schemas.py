@@ -74,6 +74,20 @@ class LostView(View):
     at: str
 
 
+class AnchorView(View):
+    """How far a checkpoint that covers the item has come on one network, and what that network is worth.
+
+    promised: calendars (`by`) have it `since` then, and no block yet. lost: was final, and is being anchored again.
+    """
+
+    network: str
+    network_class: Literal["production", "test", "development"]
+    state: Literal["waiting", "sent", "promised", "included", "final", "lost"]
+    checkpoint: int | None = None
+    by: list[str] = Field(default_factory=list)
+    since: str | None = None
+
+
 class Stage(View):
     """One stage of an item's way; `next_at` is an expectation, not a promise."""
 
@@ -87,6 +101,9 @@ class Stage(View):
     next_at: str | None = None
     trouble: list[Trouble] = Field(default_factory=list, description="Who is awaited and being retried.")
     lost: list[LostView] = Field(default_factory=list, description="Anchors that the network took back.")
+    networks: list[AnchorView] = Field(
+        default_factory=list, description="Of the stage `final`: each network."
+    )
 
 
 class ItemView(View):

@@ -27,6 +27,7 @@ from anchors.ethereum.signer import KeySigner
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
+from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.joining import join_networks
 from evidence_vault.pipeline.start import check_start
@@ -37,7 +38,6 @@ from evidence_vault.signer.keys import create_key, load_key
 from evidence_vault.store.schema import require_current
 
 POLL_S, TIMEOUT_S = 3.0, 20.0
-CLASS_WORDS = {"development": "DEVELOPMENT", "test": "TEST NETWORK", "production": "production network"}
 
 _SETTINGS = """
 Add this to vault.toml, before or after other networks:
@@ -111,7 +111,7 @@ def _cost(args: argparse.Namespace) -> int:
         else:
             node = connect(chain_config(network).network, http)
             price, source = ask_price(node), f"{node.host} says now"
-        print(f"{network.name}: chain {network.chain_id}, {CLASS_WORDS[network.log_class]}")
+        print(f"{network.name}: chain {network.chain_id}, {NETWORK_CLASSES[network.log_class]}")
         for line in _cost_lines(settings, price_wei=price, source=source):
             print(f"  {line}")
         most = cost_per_day(interval_s=_soonest_s(settings), gas_price_wei=int(network.max_fee_gwei * GWEI))
@@ -143,6 +143,9 @@ def _add(args: argparse.Namespace) -> int:
         require_current(vault.database)
         check_start(vault)
         anchors = {network.name: anchor_of(vault.settings, network) for network in vault.settings.networks}
+        words = {
+            one.name: f"{one.name} ({NETWORK_CLASSES[one.log_class]})" for one in vault.settings.networks
+        }
         joined = join_networks(vault, anchors)
     finally:
         vault.database.dispose()
@@ -151,9 +154,13 @@ def _add(args: argparse.Namespace) -> int:
         return 0
     for name in joined.names:
         one = anchors[name]
-        print(f"ANCHOR_ADDED is recorded for {name}: contract {one['contract']}, sender {one['sender']}.")
+        print(
+            f"ANCHOR_ADDED is recorded for {words[name]}: contract {one['contract']}, sender {one['sender']}."
+        )
     if joined.size is not None:
-        print(f"Checkpoint {joined.size} goes to {', '.join(joined.to)} when the vault runs.")
+        print(
+            f"Checkpoint {joined.size} goes to {', '.join(words[name] for name in joined.to)} when the vault runs."
+        )
     print(
         "Restart the vault, and hand out `evidence-vault trust export` again: policies must name the new anchor."
     )
@@ -185,7 +192,7 @@ def _deploy(args: argparse.Namespace) -> int:
         print(f"Send some ether of chain {network.chain_id} to {address}, then run this again.")
         return 0
     price = ask_price(node)
-    print(f"chain {network.chain_id}, {CLASS_WORDS[args.log_class]}; deploying costs about ", end="")
+    print(f"chain {network.chain_id}, {NETWORK_CLASSES[args.log_class]}; deploying costs about ", end="")
     print(f"{DEPLOY_GAS} gas = {in_ether(DEPLOY_GAS * price)}, and afterwards", flush=True)
     for line in _cost_lines(
         _settings_or_defaults(home, args.log_class), price_wei=price, source=f"{node.host} says now"

@@ -24,7 +24,9 @@ from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
 from anchors.opentimestamps.proof import parse_proof as parse_stamped
 from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
+from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.errors import ConfigError, FormatError, VerificationError
+from evidence_vault.network_settings import class_of_chain
 from evidence_vault.verify.anchor_parts import AnchorPart
 from evidence_vault.verify.contents import read_bundle
 from evidence_vault.verify.reader import open_bundle
@@ -54,8 +56,11 @@ def _fetch_bitcoin(args: argparse.Namespace) -> int:
     networks = {network for network, _ in stamped}
     if len(networks) != 1:
         raise ConfigError(str(args.bundle), f"names {len(networks)} Bitcoin networks with a block, not one")
+    network = networks.pop()
+    worth = "production" if network == "main" else "test" if network == "test" else "development"
+    print(f"bitcoin {network} ({NETWORK_CLASSES[worth]}), as the proofs claim")
     headers = fetch_bitcoin_headers(
-        network=NETWORKS[networks.pop()],
+        network=NETWORKS[network],
         heights=sorted({height for _, height in stamped}),
         urls=args.bitcoin,
         http=GuardedClient(permitted=[endpoint_of(url) for url in args.bitcoin]),  # whoever types it means it
@@ -76,8 +81,10 @@ def _fetch_ethereum(args: argparse.Namespace) -> int:
     chains = {chain_id for chain_id, _ in blocks}
     if len(chains) > 1:
         raise ConfigError(str(args.bundle), f"names chains {sorted(chains)}: ask for one at a time")
+    chain_id = chains.pop()
+    print(f"chain {chain_id} ({NETWORK_CLASSES[class_of_chain(chain_id)]}), as the proofs claim")
     headers = fetch_headers(
-        chain_id=chains.pop(),
+        chain_id=chain_id,
         block_numbers=sorted({number for _, number in blocks}),
         rpc_urls=args.rpc,
         http=GuardedClient(permitted=[endpoint_of(url) for url in args.rpc]),  # whoever types it means it

@@ -4,6 +4,7 @@ ready
 witness court: up to date, cosigned size 1042, answered 2026-11-22T16:37:00.000Z
 witness notary: behind, cosigned size 977, answered 2026-11-21T08:00:12.345Z
 authority one: answers, last 2026-11-22T16:36:59.002Z
+network hoodi (TEST NETWORK): chain 560048, the sender's money lasts 31.4 days
 
 A pack that can't be read is named before these, as `damaged: …`.
 """
@@ -12,7 +13,8 @@ import argparse
 from typing import Any
 
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
-from evidence_vault.cli.shown import shown
+from evidence_vault.cli.shown import shown, shown_line
+from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.exits import UNAVAILABLE
 
 _WORDS = {
@@ -22,6 +24,14 @@ _WORDS = {
     "dated": "log time-stamped",
     "anchored": "anchored in a block",
     "final": "block is final",
+}
+_STANDINGS = {
+    "waiting": "nothing sent yet",
+    "sent": "sent, in no block yet",
+    "promised": "promised by {by} since {since}, in no block yet",
+    "included": "in a block, not final yet",
+    "final": "final",
+    "lost": "LOST, being anchored again",
 }
 _MARKS = {"done": "✓", "waiting": "…", "off": "–"}
 
@@ -48,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         for one in stage.get("trouble", []):
             again = f", again at {one['next_at']}" if one["next_at"] else ""
             print(f"      {one['authority']}: {shown(one['reason'])} ({one['failures']} failures{again})")
+        for one in stage.get("networks", []):
+            print(f"      {shown_line(_anchor(one))}")
         for one in stage.get("lost", []):
             where = f"checkpoint {one['checkpoint']} on {shown(one['network'])}"
             print(f"      LOST: {where} is on its chain no more, noted at {one['at']}")
@@ -65,6 +77,8 @@ def _show_vault(vault: dict[str, Any]) -> int:
         print(f"  witness {shown(one['name'])}: {shown(_witness(one))}")
     for one in vault["authorities"]:
         print(f"  authority {shown(one['name'])}: {shown(_authority(one))}")
+    for one in vault["networks"]:
+        print(f"  network {shown_line(_network(one))}")
     return 0 if vault["ready"] else UNAVAILABLE
 
 
@@ -82,6 +96,25 @@ def _authority(one: dict[str, Any]) -> str:
         f"asked again at {one['next_at']}" if one["next_at"] else None,
     ]
     return ", ".join(fact for fact in facts if fact)
+
+
+def _network(one: dict[str, Any]) -> str:
+    facts = [
+        None if one["in_log"] else "the log does not name it: run `evidence-vault chain add`",
+        None if one["lasts_days"] is None else f"the sender's money lasts {one['lasts_days']} days",
+        "LOW BALANCE" if one["low_balance"] else None,
+    ]
+    said = "; ".join(fact for fact in facts if fact) or "in use"
+    return f"{one['name']} ({NETWORK_CLASSES[one['chain_class']]}): chain {one['chain_id']}, {said}"
+
+
+def _anchor(one: dict[str, Any]) -> str:
+    facts = [
+        _STANDINGS[one["state"]].format(by=", ".join(one["by"]), since=one["since"]),
+        None if one["checkpoint"] is None else f"checkpoint {one['checkpoint']}",
+    ]
+    said = ", ".join(fact for fact in facts if fact)
+    return f"{one['network']} ({NETWORK_CLASSES[one['network_class']]}): {said}"
 
 
 def _facts(stage: dict[str, Any]) -> str:

@@ -15,6 +15,14 @@ from evidence_vault.errors import FormatError
 Prefix = Literal["it", "cs", "gr", "ac", "bd", "up", "wh"]
 LogClass = Literal["production", "test", "development"]
 
+NETWORK_CLASSES = {
+    "production": "production network",
+    "test": "TEST NETWORK",
+    "development": "DEVELOPMENT",
+    "unknown": "class unknown",
+}
+"""What stands beside a network's name wherever people read it: an anchor is worth what its network is."""
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _ID_BODY = r"[0-7][0-9a-hjkmnp-tv-z]{25}"

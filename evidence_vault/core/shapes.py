@@ -198,5 +198,23 @@ class Record:
         }
 
 
+@value(kw_only=False)
+class OfKind:
+    """A record whose field `kind` says which of these it is."""
+
+    records: Mapping[str, Record]
+
+    def check(self, value: Json, place: str) -> None:
+        """Raise FormatError if `value` is of no such kind, or not as that kind is."""
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if not isinstance(kind, str) or kind not in self.records:
+            _refuse(f"{place}.kind", "one of " + ", ".join(self.records), kind)
+        self.records[kind].check(value, place)
+
+    def schema(self) -> dict[str, Json]:
+        """Return the JSON Schema."""
+        return {"anyOf": [record.schema() for record in self.records.values()]}
+
+
 def _refuse(place: str, expected: str, found: Json) -> NoReturn:
     raise FormatError(place, expected, found)

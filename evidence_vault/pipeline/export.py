@@ -127,9 +127,7 @@ def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
         if choice is None:
             _again(vault, session, job, now, _why_no_cut(vault))
             return
-        parts = collect(
-            session, origin=vault.settings.origin, bundle_id=export.id, items=found, choice=choice
-        )
+        parts = collect(session, vault.settings, bundle_id=export.id, items=found, choice=choice)
         parts_text = sealed_digests(parts)
         parts_sha256 = hashlib.sha256(parts_text).digest()
         parts[layout.PARTS] = Part(sha256=parts_sha256, body=parts_text)

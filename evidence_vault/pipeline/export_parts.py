@@ -18,15 +18,17 @@ from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.events import LOG, PLATFORM, Subject, parse_event
+from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_readme import Stamp, write_readme
 from evidence_vault.pipeline.revocation import evidence_parts
+from evidence_vault.settings import Settings
 from evidence_vault.store.models import Event, Item
 from evidence_vault.store.queries import bundles, events, log
 
 TOKEN_EVENTS = ("TIMESTAMP_OBTAINED", "CHECKPOINT_TIMESTAMPED")
-MAX_ANCHORS = 10_000
-"""With full_chain: more than a year of hourly anchors."""
+MAX_ANCHORS = 900
+"""With full_chain: a month of hourly anchors. A verifier reads 1,000; the rest is room for other kinds."""
 
 
 @value
@@ -96,7 +98,7 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
 
 
 def collect(
-    session: Session, *, origin: str, bundle_id: str, items: Sequence[Item], choice: Choice
+    session: Session, settings: Settings, *, bundle_id: str, items: Sequence[Item], choice: Choice
 ) -> dict[str, Part]:
     """Return every sealed part by path. The subjects of the items, and the log's, are locked by the caller."""
     parts: dict[str, Part] = {}
@@ -124,13 +126,32 @@ def collect(
         note = layout.note_path(size)
         _add_events(session, parts, stamps, subject, [row.event for row in logged], stamped=note)
     bundle = layout.encode_bundle_json(
-        origin=origin, bundle_id=bundle_id, item_ids=[item.id for item in items]
+        origin=settings.origin, bundle_id=bundle_id, item_ids=[item.id for item in items]
     )
     parts[layout.BUNDLE_JSON] = _part(bundle)
     if disclosed:
         parts[layout.DISCLOSURES] = _part(encode_canonical(disclosed))
-    parts[layout.README] = _part(write_readme(bundle_id=bundle_id, stamps=stamps))
+    parts[layout.README] = _part(
+        write_readme(bundle_id=bundle_id, stamps=stamps, networks=_networks_of(settings, parts))
+    )
     return parts
+
+
+def _networks_of(settings: Settings, parts: Mapping[str, Part]) -> list[str]:
+    """The networks whose proofs travel, as the settings know them, each with what its word is worth."""
+    bodies = [part.body for path, part in parts.items() if path.startswith("proof/anchors/") and part.body]
+    ethereum = [
+        (f'"chain_id":{one.chain_id},', f"{one.name}, chain {one.chain_id}", one.log_class)
+        for one in settings.networks
+    ]
+    bitcoin = [
+        (f'"network":"{one.network}"', f"bitcoin {one.network}", one.log_class) for one in settings.bitcoin
+    ]
+    return [
+        f"{name}: {NETWORK_CLASSES[log_class]}"
+        for said, name, log_class in (*ethereum, *bitcoin)
+        if any(said.encode() in body for body in bodies)
+    ]
 
 
 def _add_events(

@@ -42,7 +42,7 @@ The commands below use general tools, and run in the folder of this file. Each c
    或区块浏览器核对该高度的区块哈希（eth_getBlockByHash）。
    The header in proof/anchors/<size>/<seq>.json is a block header in RLP; its Keccak-256 digest is the block's
    hash. Ask any Ethereum node or explorer for that hash (eth_getBlockByHash).
-
+{networks}
 4. 日志 / The log
 
    proof/log/<size>.note 是 C2SP 格式的签名检查点；inclusion/ 下是每个事件的包含证明（c2sp.org/tlog-proof）。
@@ -64,12 +64,13 @@ class Stamp:
     response: bytes
 
 
-def write_readme(*, bundle_id: str, stamps: Sequence[Stamp]) -> bytes:
-    """Return the text for a bundle with these tokens."""
+def write_readme(*, bundle_id: str, stamps: Sequence[Stamp], networks: Sequence[str] = ()) -> bytes:
+    """Return the text for a bundle with these tokens, and anchors on these networks, each with its class."""
     return _TEXT.format(
         bundle=bundle_id,
         base=f"ev-{bundle_id}",
         stamps="".join(_openssl_lines(stamp) for stamp in stamps),
+        networks="".join(f"\n    {network}\n" for network in networks),
     ).encode()
 
 

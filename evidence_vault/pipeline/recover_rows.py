@@ -10,6 +10,7 @@ All else that an event says stands in the event. Requests for bundles, tokens of
 events: they are as old as the database.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -18,7 +19,8 @@ from anchors.base import Progress, TreeHead
 from anchors.ethereum.attempt import restart
 from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.opentimestamps.proof import KIND as OPENTIMESTAMPS
-from evidence_vault.core.canonical import as_integer, as_object, as_text
+from anchors.opentimestamps.submit import restart as restart_stamp
+from evidence_vault.core.canonical import Json, as_integer, as_object, as_text
 from evidence_vault.core.events import Event, Subject, first_slot
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError, IntegrityError
@@ -121,9 +123,8 @@ def _settle_job(vault: Vault, session: Session, found: FoundEvent) -> None:
                 jobs.settle(session, "anchor", event.subject, name, JobState.FINAL, at=at)
         case "ANCHOR_LOST":
             lost = as_object(event.fields["anchor"])
-            for network in vault.settings.networks:
-                if (network.chain_id, network.contract) == (lost["chain_id"], lost["contract"]):
-                    _reopen_lost(session, as_integer(event.fields["size"]), network.name, at=at)
+            for name in _anchored_to(vault, lost):
+                _reopen_lost(session, as_integer(event.fields["size"]), name, at=at)
         case _:
             pass
 
@@ -133,11 +134,23 @@ def _reopen_lost(session: Session, size: int, target: str, *, at: datetime) -> N
     subject, again = Subject(kind="checkpoint", id=str(size)), None
     for job in jobs.jobs_of(session, subject):
         if (job.kind, job.target) == ("anchor", target) and job.progress is not None:
-            before = Progress(kind=KIND, state=str(job.progress["state"]), data=job.progress["data"])
-            head = TreeHead(size=size, root_hash=bytes.fromhex(str(before.data["root"])))
-            restarted = restart(head, before)
+            before = Progress(kind="", state=str(job.progress["state"]), data=job.progress["data"])
+            if "root" in before.data:
+                restarted = restart(
+                    TreeHead(size=size, root_hash=bytes.fromhex(str(before.data["root"]))), before
+                )
+            else:
+                restarted = restart_stamp(before)
             again = {"state": restarted.state, "data": dict(restarted.data)}
     jobs.settle(session, "anchor", subject, target, JobState.LOST, at=at, run_at=at, progress=again)
+
+
+def _anchored_to(vault: Vault, anchor: Mapping[str, Json]) -> list[str]:
+    """The names in the settings of the networks that the log's event means."""
+    if anchor["kind"] == OPENTIMESTAMPS:
+        return [one.name for one in vault.settings.bitcoin if one.network == anchor["network"]]
+    named = (anchor["chain_id"], anchor["contract"])
+    return [one.name for one in vault.settings.networks if (one.chain_id, one.contract) == named]
 
 
 def _networks(vault: Vault, event: Event, proof: bytes) -> list[str]:

@@ -64,7 +64,7 @@ class Vault:
     """Everything a stage may use.
 
     clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
-    then by the name of the authority or network. watchers: by the name of the network. purses: what this
+    then by the name of the authority or network. watchers: by that of the network. purses: what this
     process has seen of the senders' money, likewise. damage: what it has seen of packs that can't be read, by
     their names.
     """

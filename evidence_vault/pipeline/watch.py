@@ -1,9 +1,9 @@
 """Watch: final anchors are looked up again, for a network may take back what it called final.
 
-    newest final anchor ──► its block is there: so are all before it
-                       └──► another block is final there: ANCHOR_LOST, the job goes on, then the one before it …
+    final anchor in the highest block ──► its block is there: so are all below it
+                                     └──► another is final there: ANCHOR_LOST, the job goes on, then the one below …
 
-A network with its own chain of blocks needs no more than one question for the newest anchor, until it is lost.
+A chain of blocks needs no more than one question about the highest, until it is lost.
 
 Durable after return: for each lost anchor the event that says so and, in the same transaction, the job that anchors
 the checkpoint again, from what was signed before. A crash before the commit means: it is found lost again. A crash
@@ -12,12 +12,13 @@ after it means: the job goes on. Both proofs stay: the lost one, which proves no
 
 import hashlib
 import logging
+from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
 from anchors.base import AnchorProof, Progress, Watcher
-from anchors.ethereum.proof import KIND, PART, parse_proof
 from anchors.values import value
+from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import IntegrityError
@@ -39,11 +40,11 @@ AT_A_TIME = 100
 
 @value
 class LostAnchor:
-    """An anchor that the log says is lost: checkpoint size, SHA-256 (32 bytes) of its proof, chain, when noted."""
+    """An anchor that the log says is lost: checkpoint size, SHA-256 (32 bytes) of its proof, whose, when noted."""
 
     size: int
     proof_sha256: bytes | None
-    chain_id: int
+    anchor: Mapping[str, Json]
     at: str
 
 
@@ -58,12 +59,9 @@ def watch_anchors(vault: Vault, target: str) -> int:
         return 0
     with vault.database.read() as session:
         final = jobs.newest_final(session, target, limit=AT_A_TIME)
+        proofs = [(job, *found) for job in final if (found := _proof_of(session, job, watcher))]
     lost = 0
-    for job in final:
-        with vault.database.read() as session:
-            proof = _proof_of(session, job, watcher)
-        if proof is None:
-            continue
+    for job, _, proof in sorted(proofs, key=lambda one: one[1], reverse=True):
         reason = watcher.find_lost(proof)
         if reason is None:
             break
@@ -79,6 +77,8 @@ def watch_funds(vault: Vault, network: Network) -> None:
     if watcher is None:
         return
     funds = watcher.funds()
+    if funds is None:
+        return
     days = funds.balance / max(1, vault.settings.anchors_per_day * funds.anchor_price)
     low = days < network.alarm_days
     vault.purses[network.name] = Purse(lasts_days=days, low=low, at=vault.clock())
@@ -100,24 +100,23 @@ def lost_anchors(session: Session) -> list[LostAnchor]:
                 LostAnchor(
                     size=size,
                     proof_sha256=bytes.fromhex(sha256) if isinstance(sha256, str) else None,
-                    chain_id=int(str(anchor["chain_id"])),
+                    anchor=anchor,
                     at=str(fields["at"]),
                 )
             )
     return found
 
 
-def _proof_of(session: Session, job: Job, watcher: Watcher) -> AnchorProof | None:
-    """The newest proof of this job's checkpoint that is from the watched anchor; None if there is none."""
-    wanted = {key: watcher.anchor[key] for key in ("chain_id", "contract", "sender")}
+def _proof_of(session: Session, job: Job, watcher: Watcher) -> tuple[int, AnchorProof] | None:
+    """The newest proof of this job's checkpoint that is from the watched anchor, and the height of its block."""
     for row in reversed(events.events_of(session, Subject(kind="checkpoint", id=job.subject_id))):
-        if row.type != "CHECKPOINT_ANCHORED" or parse_event(row.raw).fields["anchor_kind"] != KIND:
+        if row.type != "CHECKPOINT_ANCHORED":
             continue
-        parts = events.proof_parts_of(session, row.id)
-        proof = parse_proof(parts[PART])
-        found = {"chain_id": proof.chain_id, "contract": proof.contract.hex(), "sender": proof.sender.hex()}
-        if found == wanted:
-            return AnchorProof(kind=KIND, parts=parts)
+        kind = str(parse_event(row.raw).fields["anchor_kind"])
+        proof = AnchorProof(kind=kind, parts=events.proof_parts_of(session, row.id))
+        height = watcher.block_of(proof)
+        if height is not None:
+            return height, proof
     return None
 
 
@@ -126,7 +125,7 @@ def _record_lost(vault: Vault, job: Job, watcher: Watcher, proof: AnchorProof) -
     size = int(job.subject_id)
     before = None
     if job.progress is not None:
-        before = Progress(kind=KIND, state=str(job.progress["state"]), data=job.progress["data"])
+        before = Progress(kind=proof.kind, state=str(job.progress["state"]), data=job.progress["data"])
     again = watcher.restart(statement_of(vault, size), before)
     with vault.database.write() as session:
         now = vault.clock()
@@ -147,7 +146,7 @@ def _record_lost(vault: Vault, job: Job, watcher: Watcher, proof: AnchorProof) -
                 fields={
                     "anchor": dict(watcher.anchor),
                     "size": size,
-                    "proof_sha256": hashlib.sha256(proof.parts[PART]).hexdigest(),
+                    "proof_sha256": hashlib.sha256(proof.parts["proof.json"]).hexdigest(),
                     "reason": REASON,
                 },
             ),

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from anchors.base import Submitter
 from anchors.opentimestamps.bitcoin import LEAST_DIFFICULTY, NETWORKS
 from anchors.opentimestamps.calendar import Calendar, Http
 from anchors.opentimestamps.submit import OpenTimestampsConfig, OpenTimestampsSubmitter
@@ -10,7 +9,7 @@ from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.pipeline.vault import Vault
 
 
-def bitcoin_submitter(vault: Vault, settings: Bitcoin, http: Http) -> Submitter:
+def bitcoin_submitter(vault: Vault, settings: Bitcoin, http: Http) -> OpenTimestampsSubmitter:
     """Return what brings this log's checkpoints under a block of this network."""
     config = OpenTimestampsConfig(
         network=NETWORKS[settings.network],

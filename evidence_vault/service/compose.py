@@ -65,7 +65,9 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     submitters, watchers = _networks(vault, http)
     bitcoin = {one.name: bitcoin_submitter(vault, one, http) for one in settings.bitcoin}
     anchoring = {**submitters, **bitcoin}
-    return replace(vault, submitters={"timestamp": timestamp, "anchor": anchoring}, watchers=watchers)
+    return replace(
+        vault, submitters={"timestamp": timestamp, "anchor": anchoring}, watchers={**watchers, **bitcoin}
+    )
 
 
 def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:

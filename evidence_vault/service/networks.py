@@ -4,11 +4,11 @@ import importlib
 
 from anchors.base import HttpClient
 from anchors.ethereum.kms import DigestKey, KmsSigner
-from anchors.ethereum.network import GWEI, Network, reach
+from anchors.ethereum.network import GWEI, EthereumConfig, Network, reach
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.proof import KIND
 from anchors.ethereum.signer import KeySigner, Signer, open_keystore
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.ethereum.submit import EthereumSubmitter
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, UnavailableError
 from evidence_vault.network_settings import Network as NetworkSettings

@@ -40,6 +40,15 @@ class DatabaseNonceLedger:
             session.execute(delete(AnchorNonce).where(*_is(chain_id, sender, purpose)))
 
 
+def purpose_of(session: Session, *, chain_id: int, sender: bytes, nonce: int) -> str | None:
+    """Return what holds this nonce of a sender; None if nothing does."""
+    return session.scalar(
+        select(AnchorNonce.purpose).where(
+            AnchorNonce.chain_id == chain_id, AnchorNonce.sender == sender, AnchorNonce.nonce == nonce
+        )
+    )
+
+
 def _rows(session: Session, chain_id: int, sender: bytes) -> list[AnchorNonce]:
     return list(
         session.scalars(

@@ -172,10 +172,12 @@ FINDING: Mapping[str, Text] = {
     "token.added-wrong": Text(
         "后补的时间戳不能采用：{reason}", "A token added later does not count: {reason}"
     ),
-    "anchor.included": Text("与区块{block}（{hash}）一致", "Consistent with block {block} ({hash})"),
+    "anchor.included": Text(
+        "与{network}区块{block}（{hash}）一致", "Consistent with block {block} of {network}, hash {hash}"
+    ),
     "anchor.stamped": Text(
-        "位于比特币{network}区块{block}的默克尔根{root}之下",
-        "Under the Merkle root {root} of block {block} of bitcoin {network}",
+        "位于{network}区块{block}的默克尔根{root}之下",
+        "Under the Merkle root {root} of block {block} of {network}",
     ),
     "anchor.promised": Text(
         "仅有日历服务器的承诺，尚不证明任何事：{reason}",
@@ -202,7 +204,9 @@ FINDING: Mapping[str, Text] = {
         "信任策略未列出链{chain}上的合约", "The trust policy names no contract of this log on chain {chain}"
     ),
     "anchor.unknown-chain": Text("信任策略未列出{chain}", "The trust policy does not name {chain}"),
-    "anchor.unconfirmed": Text("区块未得到确认：{reason}", "The block is not confirmed: {reason}"),
+    "anchor.unconfirmed": Text(
+        "{network}的区块未得到确认：{reason}", "The block is not confirmed, on {network}: {reason}"
+    ),
     "anchor.ahead": Text("区块时间晚于给定时间", "The block is younger than the given time"),
     "anchor.final": Text(
         "检查点已公开记录于{network}（{chain_class}）区块{block}，时间{time}。{source}",

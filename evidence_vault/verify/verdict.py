@@ -10,6 +10,7 @@ from datetime import datetime
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
+from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.verify.checks.anchor_facts import AnchorFact
 from evidence_vault.verify.checks.log import LogFacts
 from evidence_vault.verify.checks.times import Timeline
@@ -76,7 +77,8 @@ def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) ->
         content_time=facts.timeline.content_time(own),
         stampers=tuple(_stampers(facts, subject, index)),
         anchors=tuple(
-            f"{anchor.network} ({anchor.chain_class}), block {anchor.block_number}" for anchor in anchors
+            f"{anchor.network} ({NETWORK_CLASSES[anchor.chain_class]}), block {anchor.block_number}"
+            for anchor in anchors
         ),
         bounds=tuple(bound for bound in facts.bounds if bound.subject == item),
         unmet=unmet,

@@ -23,6 +23,7 @@ from anchors.values import field, value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
+from evidence_vault.pipeline.gaps import watch_gaps
 from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.publish import order_proofs, publish
@@ -139,8 +140,13 @@ class Runner:
         for network in settings.networks:
             look = partial(watch_anchors, self._vault, network.name)
             self._spawn(f"watch-{network.name}", network.watch_interval_s, look)
+            gaps = partial(watch_gaps, self._vault, network.name)
+            self._spawn(f"gaps-{network.name}", network.watch_interval_s, gaps)
             count = partial(watch_funds, self._vault, network)
             self._spawn(f"funds-{network.name}", network.watch_interval_s, count)
+        for bitcoin in settings.bitcoin:
+            look = partial(watch_anchors, self._vault, bitcoin.name)
+            self._spawn(f"watch-{bitcoin.name}", bitcoin.poll_s, look)
         self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         for kind, work in self._work.items():

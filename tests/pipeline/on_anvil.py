@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from anchors.ethereum.network import EthereumConfig
 from anchors.ethereum.signer import KeySigner
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.ethereum.submit import EthereumSubmitter
 from anchors.values import replace
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.network_settings import Network
@@ -52,14 +53,14 @@ def submitter_on(
     return EthereumSubmitter(config, signer=signer or anvil.signer, nonces=ledger, http=anvil.http)
 
 
-def on_anvil(home: Path, anvil: Anvil) -> Story:
+def on_anvil(home: Path, anvil: Anvil, *, anchor_interval_s: int = 5) -> Story:
     """A story whose network is anvil."""
 
     def submitter(ledger: DatabaseNonceLedger) -> EthereumSubmitter:
         return submitter_on(anvil, ledger)
 
     parts = (network_on(anvil, "anvil"), anvil.signer, submitter)
-    return begin_story(home, network=parts, token_interval_s=30)
+    return begin_story(home, network=parts, token_interval_s=30, anchor_interval_s=anchor_interval_s)
 
 
 def with_networks(vault: Vault, *added: tuple[Network, EthereumSubmitter]) -> Vault:

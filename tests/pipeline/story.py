@@ -13,10 +13,11 @@ from typing import Any
 from anchors.base import HttpReply
 from anchors.ethereum.deploy import deploy
 from anchors.ethereum.devchain import DevelopmentChain
+from anchors.ethereum.network import EthereumConfig
 from anchors.ethereum.network import Network as ChainNetwork
 from anchors.ethereum.node import Node
 from anchors.ethereum.signer import KeySigner, load_development_key
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.ethereum.submit import EthereumSubmitter
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace

@@ -1,5 +1,6 @@
 """Checkpoints reach a toy Bitcoin by way of calendars, beside Ethereum: from order to bundle, over real HTTP."""
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -8,20 +9,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from anchors.opentimestamps.bitcoin import LEAST_DIFFICULTY
 from anchors.values import replace
 from evidence_vault.api.progress import describe_standing
+from evidence_vault.api.schemas import Stage
 from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
+from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.fsck import fsck
 from evidence_vault.pipeline.recover import plan_recovery, recover
 from evidence_vault.pipeline.trust import final_headers, policy_text
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.watch import lost_anchors, watch_anchors
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Job
@@ -29,6 +33,7 @@ from evidence_vault.store.queries import bundles, events, items, jobs, log
 from evidence_vault.verify.report import Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
+from evidence_vault.workers.runner import run_once
 from tests.anchors.opentimestamps.toy import ToyBitcoin, ToyCalendar, serving
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import reopened, take_backup
@@ -54,7 +59,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
         http = GuardedClient(permitted=[endpoint_of(url) for url in urls])
         made = {one.name: bitcoin_submitter(story.vault, one, http) for one in story.vault.settings.bitcoin}
         anchoring = {**story.vault.submitters["anchor"], **made}
-        story.vault = replace(story.vault, submitters={**story.vault.submitters, "anchor": anchoring})
+        story.vault = replace(
+            story.vault,
+            submitters={**story.vault.submitters, "anchor": anchoring},
+            watchers={**story.vault.watchers, **made},
+        )
         yield story, chain, alice, bob
         story.chain.close()
 
@@ -102,7 +111,7 @@ def test_a_checkpoint_is_anchored_on_both_kinds_and_exported_with_both(town: Tow
     at = story.clock() + timedelta(hours=1)
     report = verify_path(story.bundle(late), parse_policy(own.encode(), name="t"), at=at)
     assert report.verdict is Verdict.DEVELOPMENT_PASSED
-    assert any("toy (development), block 1" in anchor for anchor in report.items[0].anchors)
+    assert any("toy (DEVELOPMENT), block 1" in anchor for anchor in report.items[0].anchors)
     # Without the header nothing says that the block is real: told, and not FAILED.
     report = verify_path(story.bundle(late), parse_policy(bare.encode(), name="t"), at=at)
     assert report.items[0].rows[6].status is Status.INDETERMINATE
@@ -198,6 +207,112 @@ def test_trouble_with_a_network_stands_in_the_item_status(town: Town) -> None:
         view = describe_standing(session, story.vault.settings, row, items.item_progress(session, row))
     (trouble,) = next(stage.trouble for stage in view.stages if stage.name == "anchored")
     assert (trouble.authority, "answered 500" in trouble.reason) == ("toy", True)
+
+
+def test_the_item_status_tells_a_promise_from_a_block_and_names_each_class(town: Town) -> None:
+    story, chain, alice, _ = town
+    item = story.deposit()
+    story.go_on(10)
+
+    def final() -> Stage:
+        with story.vault.database.read() as session:
+            row = items.get_item(session, item)
+            assert row is not None
+            view = describe_standing(session, story.vault.settings, row, items.item_progress(session, row))
+        return next(stage for stage in view.stages if stage.name == "final")
+
+    ethereum, toy = final().networks
+    assert (ethereum.network, ethereum.network_class) == ("story-chain", "development")
+    assert (toy.network, toy.network_class, toy.state, toy.by) == (
+        "toy",
+        "development",
+        "promised",
+        ["alice", "bob"],
+    )
+    assert toy.since is not None
+    alice.seal()
+    chain.mine(5)
+    story.go_on(10)
+    assert [(one.network, one.state) for one in final().networks] == [
+        ("story-chain", "final"),
+        ("toy", "final"),
+    ]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_stamp_whose_block_is_gone_is_told_and_made_again(town: Town, restored: bool) -> None:
+    story, chain, alice, _ = town
+    item = story.deposit()
+    story.go_on(10)
+    height = alice.seal()
+    chain.mine(5)
+    story.go_on(10)
+    assert watch_anchors(story.vault, "toy") == 0
+    job = job_on(story, "toy")
+    size = int(job.subject_id)
+    assert job.state == JobState.FINAL
+    restore = take_backup(story.vault)
+    story.vault = replace(reopened(story.vault), watchers=story.vault.watchers)
+
+    chain.reorganise(height, 3)
+    assert watch_anchors(story.vault, "toy") == 0  # too few blocks on top to say so
+    chain.mine(4)
+    assert watch_anchors(story.vault, "toy") == 1
+    assert watch_anchors(story.vault, "toy") == 0
+    with story.vault.database.read() as session:
+        (lost,) = lost_anchors(session)
+        row = items.get_item(session, item)
+        assert row is not None
+        view = describe_standing(session, story.vault.settings, row, items.item_progress(session, row))
+    final = next(stage for stage in view.stages if stage.name == "final")
+    assert (lost.size, lost.anchor) == (size, {"kind": "opentimestamps", "network": "regtest"})
+    assert [(one.network, one.checkpoint) for one in final.lost] == [("toy", size)]
+    for _ in range(3):  # the loss is published
+        run_once(story.vault, {})
+        story.clock.advance(1)
+    if restored:
+        restore()
+        story.vault = replace(reopened(story.vault), watchers=story.vault.watchers)
+        recover(story.vault, plan_recovery(story.vault))
+        assert job_of(story, size).state == JobState.LOST
+
+    story.go_on(10)
+    assert job_of(story, size).state == JobState.SUBMITTED
+    alice.seal()
+    chain.mine(5)
+    story.go_on(10)
+    assert job_of(story, size).state == JobState.FINAL
+    assert watch_anchors(story.vault, "toy") == 0
+    stamps = [parts for parts in anchored_parts(story.vault, str(size)) if "proof.ots" in parts]
+    assert len(stamps) == 2  # the lost one stays where it is
+    assert {hashlib.sha256(parts["proof.json"]).digest() for parts in stamps} > {lost.proof_sha256}
+
+
+def test_two_bitcoin_nodes_that_disagree_lose_nothing(town: Town) -> None:
+    story, chain, alice, _ = town
+    story.deposit()
+    story.go_on(10)
+    alice.seal()
+    chain.mine(5)
+    story.go_on(10)
+    other = ToyBitcoin(seed=b"other")
+    other.headers[:1] = chain.headers[:1]
+    other.reorganise(1, 20)
+    with serving(chain, other) as urls:
+        (toy,) = story.vault.settings.bitcoin
+        both = toy.model_copy(update={"node_urls": [SecretStr(url) for url in urls]})
+        http = GuardedClient(permitted=[endpoint_of(url) for url in urls])
+        doubtful = replace(story.vault, watchers={"toy": bitcoin_submitter(story.vault, both, http)})
+        with pytest.raises(UnavailableError, match="nodes disagree"):
+            watch_anchors(doubtful, "toy")
+    with story.vault.database.read() as session:
+        assert lost_anchors(session) == []
+
+
+def job_of(story: Story, size: int) -> Job:
+    with story.vault.database.read() as session:
+        about = jobs.jobs_of(session, Subject(kind="checkpoint", id=str(size)))
+    return next(job for job in about if (job.kind, job.target) == ("anchor", "toy"))
 
 
 def test_a_restored_database_gets_the_proof_back_and_the_log_is_whole(town: Town) -> None:

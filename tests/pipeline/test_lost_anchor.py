@@ -44,7 +44,7 @@ def test_watch_after_a_reorganisation_beyond_finality_records_the_loss_and_ancho
     with story.vault.database.read() as session:
         lost = lost_anchors(session)
         event, *_ = [row for row in events.events_of(session, LOG) if row.type == "ANCHOR_LOST"]
-    assert [(one.size, one.chain_id) for one in lost] == [(size, 31337) for size in sizes]
+    assert [(one.size, one.anchor["chain_id"]) for one in lost] == [(size, 31337) for size in sizes]
     assert parse_event(event.raw).fields["anchor"] == {
         "kind": "ethereum",
         "chain_id": 31337,
@@ -91,6 +91,8 @@ def test_watch_by_two_at_once_records_one_loss(tmp_path: Path, anvil: Anvil) -> 
     class Slow:
         anchor = honest.anchor
         restart = honest.restart
+        block_of = honest.block_of
+        funds = honest.funds
 
         def find_lost(self, proof: AnchorProof) -> str | None:
             assert watch_anchors(story.vault, "anvil") == 1  # another process, between question and record
@@ -124,7 +126,9 @@ def test_watch_of_the_senders_money_says_how_long_it_lasts_and_warns_in_time(
     (network,) = story.vault.settings.networks
     watch_funds(story.vault, network)
     assert not network_views(story.vault)[0].low_balance
-    price = story.vault.watchers["anvil"].funds().anchor_price
+    funds = story.vault.watchers["anvil"].funds()
+    assert funds is not None
+    price = funds.anchor_price
     day = int(price * story.vault.settings.anchors_per_day)
     anvil.node.ask("anvil_setBalance", "0x" + anvil.signer.address.hex(), hex(10 * day))
     watch_funds(story.vault, network)

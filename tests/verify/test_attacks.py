@@ -222,7 +222,7 @@ def test_verify_block_younger_than_the_given_time_counts_for_nothing() -> None:
 
 
 def test_verify_anchor_names_the_class_of_its_network(small: Sealed) -> None:
-    assert ask(small).items[0].anchors == ("Main Street (test), block 7000000",)
+    assert ask(small).items[0].anchors == ("Main Street (TEST NETWORK), block 7000000",)
 
 
 def anchored(size: int, prev: int, network: str) -> AnchorFact:

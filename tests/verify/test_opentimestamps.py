@@ -66,7 +66,7 @@ def test_a_known_block_meets_the_requirement_of_an_anchor() -> None:
     sealed, chain = stamped_bundle()
     report = ask(sealed, policy(sealed, {31: block_hash(chain, 31)}))
     assert outcome(report) == "TOTAL-PASSED"
-    assert report.items[0].anchors == ("Toy (production), block 31",)
+    assert report.items[0].anchors == ("Toy (production network), block 31",)
 
 
 def test_a_known_header_does_without_a_carried_one() -> None:

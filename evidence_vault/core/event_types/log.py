@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from evidence_vault.core.event_types.deposits import TOKEN
 from evidence_vault.core.event_types.form import EventType
 from evidence_vault.core.names import CODE, SHA256
-from evidence_vault.core.shapes import Integer, ListOf, Nullable, OneOf, Record, Text
+from evidence_vault.core.shapes import Integer, ListOf, Nullable, OfKind, OneOf, Record, Text
 
 VKEY = Text(r"[^\s+]{1,100}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44,2000}", 2200, "a verifier key (C2SP signed-note)")
 ADDRESS = Text(r"[0-9a-f]{40}", 40, "an Ethereum address, 40 lower-case hex digits")
@@ -14,6 +14,16 @@ ANCHOR = Record(
     {"kind": OneOf(("ethereum",)), "chain_id": Integer(1), "contract": ADDRESS, "sender": ADDRESS}
 )
 """An anchor that the log uses: bundles may carry proofs from it."""
+
+ANY_ANCHOR = OfKind(
+    {
+        "ethereum": ANCHOR,
+        "opentimestamps": Record(
+            {"kind": OneOf(("opentimestamps",)), "network": OneOf(("main", "test", "regtest"))}
+        ),
+    }
+)
+"""Or the blocks of a Bitcoin network, under which calendars bring anybody's digests: no log names it to use it."""
 
 LOG: Mapping[str, EventType] = {
     "LOG_OPENED": EventType(
@@ -27,7 +37,7 @@ LOG: Mapping[str, EventType] = {
     "ANCHOR_ADDED": EventType(kinds=("log",), fields={"anchor": ANCHOR}),
     "ANCHOR_LOST": EventType(
         kinds=("log",),
-        fields={"anchor": ANCHOR, "size": Integer(1), "proof_sha256": Nullable(SHA256), "reason": CODE},
+        fields={"anchor": ANY_ANCHOR, "size": Integer(1), "proof_sha256": Nullable(SHA256), "reason": CODE},
     ),
     # A checkpoint's: what came back from outside. imprint_sha256 is the digest of <size>.note.
     "CHECKPOINT_TIMESTAMPED": EventType(kinds=("checkpoint",), fields=TOKEN),

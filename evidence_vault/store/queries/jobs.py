@@ -236,6 +236,13 @@ def reopen(
         raise Conflict(f"{job.kind} job {job.id}", "another process took it up again")
 
 
+def jobs_about(session: Session, kind: str, target: str, *, ended: bool, limit: int = 1000) -> Sequence[Job]:
+    """Return the newest jobs of this kind about a target that are at their end, or those that are not."""
+    end = Job.run_at.is_(None) if ended else Job.run_at.is_not(None)
+    chosen = select(Job).where(Job.kind == kind, Job.target == target, end)
+    return session.scalars(chosen.order_by(Job.id.desc()).limit(limit)).all()
+
+
 def jobs_of(session: Session, subject: Subject) -> Sequence[Job]:
     """Return all jobs about a subject."""
     return session.scalars(
@@ -317,15 +324,14 @@ def settle(
 
     run_at null: it has ended. progress null: as it was.
     """
-    values: dict[str, object] = {
+    values = {
         "state": state.value,
         "run_at": run_at,
         "done_at": at if run_at is None else None,
         "lease_owner": None,
         "lease_until": None,
+        **({} if progress is None else {"progress": dict(progress)}),
     }
-    if progress is not None:
-        values["progress"] = dict(progress)
     one = _one(kind, subject, target)
     if not _update(session, one, values=values):
         add_jobs(session, kind, subject, [target], at=at)

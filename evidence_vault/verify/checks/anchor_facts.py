@@ -4,7 +4,7 @@ from datetime import datetime
 
 from anchors.base import Attested, Indeterminate
 from anchors.values import value
-from evidence_vault.core.names import encode_time
+from evidence_vault.core.names import NETWORK_CLASSES, encode_time
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
 
@@ -36,6 +36,16 @@ class NamedNetwork:
     network_class: str
     known: bool = True
 
+    @property
+    def class_words(self) -> str:
+        """What the network's word is worth, as people read it."""
+        return NETWORK_CLASSES[self.network_class]
+
+    @property
+    def shown(self) -> str:
+        """Name and class."""
+        return f"{self.name} ({self.class_words})"
+
 
 def settle(
     confirmed: Attested | Indeterminate,
@@ -53,7 +63,7 @@ def settle(
         findings.remark(CONFIRMED, "anchor.lost", place, size=lost)
         return None
     if isinstance(confirmed, Indeterminate):
-        findings.open(CONFIRMED, "anchor.unconfirmed", place, reason=confirmed.reason)
+        findings.open(CONFIRMED, "anchor.unconfirmed", place, network=network.shown, reason=confirmed.reason)
         return None
     if not network.known:
         findings.open(CONFIRMED, "anchor.unknown-chain", place, chain=network.name)
@@ -68,7 +78,7 @@ def settle(
         "anchor.final",
         place,
         network=network.name,
-        chain_class=network.network_class,
+        chain_class=network.class_words,
         block=number,
         time=encode_time(confirmed.time),
         source="; ".join(confirmed.assumptions[:1]),

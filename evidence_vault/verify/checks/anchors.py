@@ -181,14 +181,19 @@ def _judge(
     except VerificationError as error:
         findings.error(INCLUDED, error, place)
         return None
-    findings.passed(
-        INCLUDED, "anchor.included", place, block=included.block_number, hash=included.block_hash.hex()
-    )
     chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
     network = (
         NamedNetwork(name=f"chain {included.chain_id}", network_class="unknown", known=False)
         if chain is None
         else NamedNetwork(name=chain.name, network_class=chain.chain_class)
+    )
+    findings.passed(
+        INCLUDED,
+        "anchor.included",
+        place,
+        block=included.block_number,
+        hash=included.block_hash.hex(),
+        network=network.shown,
     )
     counts = settle(
         confirm_block(included, trusted=trust),

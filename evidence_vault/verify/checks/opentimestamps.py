@@ -52,16 +52,14 @@ def judge_opentimestamps(
     stamped = _stamped(part, bundle=bundle, size=size, place=place, findings=findings)
     if stamped is None:
         return None
-    root = shown(stamped.merkle_root)
-    findings.passed(
-        INCLUDED, "anchor.stamped", place, block=stamped.height, network=stamped.network, root=root
-    )
     named = next((one for one in policy.bitcoin if one.trusted.network == stamped.network), None)
     network = (
         NamedNetwork(name=f"bitcoin {stamped.network}", network_class="unknown", known=False)
         if named is None
         else NamedNetwork(name=named.name, network_class=named.bitcoin_class)
     )
+    root = shown(stamped.merkle_root)
+    findings.passed(INCLUDED, "anchor.stamped", place, block=stamped.height, network=network.shown, root=root)
     confirmed = settle(
         confirm_stamp(stamped, trusted=trust),
         network=network,

@@ -15,11 +15,11 @@ from pathlib import Path
 from anchors.base import AnchorProof, Progress
 from anchors.errors import UnavailableError
 from anchors.ethereum.deploy import deploy
-from anchors.ethereum.network import Network
+from anchors.ethereum.network import EthereumConfig, Network
 from anchors.ethereum.node import Node, as_hex
 from anchors.ethereum.proof import parse_proof
 from anchors.ethereum.signer import KeySigner
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.ethereum.submit import EthereumSubmitter
 from anchors.ethereum.verify import TrustedContract, verify_inclusion
 from anchors.values import replace
 from tests.anchors.ethereum.submitting import MemoryNonces, PlainHttp, statement

@@ -13,9 +13,9 @@ from anchors.errors import UnavailableError
 from anchors.ethereum.deploy import deploy
 from anchors.ethereum.devchain import DEVELOPMENT_CHAIN_ID
 from anchors.ethereum.devchain.serve import serve_loopback
-from anchors.ethereum.network import Network
+from anchors.ethereum.network import EthereumConfig, Network
 from anchors.ethereum.signer import KeySigner, Signer, load_development_key
-from anchors.ethereum.submit import EthereumConfig, EthereumSubmitter
+from anchors.ethereum.submit import EthereumSubmitter
 from anchors.values import replace
 from tests.anchors.ethereum.devchain_client import Client
 
