@@ -1,6 +1,6 @@
 """The deployed contract as one node sees it, for one sender."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from eth_utils.address import to_checksum_address
@@ -87,6 +87,11 @@ class AnchorContract:
 
     def find(self, head: TreeHead, *, first_block: int) -> Found | None:
         """The log that anchored `head`, searched backwards from the newest block down to `first_block`."""
+        everything = self.anchors(first_block=first_block)
+        return next((found for one, found in everything if one == head), None)
+
+    def anchors(self, *, first_block: int) -> Iterator[tuple[TreeHead, Found]]:
+        """The sender's anchors down to `first_block`, those in the newest blocks first."""
         newest = self.node.ask_number("eth_blockNumber")
         topics = [as_hex(EVENT_TOPIC), as_hex(bytes(12) + self.sender)]
         for end in range(
@@ -97,13 +102,14 @@ class AnchorContract:
             for each in self.node.read_list("logs", self.node.ask("eth_getLogs", wanted)):
                 log = self.node.read_object("log", each)
                 data = self.node.read_bytes("log data", log.get("data"))
-                if data[:64] == head.size.to_bytes(32, "big") + head.root_hash:
-                    return Found(
+                yield (
+                    TreeHead(size=int.from_bytes(data[:32], "big"), root_hash=data[32:64]),
+                    Found(
                         transaction=self.node.read_digest("log transaction", log.get("transactionHash")),
                         block=self.node.read_digest("log block", log.get("blockHash")),
                         number=self.node.read_number("log block", log.get("blockNumber")),
-                    )
-        return None
+                    ),
+                )
 
     def estimate_gas(self, data: bytes) -> int:
         """The gas limit for a call: the node's estimate and a margin. RevertedError if it would revert."""

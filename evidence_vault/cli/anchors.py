@@ -2,9 +2,9 @@
 
     --calendar URL    upgrades promises of OpenTimestamps; where there is no stamp, hands in the newest checkpoint
     --bitcoin URL     nodes that show the header of the block that a stamp came into
+    --rpc URL         Ethereum nodes: anchors of the bundle's checkpoints that were made since, or made again
 
-An Ethereum anchor is whole when it is recorded; what may be missing is somebody who vouches for its block, and that
-is `headers fetch`.
+A proof is whole when it is recorded; who vouches for its block stands outside, in the file of `headers fetch`.
 
 Later proofs lie under `proof/added/`, which is outside the seal: nothing that was sealed changes.
 Hand in once, come back hours later with the bundle that came out: it holds the promise.
@@ -15,6 +15,7 @@ import hashlib
 import os
 import secrets
 import zlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,17 +57,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bitcoin", action="append", default=[], metavar="URL", help="a Bitcoin node, JSON-RPC"
     )
     refresh.add_argument(
+        "--rpc", action="append", default=[], metavar="URL", help="an Ethereum node; give several"
+    )
+    refresh.add_argument(
+        "--from-block", type=int, metavar="N", help="begin there (default: at the bundle's first anchor)"
+    )
+    refresh.add_argument(
         "--network", choices=tuple(NETWORKS), default="main", help="which Bitcoin (default: main)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and write the new bundle. The old one stays as it is."""
-    if not (args.calendar or args.bitcoin):
-        raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, or both")
+    if not (args.calendar or args.bitcoin or args.rpc):
+        raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, --rpc")
     if args.out.exists():
         raise ConfigError(str(args.out), "is there already: a bundle is never written over")
-    urls = [*args.calendar, *args.bitcoin]
+    urls = [*args.calendar, *args.bitcoin, *args.rpc]
     asked = Asked(
         network=NETWORKS[args.network],
         calendars=tuple(Calendar(name=url, url=url) for url in args.calendar),
@@ -78,17 +85,31 @@ def run(args: argparse.Namespace) -> int:
         if bundle.damage:
             raise FormatError(bundle.damage[0].path, "the digest that the bag lists", "another")
         added: dict[str, bytes] = {}
-        found = [_refreshed(bundle, part, asked) for part in bundle.anchors if part.ots is not None]
-        for one in found:
-            added |= one or {}
+        if args.rpc:
+            from evidence_vault.cli.refresh_ethereum import ethereum_proofs  # noqa: PLC0415 - loads 40 MB
+
+            for size, proof in ethereum_proofs(bundle, args.rpc, asked.http, from_block=args.from_block):
+                added[layout.anchor_path(size, _free(bundle, size, added), added=True)] = proof
+        stamps = [part for part in bundle.anchors if part.ots is not None and (args.calendar or args.bitcoin)]
+        found = []
+        for part in stamps:
+            found.append(_refreshed(bundle, part, asked, added))
+            added |= found[-1] or {}
         if args.calendar and all(one is None for one in found):
-            added |= _handed_in(bundle, asked)
+            added |= _handed_in(bundle, asked, added)
         size = _write(args.out, bundle, files, added)
     print(f"{args.out}: {len(added)} parts added, {size} bytes")
+    if args.rpc:
+        nodes = " ".join(f"--rpc {shown(url)}" for url in args.rpc)
+        print(
+            f"Who vouches for the blocks: evidence-vault headers fetch {args.out} {nodes} --out headers.json"
+        )
     return 0
 
 
-def _refreshed(bundle: Bundle, part: AnchorPart, asked: Asked) -> dict[str, bytes] | None:
+def _refreshed(
+    bundle: Bundle, part: AnchorPart, asked: Asked, added: Mapping[str, bytes]
+) -> dict[str, bytes] | None:
     """What has become of one stamp, if anything: the later proof. None for what is no stamp of this bundle."""
     size = int(part.position[0].id)
     note = bundle.notes.get(size) or bundle.added_notes.get(size)
@@ -110,11 +131,11 @@ def _refreshed(bundle: Bundle, part: AnchorPart, asked: Asked) -> dict[str, byte
     if found is None:
         print(f"{place}: nothing new")
         return {}
-    number = part.position[1] if part.added else _free(bundle, size)
+    number = part.position[1] if part.added else _free(bundle, size, added)
     return _paths(size, number, found)
 
 
-def _handed_in(bundle: Bundle, asked: Asked) -> dict[str, bytes]:
+def _handed_in(bundle: Bundle, asked: Asked, added: Mapping[str, bytes]) -> dict[str, bytes]:
     """A promise for the newest checkpoint, M, which holds all that the bundle does."""
     size = max(bundle.notes)
     found = stamp_anew(
@@ -125,12 +146,15 @@ def _handed_in(bundle: Bundle, asked: Asked) -> dict[str, bytes]:
         nonce=secrets.token_bytes(16),
     )
     print(f"checkpoint {size} handed in: come back in some hours with the bundle that comes out now")
-    return _paths(size, _free(bundle, size), found)
+    return _paths(size, _free(bundle, size, added), found)
 
 
-def _free(bundle: Bundle, size: int) -> int:
+def _free(bundle: Bundle, size: int, added: Mapping[str, bytes]) -> int:
     taken = {part.position[1] for part in bundle.anchors if part.added and int(part.position[0].id) == size}
-    return max(taken, default=-1) + 1
+    number = max(taken, default=-1) + 1
+    while layout.anchor_path(size, number, added=True) in added:
+        number += 1
+    return number
 
 
 def _paths(size: int, number: int, found: tuple[bytes, bytes]) -> dict[str, bytes]:

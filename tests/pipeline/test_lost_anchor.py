@@ -1,6 +1,7 @@
 """A network takes back what it called final: the vault says so, anchors again, and the bundle tells both."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,17 @@ import pytest
 from anchors.base import AnchorProof
 from anchors.values import replace
 from evidence_vault.api.health import network_views
+from evidence_vault.cli.main import main
 from evidence_vault.core.events import LOG, Subject, parse_event
 from evidence_vault.errors import Conflict, UnavailableError
 from evidence_vault.pipeline.bounds import logged_between
+from evidence_vault.pipeline.trust import policy_text
 from evidence_vault.pipeline.watch import lost_anchors, watch_anchors, watch_funds
 from evidence_vault.store.queries import events, jobs
+from evidence_vault.verify.headers_files import parse_any_headers
 from evidence_vault.verify.report import Verdict
+from evidence_vault.verify.trust import parse_policy
+from evidence_vault.verify.verifier import verify_path
 from tests.anchors.ethereum.anvil import Anvil
 from tests.pipeline.on_anvil import final_sizes, node, on_anvil, stage, take_back, until_final, verified
 
@@ -79,6 +85,45 @@ def test_watch_after_a_reorganisation_beyond_finality_records_the_loss_and_ancho
         for code in ("anchor.lost", "anchor.included", "anchor.final")
     }
     assert f"proof/anchors/{size}" in said["anchor.lost"] & said["anchor.included"] & said["anchor.final"]
+    story.chain.close()
+
+
+def test_refreshed_bundle_from_before_the_loss_has_the_anchor_that_was_made_again(
+    tmp_path: Path, anvil: Anvil, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = on_anvil(tmp_path, anvil)
+    item = story.deposit()
+    until_final(story, anvil, item)
+    bundle = story.export(item)
+    story.go_on(10)
+    old = story.bundle(bundle)
+    take_back(story, anvil, final_sizes(story)[-1])
+    watch_anchors(story.vault, "anvil")
+    until_final(story, anvil, item)
+    with story.vault.database.read() as session:
+        policy = parse_policy(policy_text(story.vault, session, tsa_groups=2, anchors=1).encode(), name="t")
+
+    def unmet(path: Path, headers: Path) -> tuple[str, ...]:
+        files = [parse_any_headers(headers.read_bytes())]
+        at = story.clock() + timedelta(hours=1)
+        return verify_path(path, policy, at=at, headers=files).items[0].unmet
+
+    def headers_of(path: Path, name: str) -> Path:
+        out = tmp_path / name
+        assert (
+            main(["headers", "fetch", str(path), "--rpc", anvil.url, "--rpc", anvil.url, "-o", str(out)]) == 0
+        )
+        assert "chain 31337 (DEVELOPMENT)" in capsys.readouterr().out
+        return out
+
+    assert unmet(old, headers_of(old, "old.json")) == ("anchors",)  # its block is there no more
+    new = tmp_path / "new.zip"
+    assert main(["anchors", "refresh", str(old), "--rpc", anvil.url, "-o", str(new)]) == 0
+    assert "another anchor on chain 31337" in capsys.readouterr().out
+    assert unmet(new, headers_of(new, "new.json")) == ()
+    again = tmp_path / "again.zip"
+    assert main(["anchors", "refresh", str(new), "--rpc", anvil.url, "-o", str(again)]) == 0
+    assert "0 parts added" in capsys.readouterr().out
     story.chain.close()
 
 
