@@ -80,6 +80,7 @@ def test_watch_gaps_fills_a_nonce_of_which_nobody_knows_the_transaction(tmp_path
     anvil.node.ask(
         "eth_sendTransaction", {"from": as_hex(anvil.signer.address), "to": "0x" + "11" * 20, "value": "0x1"}
     )
+    anvil.mine()
     assert nonce(anvil) == foreign + 1
     item = included(story, anvil)
     back_before(anvil, height + 1)
