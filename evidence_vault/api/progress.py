@@ -25,7 +25,7 @@ from evidence_vault.core.states import JobState
 from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Item, Job
-from evidence_vault.store.queries import jobs, log
+from evidence_vault.store.queries import checkpoint_jobs, jobs, log
 from evidence_vault.store.queries.items import ItemProgress
 
 
@@ -97,7 +97,7 @@ def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stag
         return Stage(name="dated", state="off")
     lacking = set(progress.record_awaited) & _required(settings)
     done = bool(progress.record_tokens) and not lacking
-    newest = jobs.newest_checkpoint_job(session, "timestamp")
+    newest = checkpoint_jobs.newest_checkpoint_job(session, "timestamp")
     asked = progress.record_awaited or [authority.name for authority in settings.authorities]
     return Stage(
         name="dated",
@@ -112,7 +112,7 @@ def _dated(session: Session, settings: Settings, progress: ItemProgress) -> Stag
 def _anchored(session: Session, settings: Settings, progress: ItemProgress) -> tuple[Stage, Stage]:
     if not settings.networks and not settings.bitcoin:
         return Stage(name="anchored", state="off"), Stage(name="final", state="off")
-    newest = jobs.newest_checkpoint_job(session, "anchor")
+    newest = checkpoint_jobs.newest_checkpoint_job(session, "anchor")
     expected = _after(newest, settings.anchor_interval_s)
     anchored = Stage(
         name="anchored",

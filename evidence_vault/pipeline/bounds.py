@@ -25,7 +25,7 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError
 from evidence_vault.pipeline.watch import lost_anchors
 from evidence_vault.settings import Settings
-from evidence_vault.store.queries import events, jobs, log
+from evidence_vault.store.queries import checkpoint_jobs, events, log
 from evidence_vault.verify.checks.times import Source, Timeline
 
 RECORDED_LATE = 8
@@ -72,11 +72,11 @@ def _sizes_around(
             if above is None or above > index:
                 continue  # nothing was settled between the leaf before and this one
             found.update(
-                jobs.last_sizes_up_to(
+                checkpoint_jobs.last_sizes_up_to(
                     session, index, kind=kind, target=target, state=state, limit=RECORDED_LATE
                 )
             )
-            above = jobs.first_size_above(session, index, kind=kind, target=target, state=state)
+            above = checkpoint_jobs.first_size_above(session, index, kind=kind, target=target, state=state)
             if above is not None:
                 found.add(above)
     return frozenset(stamped), frozenset(final)

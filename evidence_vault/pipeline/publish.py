@@ -31,7 +31,7 @@ from evidence_vault.pipeline.log_keys import log_keys, signing_keys
 from evidence_vault.pipeline.rotation import retire_old_key
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.log_journal import MAX_LEAVES, LoggedEvent
-from evidence_vault.store.queries import cosignatures, events, jobs, log
+from evidence_vault.store.queries import checkpoint_jobs, cosignatures, events, jobs, log
 
 STEP_LEAVES = 256 * 256
 """Leaves whose tiles are built at a time: bounds memory (about 20 MB) when a long backlog is published.
@@ -205,7 +205,7 @@ def _due_orders(vault: Vault, session: Session) -> list[tuple[str, Subject, list
         ("timestamp", [a.name for a in settings.authorities], settings.token_interval_s),
         ("anchor", list(vault.submitters.get("anchor", {})), settings.anchor_interval_s),
     ):
-        last = jobs.newest_checkpoint_job(session, kind)
+        last = checkpoint_jobs.newest_checkpoint_job(session, kind)
         covered = 0 if last is None else int(last.subject_id)
         age_s = None if last is None else (vault.clock() - last.created_at).total_seconds()
         waited = age_s is None or age_s >= interval_s

@@ -27,7 +27,7 @@ from evidence_vault.pipeline.anchor import statement_of
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Purse, Vault
 from evidence_vault.store.models import Job
-from evidence_vault.store.queries import events, jobs
+from evidence_vault.store.queries import checkpoint_jobs, events, jobs
 
 LOGGER = logging.getLogger("evidence_vault.pipeline")
 
@@ -58,7 +58,7 @@ def watch_anchors(vault: Vault, target: str) -> int:
     if watcher is None:
         return 0
     with vault.database.read() as session:
-        final = jobs.newest_final(session, target, limit=AT_A_TIME)
+        final = checkpoint_jobs.newest_final(session, target, limit=AT_A_TIME)
         proofs = [(job, *found) for job in final if (found := _proof_of(session, job, watcher))]
     lost = 0
     for job, _, proof in sorted(proofs, key=lambda one: one[1], reverse=True):

@@ -93,7 +93,7 @@ def singly(advance: Callable[[Vault, Claimed], None]) -> Stage:
 
 
 def side_by_side(advance: Callable[[Vault, Claimed], None]) -> Stage:
-    """A stage whose jobs wait for others' answers: each is advanced in a thread of its own, and none waits for two."""
+    """A stage whose jobs wait for others' answers: each is advanced in a thread of its own."""
 
     def stage(vault: Vault, claimed: Sequence[Claimed]) -> Iterator[Failed]:
         with ThreadPoolExecutor(len(claimed), thread_name_prefix="side-by-side") as pool:

@@ -15,7 +15,7 @@ from evidence_vault.network_settings import Network
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.nonces import DatabaseNonceLedger
-from evidence_vault.store.queries import bundles, items, jobs, log
+from evidence_vault.store.queries import bundles, checkpoint_jobs, items, jobs, log
 from evidence_vault.verify.report import Report
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
@@ -105,7 +105,7 @@ def pass_time(story: Story, *anvils: Anvil) -> None:
 
 def final_sizes(story: Story) -> list[int]:
     with story.vault.database.read() as session:
-        return [int(job.subject_id) for job in jobs.newest_final(session, "anvil", limit=10)]
+        return [int(job.subject_id) for job in checkpoint_jobs.newest_final(session, "anvil", limit=10)]
 
 
 def take_back(story: Story, anvil: Anvil, size: int) -> None:

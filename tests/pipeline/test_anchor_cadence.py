@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.store.models import Job
-from evidence_vault.store.queries import jobs
+from evidence_vault.store.queries import checkpoint_jobs
 from tests.pipeline.story import Story, begin_story
 
 pytestmark = pytest.mark.db
@@ -34,7 +34,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 def newest(story: Story) -> Job:
     with story.vault.database.read() as session:
-        job = jobs.newest_checkpoint_job(session, "anchor")
+        job = checkpoint_jobs.newest_checkpoint_job(session, "anchor")
     assert job is not None
     return job
 

@@ -29,7 +29,7 @@ from evidence_vault.pipeline.watch import lost_anchors, watch_anchors
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Job
-from evidence_vault.store.queries import bundles, events, items, jobs, log
+from evidence_vault.store.queries import bundles, checkpoint_jobs, events, items, jobs, log
 from evidence_vault.verify.report import Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
@@ -70,7 +70,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 def job_on(story: Story, target: str) -> Job:
     with story.vault.database.read() as session:
-        newest = jobs.newest_checkpoint_job(session, "anchor")
+        newest = checkpoint_jobs.newest_checkpoint_job(session, "anchor")
         assert newest is not None
         about = jobs.jobs_of(session, Subject(kind="checkpoint", id=newest.subject_id))
     (job,) = (job for job in about if (job.kind, job.target) == ("anchor", target))
@@ -137,7 +137,7 @@ def test_a_checkpoint_is_anchored_on_both_kinds_and_exported_with_both(town: Tow
 def anchored_events(story: Story) -> list[tuple[str, str]]:
     found = []
     with story.vault.database.read() as session:
-        newest = jobs.newest_checkpoint_job(session, "anchor")
+        newest = checkpoint_jobs.newest_checkpoint_job(session, "anchor")
         assert newest is not None
         for row in events.events_of(session, Subject(kind="checkpoint", id=newest.subject_id)):
             if row.type == "CHECKPOINT_ANCHORED":

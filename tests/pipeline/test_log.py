@@ -16,7 +16,7 @@ from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.sequence import sequence
 from evidence_vault.pipeline.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.store.queries import events, jobs, log
+from evidence_vault.store.queries import checkpoint_jobs, events, log
 from evidence_vault.workers.runner import advance_log, run_once, timestamp_work
 from tests.pipeline.faults import dying_in
 from tests.pipeline.vaults import (
@@ -186,13 +186,13 @@ def test_order_proofs_keeps_to_the_interval(tmp_path: Path) -> None:
         deposit(vault)
         advance_log(vault)
     with vault.database.read() as session:
-        newest = jobs.newest_checkpoint_job(session, "timestamp")
+        newest = checkpoint_jobs.newest_checkpoint_job(session, "timestamp")
         assert newest is not None
         assert newest.subject_id == "2"
     clock.advance(30)
     order_proofs(vault)
     with vault.database.read() as session:
-        newest = jobs.newest_checkpoint_job(session, "timestamp")
+        newest = checkpoint_jobs.newest_checkpoint_job(session, "timestamp")
         assert newest is not None
         assert newest.subject_id == "5"
 
