@@ -7,7 +7,7 @@ from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Job
-from evidence_vault.store.queries import jobs
+from evidence_vault.store.queries import checkpoint_jobs, jobs
 
 _FURTHEST_FIRST = (JobState.FINAL, JobState.INCLUDED, JobState.SUBMITTED, JobState.LOST)
 
@@ -27,7 +27,9 @@ def anchor_views(session: Session, settings: Settings, leaf_index: int | None) -
 def _furthest(session: Session, target: str, leaf_index: int) -> Job | None:
     """The job that has come furthest, of the smallest checkpoint."""
     for state in _FURTHEST_FIRST:
-        size = jobs.first_size_above(session, leaf_index, kind="anchor", target=target, state=state)
+        size = checkpoint_jobs.first_size_above(
+            session, leaf_index, kind="anchor", target=target, state=state
+        )
         if size is not None:
             about = jobs.jobs_of(session, Subject(kind="checkpoint", id=str(size)))
             return next(job for job in about if (job.kind, job.target) == ("anchor", target))

@@ -8,7 +8,7 @@ import pytest
 from anchors.ethereum.node import as_hex
 from evidence_vault.core.events import Subject
 from evidence_vault.pipeline.gaps import watch_gaps
-from evidence_vault.store.queries import jobs
+from evidence_vault.store.queries import checkpoint_jobs, jobs
 from tests.anchors.ethereum.anvil import Anvil
 from tests.pipeline.on_anvil import block_of, final_sizes, node, on_anvil, pass_time, until_final
 from tests.pipeline.story import Story
@@ -113,7 +113,7 @@ def test_watch_gaps_leaves_alone_what_a_job_is_about_to_send(tmp_path: Path, anv
     assert nonce(anvil, "pending") == held
     until_final(story, anvil, item)
     with story.vault.database.read() as session:
-        newest = jobs.newest_checkpoint_job(session, "anchor")
+        newest = checkpoint_jobs.newest_checkpoint_job(session, "anchor")
         assert newest is not None
         about = jobs.jobs_of(session, Subject(kind="checkpoint", id=newest.subject_id))
     assert {job.state for job in about if job.kind == "anchor"} == {"FINAL"}
