@@ -48,7 +48,7 @@ from anchors.rfc3161.message import (
 )
 from anchors.rfc3161.path import NoPath, find_path
 from anchors.rfc3161.purpose import Purpose, extended_key_usage
-from anchors.rfc3161.revocation import judge_revocation
+from anchors.rfc3161.revocation import MAX_EVIDENCE, judge_revocation
 from anchors.rfc3161.verdict import refused_from
 from anchors.values import value
 from evidence_vault.core.names import encode_time
@@ -87,6 +87,20 @@ class SignedBy:
     algorithms_used: tuple[str, ...]
 
 
+@value
+class OpenedSignature:
+    """A signature by the key of `signer`, whom nobody has vouched for yet.
+
+    candidates: all certificates inside and beside it. crls: inside it, DER, not read yet.
+    """
+
+    info: SignerInfo
+    ids: CertificateIds
+    signer: Certificate
+    candidates: tuple[Certificate, ...]
+    crls: tuple[bytes, ...]
+
+
 def verify_detached_cms(
     *,
     signature: bytes,
@@ -96,43 +110,29 @@ def verify_detached_cms(
     roots: tuple[bytes, ...],
     at: datetime,
     refused_algorithms: Mapping[str, date] | None = None,
+    more_revocation: tuple[bytes, ...] = (),
 ) -> SignedBy | Indeterminate:
     """Say who signed `content`, as far as the trusted `roots` (certificates, DER) can tell.
 
     signature: signature.p7s, DER. chain: certificates, DER, supplied beside it. revocation: CRLs and OCSP
     responses, DER. at: the moment the signature is judged at, aware. refused_algorithms: name (`sha1`,
-    `rsa-1024`) → the day from which it is refused. Raises FormatError, VerificationError.
+    `rsa-1024`) → the day from which it is refused. more_revocation: evidence that came with other signatures, used
+    as far as there is room. Raises FormatError, VerificationError.
     """
-    # (1) the form
-    if len(signature) > MAX_SIGNATURE_BYTES:
-        raise FormatError(PLACE, f"at most {MAX_SIGNATURE_BYTES} bytes", len(signature))
-    message = parse_detached_message(signature, PLACE, content=content)
-    candidates = [load_certificate(der) for der in (*message.certificates, *chain)]
-    try:
-        signer_info = _one_signer(message)  # (2)
-        check_attributes(  # (3)
-            signer_info, content_type=DATA, content=content, digest_algorithms=message.digest_algorithms
-        )
-        ids = _certificate_ids(signer_info)  # (4)
-        signer = find_signer(signer_info, ids, candidates)  # (5)
-        if signer is None:
-            return Indeterminate(
-                sub_indication="NO_SIGNING_CERTIFICATE_FOUND",
-                reason="the signer's certificate is neither in the signature nor supplied",
-            )
-        check_signature(signer_info, signer)  # (6)
-    except UnknownAlgorithm as unknown:
-        return Indeterminate(
-            sub_indication="CRYPTO_CONSTRAINTS_FAILURE", reason=f"this verifier doesn't know {unknown}"
-        )
-    path = _trusted_path(signer, ids, candidates, roots, at)  # (7)
+    opened = open_detached_cms(signature=signature, content=content, chain=chain)  # (1) to (6)
+    if isinstance(opened, Indeterminate):
+        return opened
+    signer, ids = opened.signer, opened.ids
+    path = _trusted_path(signer, ids, opened.candidates, roots, at)  # (7)
     if isinstance(path, Indeterminate):
         return path
-    used = algorithms_used(signer_info, ids, path)
+    used = algorithms_used(opened.info, ids, path)
     if (weak := _refused(used, refused_algorithms or {}, at)) is not None:  # (8)
         return weak
     # (9) Revoked by then: a thief might have signed.
-    revoked = judge_revocation(path, evidence=(*revocation, *message.crls), moment=at)
+    own = (*revocation, *opened.crls)
+    others = [der for der in more_revocation if der not in own][: max(0, MAX_EVIDENCE - len(own))]
+    revoked = judge_revocation(path, evidence=(*own, *others), moment=at)
     if revoked.revoked_at is not None and revoked.revoked_at <= at:
         return Indeterminate(
             sub_indication="REVOKED_NO_POE",
@@ -148,6 +148,35 @@ def verify_detached_cms(
         revocation_checked=revoked.checked,
         algorithms_used=tuple(sorted(used)),
     )
+
+
+def open_detached_cms(
+    *, signature: bytes, content: bytes, chain: tuple[bytes, ...]
+) -> OpenedSignature | Indeterminate:
+    """Steps (1) to (6): who signed `content`, whoever vouches for him. Raises as `verify_detached_cms` does."""
+    # (1) the form
+    if len(signature) > MAX_SIGNATURE_BYTES:
+        raise FormatError(PLACE, f"at most {MAX_SIGNATURE_BYTES} bytes", len(signature))
+    message = parse_detached_message(signature, PLACE, content=content)
+    candidates = tuple(load_certificate(der) for der in dict.fromkeys((*message.certificates, *chain)))
+    try:
+        info = _one_signer(message)  # (2)
+        check_attributes(  # (3)
+            info, content_type=DATA, content=content, digest_algorithms=message.digest_algorithms
+        )
+        ids = _certificate_ids(info)  # (4)
+        signer = find_signer(info, ids, candidates)  # (5)
+        if signer is None:
+            return Indeterminate(
+                sub_indication="NO_SIGNING_CERTIFICATE_FOUND",
+                reason="the signer's certificate is neither in the signature nor supplied",
+            )
+        check_signature(info, signer)  # (6)
+    except UnknownAlgorithm as unknown:
+        return Indeterminate(
+            sub_indication="CRYPTO_CONSTRAINTS_FAILURE", reason=f"this verifier doesn't know {unknown}"
+        )
+    return OpenedSignature(info=info, ids=ids, signer=signer, candidates=candidates, crls=message.crls)
 
 
 def _one_signer(message: SignedMessage) -> SignerInfo:
@@ -167,7 +196,7 @@ def _certificate_ids(signer: SignerInfo) -> CertificateIds:
 def _trusted_path(
     signer: Certificate,
     ids: CertificateIds,
-    candidates: list[Certificate],
+    candidates: tuple[Certificate, ...],
     roots: tuple[bytes, ...],
     at: datetime,
 ) -> tuple[Certificate, ...] | Indeterminate:

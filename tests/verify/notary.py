@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from anchors.rfc3161.certificate import load_certificate
@@ -29,7 +29,8 @@ from tests.conftest import absent
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+KINDS = ("rsa", "pss", "p256", "p384", "p521", "ed25519")
 
 _SHA256 = tlv(SEQUENCE, encode_oid("2.16.840.1.101.3.4.2.1"))
 _ECDSA = tlv(SEQUENCE, encode_oid("1.2.840.10045.4.3.2"))
@@ -61,8 +62,12 @@ class Holder:
 
 
 def make_key(kind: str = "ec") -> PrivateKey:
-    if kind == "rsa":
+    if kind in ("rsa", "pss"):
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if kind in ("p384", "p521"):
+        return ec.generate_private_key(ec.SECP384R1() if kind == "p384" else ec.SECP521R1())
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -106,7 +111,14 @@ def issue(
     if purposes:
         oids = [x509.ObjectIdentifier(oid) for oid in purposes]
         builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
-    return Holder(key=key, certificate=builder.sign(issuer.key if issuer else key, hashes.SHA256()))
+    return Holder(
+        key=key,
+        certificate=builder.sign(issuer.key if issuer else key, _hash_of(issuer.key if issuer else key)),
+    )
+
+
+def _hash_of(key: PrivateKey) -> hashes.SHA256 | None:
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def revoke(issuer: Holder, holder: Holder, *, when: datetime, published: datetime) -> bytes:
@@ -123,7 +135,7 @@ def revoke(issuer: Holder, holder: Holder, *, when: datetime, published: datetim
         .last_update(published)
         .next_update(published + timedelta(days=7))
         .add_revoked_certificate(entry)
-        .sign(issuer.key, hashes.SHA256())
+        .sign(issuer.key, _hash_of(issuer.key))
     )
     return crl.public_bytes(serialization.Encoding.DER)
 
@@ -135,7 +147,7 @@ def empty_crl(issuer: Holder, *, published: datetime) -> bytes:
         .issuer_name(issuer.certificate.subject)
         .last_update(published)
         .next_update(published + timedelta(days=7))
-        .sign(issuer.key, hashes.SHA256())
+        .sign(issuer.key, _hash_of(issuer.key))
     )
     return crl.public_bytes(serialization.Encoding.DER)
 
@@ -176,6 +188,7 @@ def sign(
     if isinstance(holder.key, rsa.RSAPrivateKey):
         algorithm, signature = _RSA, holder.key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
     else:
+        assert isinstance(holder.key, ec.EllipticCurvePrivateKey)
         algorithm, signature = _ECDSA, holder.key.sign(signed, ec.ECDSA(hashes.SHA256()))
     read = load_certificate(holder.der)
     signer_info = tlv(
