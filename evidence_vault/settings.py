@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import SEND_WITHIN_S, TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
@@ -107,6 +108,7 @@ class Settings(BaseSettings):
         default_factory=list, max_length=16, description="Who cosigns our checkpoints; never waited for."
     )
     webhooks: Webhooks = Field(default_factory=Webhooks)
+    notary: Notary = Field(default_factory=Notary)
     private_endpoints: list[str] = Field(
         default_factory=list,
         description="host:port that may be loopback or private; all others must be public addresses.",

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from anchors.values import value
 from evidence_vault.errors import AccessRefused
 
-Action: TypeAlias = Literal["deposit", "see_metadata", "open_content", "export", "read_custody"]
+Action: TypeAlias = Literal["deposit", "see_metadata", "open_content", "export", "read_custody", "attest"]
 Basis: TypeAlias = Literal["owner", "role"]
 """Why somebody was let in; stands in the `why` of the event that records the access."""
 
@@ -25,6 +25,7 @@ see_metadata   O   -   -   -   -   -   -   -   -   -
 open_content   O   -   -   -   -   -   -   -   -   -
 export         O   -   -   -   -   -   -   -   -   -
 read_custody   O   -   -   -   -   -   -   -   -   -
+attest         -   -   Y   Y   -   -   -   -   -   -
 """
 """Y yes · O own item · - no. The roles: rights holder, attorney, notary, appraiser, technical investigator,
 arbitrator or mediator, judge, clerk, auditor, administrator."""
@@ -35,6 +36,7 @@ SCOPES: Mapping[Action, str] = {
     "read_custody": "read",
     "open_content": "content",
     "export": "export",
+    "attest": "attest",
 }
 """The scope that a token needs for each action (RFC 6750 §3)."""
 

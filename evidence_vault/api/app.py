@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 import evidence_vault
 from evidence_vault.api import (
+    attestations,
     context,
     deposits,
     exports,
@@ -76,7 +77,10 @@ def create_app(
     app.state.vault = vault
     app.state.remembered = Remembered()
     context.install(app)
-    for module in (deposits, tus, items, exports, feed, public, verification, health, reference):
+    for module in (
+        *(deposits, tus, items, attestations, exports, feed),
+        *(public, verification, health, reference),
+    ):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.probes)
     for router in extra:

@@ -165,6 +165,12 @@ KINDS: Mapping[str, Kind] = {
         advice="The digest or size that the request states disagrees with the bytes that arrived; nothing was "
         "kept. Send it again.",
     ),
+    "statement-refused": Kind(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        title="The statement or its signature doesn't hold here",
+        advice="`detail` says what doesn't agree: a statement about another item, state or digest, a signature "
+        "over other bytes, a certificate that may not sign it now. Nothing was recorded.",
+    ),
     "invalid": Kind(
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
         title="A value in the request doesn't fit",

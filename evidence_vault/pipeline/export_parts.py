@@ -1,8 +1,9 @@
 """Chooses and collects what a bundle holds: the cut, the checkpoints that travel, and every sealed part.
 
 Which checkpoints travel: for each item the first timed one above its deposit and the last one timed before it (they
-bound it from both sides), the cut, the first and the newest anchored ones that cover it, each with the one the
-contract links it to. With `full_chain`, every anchored one since the item's first.
+bound it from both sides), the first timed one above each attestation, the cut, the first and the newest anchored
+ones that cover it, each with the one the contract links it to. With `full_chain`, every anchored one since the
+item's first.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from evidence_vault.core.events import LOG, PLATFORM, Subject, parse_event
 from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_readme import Stamp, write_readme
+from evidence_vault.pipeline.export_statements import StatementLine, sizes_above_statements, statement_parts
 from evidence_vault.pipeline.revocation import evidence_parts
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Event, Item
@@ -74,7 +76,12 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
             break
     else:
         return None
-    timed = {cut}
+    timed = {
+        cut,
+        *sizes_above_statements(
+            session, [item.id for item in items], cut, published=published, tokens=enough
+        ),
+    }
     for index in indexes.values():
         first = bundles.first_timed_above(session, index, published=published, tokens=enough)
         before = bundles.last_timed_before(session, index, tokens=enough)
@@ -104,6 +111,8 @@ def collect(
     parts: dict[str, Part] = {}
     disclosed: dict[str, Json] = {}
     stamps: list[Stamp] = []
+    statements: list[StatementLine] = []
+    evidence: set[bytes] = set()
     for item in items:
         content = layout.content_path(item.id)
         if item.mode == "content" and item.sha256 is not None:
@@ -113,6 +122,9 @@ def collect(
         subject = Subject(kind="item", id=item.id)
         rows = events.events_of(session, subject)
         _add_events(session, parts, stamps, subject, rows, stamped=content if content in parts else None)
+        stated = statement_parts(session, item.id, carried=evidence)
+        statements += stated.lines
+        parts.update((path, _part(body)) for path, body in stated.parts.items())
         for event_id, texts in events.disclosures_of(session, [row.id for row in rows]).items():
             seq = next(row.seq for row in rows if row.id == event_id)
             disclosed[f"{item.id}/{seq}"] = list[Json](texts[name] for name in sorted(texts))
@@ -131,8 +143,9 @@ def collect(
     parts[layout.BUNDLE_JSON] = _part(bundle)
     if disclosed:
         parts[layout.DISCLOSURES] = _part(encode_canonical(disclosed))
+    networks = _networks_of(settings, parts)
     parts[layout.README] = _part(
-        write_readme(bundle_id=bundle_id, stamps=stamps, networks=_networks_of(settings, parts))
+        write_readme(bundle_id=bundle_id, stamps=stamps, networks=networks, statements=statements)
     )
     return parts
 

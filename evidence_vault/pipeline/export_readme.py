@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from anchors.rfc3161.token import parse_response, parse_token
 from anchors.values import value
 from evidence_vault.errors import IntegrityError
+from evidence_vault.pipeline.export_statements import StatementLine
 
 _TEXT = """\
 存证包 {bundle}
@@ -49,10 +50,21 @@ The commands below use general tools, and run in the folder of this file. Each c
    proof/log/<size>.note is a signed checkpoint in the C2SP format; inclusion/ holds an inclusion proof for each
    event (c2sp.org/tlog-proof).
 
-本包不证明：作者、权属、内容真实、存入之前的完整性、产生时间、法律效力。
+{statements}本包不证明：作者、权属、内容真实、存入之前的完整性、产生时间、法律效力。
 This bundle does not prove authorship, ownership, truth, integrity before the deposit, time of creation, or
 legal validity.
 """
+
+_STATEMENTS = """\
+5. 公证人或鉴定人的证明 / Attestations by notaries and appraisers (OpenSSL)
+
+   statement.txt 是签名人看过并签名的文本。chain.pem 的最后一张证书如为根证书，请与该机构公布的指纹比对；-attime
+   是平台记录的时间。没有 signature.p7s 的证明未经签名。OpenSSL 3.0 不能核验 Ed25519 的 CMS 签名。
+   statement.txt is the text that the signer saw and signed. If the last certificate in chain.pem is a root, compare
+   its fingerprint with the one that the authority publishes; -attime is when the vault says that it recorded it.
+   A statement without signature.p7s is unsigned. OpenSSL 3.0 verifies no CMS signature by Ed25519.
+
+{lines}"""
 
 
 @value
@@ -64,13 +76,24 @@ class Stamp:
     response: bytes
 
 
-def write_readme(*, bundle_id: str, stamps: Sequence[Stamp], networks: Sequence[str] = ()) -> bytes:
-    """Return the text for a bundle with these tokens, and anchors on these networks, each with its class."""
+def write_readme(
+    *,
+    bundle_id: str,
+    stamps: Sequence[Stamp],
+    networks: Sequence[str] = (),
+    statements: Sequence[StatementLine] = (),
+) -> bytes:
+    """Return the text for a bundle with these tokens, signed statements, and anchors on these networks.
+
+    networks: each with its class.
+    """
+    lines = "".join(map(_cms_lines, statements))
     return _TEXT.format(
         bundle=bundle_id,
         base=f"ev-{bundle_id}",
         stamps="".join(_openssl_lines(stamp) for stamp in stamps),
         networks="".join(f"\n    {network}\n" for network in networks),
+        statements=_STATEMENTS.format(lines=lines) if lines else "",
     ).encode()
 
 
@@ -83,4 +106,13 @@ def _openssl_lines(stamp: Stamp) -> str:
         f"    openssl ts -verify -attime {at} -data {stamp.over} \\\n"
         f"      -in {stamp.folder}/response.tsr \\\n"
         f"      -CAfile {stamp.folder}/chain.pem -untrusted {stamp.folder}/chain.pem\n\n"
+    )
+
+
+def _cms_lines(line: StatementLine) -> str:
+    folder = line.folder
+    return (
+        f"    openssl cms -verify -cades -binary -inform DER -attime {line.at} -purpose any -partial_chain \\\n"
+        f"      -in {folder}/signature.p7s -content {folder}/statement.txt \\\n"
+        f"      -CAfile {folder}/chain.pem -certfile {folder}/chain.pem -out /dev/null\n\n"
     )

@@ -69,6 +69,7 @@ def policy_text(
         *_chains(vault, session, known_blocks),
         *_bitcoin(vault, known_headers),
         *_witnesses(vault),
+        *_notaries(vault),
     ]
     return "\n".join(lines) + "\n"
 
@@ -159,6 +160,14 @@ def _bitcoin(vault: Vault, known: Sequence[tuple[str, int, bytes]]) -> Iterator[
 def _witnesses(vault: Vault) -> Iterator[str]:
     for witness in vault.settings.witnesses:
         yield from ("", "[[witness]]", f"name = {_quoted(witness.name)}", f"vkey = {_quoted(witness.vkey)}")
+
+
+def _notaries(vault: Vault) -> Iterator[str]:
+    if vault.settings.notary.roots:
+        yield from ("", "[notary]", "roots = [")
+        for pem in vault.settings.notary.roots:
+            yield f'"""\n{pem.strip()}\n""",'
+        yield "]"
 
 
 def _quoted(text: str) -> str:

@@ -31,12 +31,16 @@ class Need:
 
 
 def explain_trust(bundle: Bundle, policy: TrustPolicy) -> list[Need]:
-    """Return what the bundle leans on, each once: log keys, roots, contracts, witnesses. Raises FormatError."""
+    """Return what the bundle leans on, each once: log keys, roots, contracts, notaries, witnesses.
+
+    Raises FormatError.
+    """
     found = [
         *_logs(bundle, policy),
         *_roots(bundle, policy),
         *_contracts(bundle, policy),
         *_bitcoin(bundle, policy),
+        *_notaries(bundle, policy),
     ]
     return list(dict.fromkeys([*found, *_witnesses(bundle, policy)]))
 
@@ -89,6 +93,17 @@ def _bitcoin(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
                 fingerprint=f"merkle root {root}",
                 known=proof.height in known.get(proof.network, set()),
             )
+
+
+def _notaries(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:
+    """The last certificate of each chain: a root where the notary's authority is whole, else the highest known."""
+    known = set(policy.notary_roots)
+    for part in bundle.attestations:
+        if part.chain:
+            root = load_certificate(part.chain[-1])
+            fingerprint = hashlib.sha256(root.der).hexdigest()
+            is_known = bool(known.intersection(part.chain))
+            yield Need(kind="notary root", name=root.subject_text, fingerprint=fingerprint, known=is_known)
 
 
 def _witnesses(bundle: Bundle, policy: TrustPolicy) -> Iterator[Need]:

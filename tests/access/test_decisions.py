@@ -20,7 +20,7 @@ from evidence_vault.errors import AccessRefused
 
 PEOPLE = [role for role in ROLES if role != "SYSTEM"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-ON_ITEMS = [action for action in ACTIONS if action != "deposit"]
+ON_ITEMS = [action for action in ACTIONS if action not in ("deposit", "attest")]
 ITEM = ItemFacts(item_id="it_1", owner_id="ac_owner")
 
 
@@ -74,6 +74,19 @@ def test_decide_on_item_token_too_narrow_refused_before_the_item(
     with pytest.raises(NotPermitted) as caught:
         decide_on_item(action, person("RH", scopes=narrow), item, asked_id="it_1")
     assert caught.value.missing_scope == SCOPES[action]
+
+
+@pytest.mark.parametrize("role", [*PEOPLE, "SYSTEM", "??"])
+@pytest.mark.parametrize("actor_id", ["ac_owner", "ac_other"])
+def test_decide_on_item_notaries_and_appraisers_attest(role: str, actor_id: str) -> None:
+    """By their office, which an owner has not; a technical investigator's opinion is sealed, and another thing."""
+    if role in ("NO", "AP"):
+        assert decide_on_item("attest", person(role, actor_id), ITEM, asked_id="it_1") == "role"
+        with pytest.raises(AccessRefused):
+            decide_on_item("attest", person(role, actor_id), None, asked_id="it_1")
+    else:
+        with pytest.raises(AccessRefused):
+            decide_on_item("attest", person(role, actor_id), ITEM, asked_id="it_1")
 
 
 def test_decide_on_deposit_rights_holder_only() -> None:

@@ -12,6 +12,9 @@ from evidence_vault.store.driver import plain, run
 from evidence_vault.store.models import VaultState
 from evidence_vault.store.people_models import Actor, ActorRole, Credential
 
+NO_LICENCE = "none"
+"""The licence of a program that acts for somebody: the operator vouches, no register does."""
+
 
 def add_actor(
     session: Session,
@@ -22,7 +25,10 @@ def add_actor(
     at: datetime,
     kind: str = "program",
 ) -> Actor:
-    """Add an actor of one role, that nobody had to agree to. role: one of `core.events.ROLES`."""
+    """Add an actor of one role, that nobody had to agree to. role: one of `core.events.ROLES`.
+
+    A role that is held by licence is given with none.
+    """
     actor = Actor(
         id=actor_id,
         kind=kind,
@@ -34,7 +40,8 @@ def add_actor(
     )
     session.add(actor)
     session.flush()
-    add_role(session, actor_id=actor_id, role=role, at=at)
+    licence = NO_LICENCE if role in ("AT", "NO", "AP") else None
+    add_role(session, actor_id=actor_id, role=role, at=at, licence_number=licence, jurisdiction=licence)
     return actor
 
 

@@ -4,7 +4,8 @@
     (2) it is about this item of this log, in a state that this history had before; a withdrawal names one
         attestation of this item. A true statement moved to another item or state would lie: FAILED
     (3) who signed it, judged at the outside time by which the event was logged (`verify.cms`): an attestation
-        outlives its certificate. Without such a time: at the given one
+        outlives its certificate. Without such a time: at the given one. Revocation by its own evidence and by what
+        other attestations of the bundle brought
     (4) what was withdrawn, whether the withdrawal's own statement holds or not, is no more than INDETERMINATE;
         so is an unsigned one (a signed-in person's word, in the vault's record), and one whose own result is not
         that everything matches
@@ -59,6 +60,7 @@ def check_attestations(
     parts = {part.position: part for part in bundle.attestations}
     recorded = dict(events_in_place(bundle, ATTESTED, WITHDRAWN))
     judged: dict[Position, _Judged] = {}
+    evidence = tuple(dict.fromkeys(der for part in bundle.attestations for der in part.revocation))
     for position, event in recorded.items():
         part = parts.pop(position, None)
         # (1) what was recorded is there
@@ -68,7 +70,7 @@ def check_attestations(
             continue
         upper = timeline.upper(log.index[position]) if position in log.index else None
         moment = upper.latest if upper else at
-        result = _judge(bundle, policy, event, part, moment=moment, findings=findings)
+        result = _judge(bundle, policy, event, part, evidence, moment=moment, findings=findings)
         if result:
             judged[position] = result
     for subject, seq in parts:
@@ -90,6 +92,7 @@ def _judge(
     policy: TrustPolicy,
     event: Event,
     part: AttestationPart,
+    evidence: tuple[bytes, ...],
     *,
     moment: datetime,
     findings: Findings,
@@ -107,7 +110,7 @@ def _judge(
                 ROW, "attestation.moved", place, item=item, what=what, expected=expected, found=found
             )
             return None
-        return _Judged(statement=statement, signer=_signer(part, policy, moment, place=place))
+        return _Judged(statement=statement, signer=_signer(part, evidence, policy, moment, place=place))
     except VerificationError as error:
         findings.error(ROW, error, place, item=item)
         return None
@@ -164,9 +167,14 @@ def _misplaced(
 
 
 def _signer(
-    part: AttestationPart, policy: TrustPolicy, moment: datetime, *, place: str
+    part: AttestationPart,
+    evidence: tuple[bytes, ...],
+    policy: TrustPolicy,
+    moment: datetime,
+    *,
+    place: str,
 ) -> SignedBy | Indeterminate | None:
-    """(3)."""
+    """(3). evidence: of the whole bundle, each piece once; its own comes first."""
     if part.signature is None:
         return None
     try:
@@ -175,6 +183,7 @@ def _signer(
             content=part.statement,
             chain=part.chain,
             revocation=part.revocation,
+            more_revocation=evidence,
             roots=policy.notary_roots,
             at=moment,
             refused_algorithms=policy.refused,
