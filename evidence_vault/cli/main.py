@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("evidence_vault.cli.status", "see how far an item has come"),
     "receipt": ("evidence_vault.cli.receipt", "read a deposit receipt"),
     "export": ("evidence_vault.cli.export", "fetch a bundle that anyone can verify offline"),
+    "attest": ("evidence_vault.cli.attest", "state what you examined of an item, signed with your own key"),
+    "attest prepare": ("evidence_vault.cli.attest_prepare", "write the statement, to sign it elsewhere"),
+    "attest withdraw": ("evidence_vault.cli.attest_withdraw", "take your attestation back, with a reason"),
+    "attest list": ("evidence_vault.cli.attest_list", "see who attested what, and what was withdrawn"),
     "verify": ("evidence_vault.verify.command", "verify bundles, offline"),
     "headers": ("evidence_vault.cli.headers", "ask nodes about the blocks of a bundle"),
     "anchors": ("evidence_vault.cli.anchors", "add later proofs to a bundle, beside its seal"),
@@ -126,7 +130,7 @@ def explain(error: EvidenceError) -> tuple[int, str]:
 
 
 def _overview() -> Parser:
-    lines = "\n".join(f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    lines = "\n".join(f"  {name:<15} {purpose}" for name, (_, purpose) in COMMANDS.items())
     parser = Parser(
         prog="evidence-vault",
         description="Takes evidence in, makes every fact about it provable, hands out bundles to check.",

@@ -95,9 +95,20 @@ class Remote:
         with self._connection() as connection:
             return _read_whole(self._send(connection, "GET", "/readyz", b"", {})).json()
 
-    def post(self, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
-        """POST a small document."""
-        return self._small("POST", path, body, headers or {})
+    def post(
+        self,
+        path: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        patience_s: float = TIMEOUT_S,
+    ) -> Answer:
+        """POST a small document. patience_s: how long the answer may take."""
+        return self._small("POST", path, body, headers or {}, patience_s=patience_s)
+
+    def post_json(self, path: str, body: Any) -> Answer:
+        """POST a small JSON document."""
+        return self.post(path, json.dumps(body).encode("utf-8"), headers={"Content-Type": "application/json"})
 
     def head(self, path: str, *, headers: Mapping[str, str]) -> Answer | None:
         """HEAD; None if there is no such thing, or no more."""
@@ -137,8 +148,16 @@ class Remote:
                 progress(written)
             return {name.lower(): value for name, value in response.getheaders()}
 
-    def _small(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        with self._connection() as connection:
+    def _small(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        patience_s: float = TIMEOUT_S,
+    ) -> Answer:
+        with self._connection(patience_s) as connection:
             return _read_small(self._send(connection, method, path, body, headers))
 
     def repeatable(self, path: str, body: bytes, *, headers: Mapping[str, str]) -> Answer:
@@ -178,12 +197,12 @@ class Remote:
         except (OSError, http.client.HTTPException) as error:
             raise UnavailableError(self.url, f"the vault doesn't answer: {_why(error)}") from None
 
-    def _connection(self) -> "_Connection":
+    def _connection(self, timeout_s: float = TIMEOUT_S) -> "_Connection":
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "https":
             tls = ssl.create_default_context()
-            return _Connection(http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=tls))
-        return _Connection(http.client.HTTPConnection(host, port, timeout=TIMEOUT_S))
+            return _Connection(http.client.HTTPSConnection(host, port, timeout=timeout_s, context=tls))
+        return _Connection(http.client.HTTPConnection(host, port, timeout=timeout_s))
 
 
 class _Connection:

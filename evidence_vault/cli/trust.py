@@ -1,14 +1,15 @@
-"""`evidence-vault trust export | add-tsa | list | explain`: make a trust policy, read it, see what a bundle needs.
+"""`evidence-vault trust export | add-tsa | add-notary | list | explain`: make a policy, read it, see what lacks.
 
 export: the vault's own policy, for the operator to hand out. add-tsa: an authority's roots, each confirmed by its
-fingerprint. list: whom a policy trusts. explain: whom a bundle names, with fingerprints.
+fingerprint; add-notary: likewise the roots of notaries. list: whom a policy trusts. explain: whom a bundle names,
+with fingerprints.
 """
 
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evidence_vault.cli import trust_add
+from evidence_vault.cli import trust_add, trust_notary
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.known_authorities import known_text
 from evidence_vault.cli.shown import shown_line
@@ -26,7 +27,9 @@ from evidence_vault.verify.trust import parse_policy
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="export|add-tsa|list|explain")
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="export|add-tsa|add-notary|list|explain"
+    )
     export = commands.add_parser("export", help="write a trust.toml")
     add_home_argument(export)
     export.add_argument("-o", "--out", type=Path, metavar="FILE", help="where it goes (default: shown)")
@@ -41,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     trust_add.add_arguments(commands.add_parser("add-tsa", help="trust an authority's roots"))
+
+    trust_notary.add_arguments(commands.add_parser("add-notary", help="trust the roots of notaries"))
 
     listed = commands.add_parser("list", help="say whom a policy trusts with time, and what it asks for")
     listed.add_argument("--trust", type=Path, metavar="FILE", help="the policy (default: the vault's own)")
@@ -61,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
             return _explain(args)
         case "add-tsa":
             return trust_add.run(args)
+        case "add-notary":
+            return trust_notary.run(args)
         case "list":
             return _list(args)
         case _:

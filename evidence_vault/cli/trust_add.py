@@ -89,14 +89,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _add(args: argparse.Namespace) -> int:
     existing = _policy(args.trust) if args.trust is not None else _settings(args.home)
-    roots = [load_certificate(der) for der in dict.fromkeys(_read_roots(args.roots))]
+    roots = [load_certificate(der) for der in dict.fromkeys(read_roots(args.roots))]
     print(f"{shown_line(args.name)}, group {shown_line(args.group)}, class {args.tsa_class}:")
     for root in roots:
         print("\n".join(describe_root(root)))
     for root in roots:
         _refuse_doubtful(root, existing, reason=args.reason)
         _refuse_known(root, existing)
-    if not _confirmed(roots, args.sha256):
+    if not confirmed(roots, args.sha256):
         print(
             "Nothing was added. Compare each fingerprint with what the authority publishes, on another way than"
         )
@@ -104,12 +104,12 @@ def _add(args: argparse.Namespace) -> int:
         return 64
     text = existing.text.rstrip("\n") + "\n\n" + _table(args, roots)
     _check_whole(args, existing, roots, text)
-    _save(existing.path, text.encode())
+    save(existing.path, text.encode())
     print(f"Added to {existing.path}." + (" Restart the vault." if args.trust is None else ""))
     return 0
 
 
-def _save(path: Path, data: bytes) -> None:
+def save(path: Path, data: bytes) -> None:
     """Write the file whole; who may read it, and whose it is, stays as it was, whoever calls."""
     before = path.stat() if path.exists() else None
     save_file(path, data, mode=0o644 if before is None else before.st_mode & 0o777)
@@ -128,7 +128,7 @@ def describe_root(root: Certificate) -> list[str]:
         f"    sha256 {fingerprint(root)}",
         f"    valid  {root.not_before:%Y-%m-%d} to {root.not_after:%Y-%m-%d}",
         f"    {'root' if root.issuer == root.subject else f'issued by {shown_line(root.issuer_text)}'}"
-        f"{'' if _may_issue(root) else ', may issue nothing'}; {key}, signed over {signed}",
+        f"{'' if may_issue(root) else ', may issue nothing'}; {key}, signed over {signed}",
     ]
 
 
@@ -137,7 +137,7 @@ def fingerprint(root: Certificate) -> str:
     return hashlib.sha256(root.der).hexdigest()
 
 
-def _read_roots(path: Path) -> Sequence[bytes]:
+def read_roots(path: Path) -> Sequence[bytes]:
     """PEM as people have it, with text around the blocks and any line ends, or one DER certificate."""
     with path.open("rb") as file:
         data = file.read(MAX_ROOTS_BYTES + 1)
@@ -153,7 +153,7 @@ def _read_roots(path: Path) -> Sequence[bytes]:
 
 def _policy(path: Path) -> Existing:
     path = path.resolve()  # a link stays one
-    text = _read_text(path) if path.exists() else "version = 1\n"
+    text = read_text(path) if path.exists() else "version = 1\n"
     policy = parse_policy(text.encode(), name=str(path))
     return Existing(path=path, text=text, authorities=policy.authorities, refused=dict(policy.refused))
 
@@ -162,8 +162,8 @@ def _home(home: Path | None) -> Path:
     return (home or default_home()).expanduser().absolute()
 
 
-def _read_text(path: Path) -> str:
-    """As it is, line ends included."""
+def read_text(path: Path) -> str:
+    """Return the file as it is, line ends included. Raises ConfigError."""
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -173,7 +173,7 @@ def _read_text(path: Path) -> str:
 def _settings(home: Path | None) -> Existing:
     folder = _home(home)
     path = (folder / FILE_NAME).resolve()
-    text = _read_text(path)
+    text = read_text(path)
     return Existing(
         path=path, text=text, authorities=_own(text, path, folder), refused=dict(REFUSED_BY_DEFAULT)
     )
@@ -196,7 +196,8 @@ def _own(text: str, path: Path, folder: Path) -> list[TsaTrust]:
     ]
 
 
-def _may_issue(root: Certificate) -> bool:
+def may_issue(root: Certificate) -> bool:
+    """Whether it says that it is an authority's."""
     basics = extension_of(root, x509.BasicConstraints)
     return basics is not None and basics.value.ca
 
@@ -204,7 +205,7 @@ def _may_issue(root: Certificate) -> bool:
 def _refuse_doubtful(root: Certificate, existing: Existing, *, reason: str | None) -> None:
     if reason is not None:
         return
-    if not _may_issue(root):
+    if not may_issue(root):
         raise ConfigError(
             "ROOTS", f"{root.subject_text} is no CA's certificate: give its issuer's, or say --reason why"
         )
@@ -223,7 +224,8 @@ def _refuse_known(root: Certificate, existing: Existing) -> None:
             )
 
 
-def _confirmed(roots: Sequence[Certificate], given: Sequence[str]) -> bool:
+def confirmed(roots: Sequence[Certificate], given: Sequence[str]) -> bool:
+    """Whether the fingerprint of each was given. Raises ConfigError for one that is of none."""
     said = {one.lower().replace(":", "").replace(" ", "") for one in given}
     known = {fingerprint(root) for root in roots}
     if strange := said - known:

@@ -1,4 +1,4 @@
-"""`evidence-vault trust list`: whom a policy trusts with time, what it asks for, and what it distrusts."""
+"""`evidence-vault trust list`: whom a policy trusts with time or as notaries, what it asks, what it distrusts."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from evidence_vault.verify.trusted_lists import TrustedList
 
 
 def list_text(policy: TrustPolicy, *, now: datetime) -> str:
-    """Return what the policy says of time-stamps, for people."""
+    """Return what the policy says of time-stamps and notaries, for people."""
     return "\n".join(_lines(policy, now)) + "\n"
 
 
@@ -31,6 +31,9 @@ def _lines(policy: TrustPolicy, now: datetime) -> Iterator[str]:
         for authority in policy.authorities:
             if authority.group == group:
                 yield from _authority(authority, now)
+    for der in policy.notary_roots:
+        yield "\nnotaries under"
+        yield from describe_root(load_certificate(der))
     yield ""
     for name, since in sorted(policy.refused.items()):
         yield f"Refused algorithm: {name} from {since}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
@@ -40,6 +41,7 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[[bitcoin.calendars]]", CalendarServer),
         ("[[witnesses]]", Witness),
         ("[webhooks]", Webhooks),
+        ("[notary]", Notary),
         ("[platform]", Platform),
     ],
 )
