@@ -143,7 +143,7 @@ def _vault(home: Path, tsa: DevelopmentTsa, url: str, submitter: Rfc3161Submitte
         "log_class": "development",
     }
     settings = Settings.model_validate(
-        {"authorities": [authority], "checkpoint_interval_s": 3600, "poll_interval_s": 0.01}
+        {"authorities": [authority], "checkpoint_interval_s": 3600}
     ).model_copy(update={"home": home})
     create_keys(settings, random=token_bytes)
     vault = build_vault(settings, submitters={"timestamp": {"local": submitter}})
