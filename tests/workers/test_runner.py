@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -45,6 +46,13 @@ def state(vault: Vault, item_id: str) -> tuple[str, tuple[str, ...]]:
         assert item is not None
         progress = items.item_progress(session, item)
         return progress.state, progress.record_tokens
+
+
+def tokens(vault: Vault, item_id: str) -> tuple[str, ...]:
+    with vault.database.read() as session:
+        item = items.get_item(session, item_id)
+        assert item is not None
+        return items.item_progress(session, item).tokens
 
 
 def token_job(vault: Vault, item_id: str) -> Job:
@@ -98,6 +106,31 @@ def test_runner_started_again_goes_on_where_it_was_stopped(tmp_path: Path) -> No
     try:
         until(lambda: state(vault, done.item_id) == ("logged", ("tsa",)))
     finally:
+        runner.stop()
+
+
+@pytest.mark.db
+def test_runner_asks_authorities_at_the_same_time_and_waits_for_none(tmp_path: Path) -> None:
+    answers, asked = threading.Event(), threading.Event()
+
+    def stay_silent() -> None:
+        asked.set()
+        assert answers.wait(30)
+
+    slow, quick = FakeAuthority(before_answer=stay_silent), FakeAuthority()
+    vault = quick_vault(tmp_path, submitters={"slow": slow, "quick": quick})
+    runner = Runner(vault, timestamp_work(vault))
+    runner.start()
+    try:
+        done = deposit(vault)
+        assert asked.wait(30)
+        later = [deposit(vault, b"%d" % n) for n in range(3)]
+        until(lambda: all("quick" in tokens(vault, one.item_id) for one in (done, *later)))
+        assert all("slow" not in tokens(vault, one.item_id) for one in (done, *later))
+        answers.set()
+        until(lambda: all("slow" in tokens(vault, one.item_id) for one in (done, *later)))
+    finally:
+        answers.set()
         runner.stop()
 
 
