@@ -16,6 +16,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.errors import ConfigError, UnavailableError
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -60,7 +61,7 @@ class KmsSigner:
         """The signature as Ethereum wants it: small s, and the bit that tells the key from it."""
         try:
             r, s = decode_dss_signature(der)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise UnavailableError("ethereum kms", "the answer is no DER signature") from error
         s = min(s, _ORDER - s)
         for v in (0, 1):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.base import HttpClient
 from anchors.errors import ConfigError, UnavailableError
 

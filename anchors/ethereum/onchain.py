@@ -6,6 +6,7 @@ from hashlib import sha256
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.base import TreeHead
 from anchors.errors import ConfigError, UnavailableError
 from anchors.ethereum.attempt import Found

@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from eth_utils.address import to_checksum_address
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.errors import ConfigError
 
 
@@ -58,7 +59,15 @@ def open_keystore(path: Path, password: str) -> KeySigner:
         return KeySigner(bytes(Account.decrypt(json.loads(path.read_text("utf-8")), password)))
     except OSError as error:
         raise ConfigError("ethereum keystore", f"{path.name} can't be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        NotImplementedError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise ConfigError("ethereum keystore", f"{path.name} does not open with this password") from error
 
 

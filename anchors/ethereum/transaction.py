@@ -2,6 +2,7 @@
 
 from eth_utils.address import to_checksum_address
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.ethereum.attempt import Attempt
 from anchors.ethereum.fees import Fees
 from anchors.ethereum.keccak import keccak256

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from eth_utils.address import to_checksum_address
 
+import anchors.ethereum.recursion  # noqa: F401 - what these libraries do to the process is undone
 from anchors.base import AnchorProof, Funds, HttpClient, Progress, Statement, TreeHead
 from anchors.errors import VerificationError
 from anchors.ethereum.attempt import restart

@@ -60,9 +60,18 @@ def test_kms_signer_signs_as_its_account(large_s: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"not DER", encode_dss_signature(1, 1), encode_dss_signature(_ORDER, 5)]
+    "answer",
+    [
+        b"",
+        b"not DER",
+        "not bytes",
+        encode_dss_signature(1, 1),
+        encode_dss_signature(_ORDER, 5),
+        encode_dss_signature(0, 0),
+        encode_dss_signature(5, 2**300),
+    ],
 )
-def test_kms_signer_refuses_what_its_key_did_not_sign(answer: bytes) -> None:
+def test_kms_signer_refuses_what_its_key_did_not_sign(answer: Any) -> None:
     service = Service()
     signer = KmsSigner(service)
     service.answer = answer
