@@ -8,12 +8,16 @@ not be are refused without being looked for.
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from anchors.errors import FormatError
 
 MAX_INTEGER: Final = (1 << 53) - 1
 """Largest number that every JSON reader takes exactly (RFC 8785 §3.2.2.3)."""
+
+
+_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def encode_canonical(value: object) -> bytes:
@@ -97,6 +101,23 @@ def as_host(value: object, place: str) -> str:
     ):
         raise FormatError(place, "a host name or address, with or without a port", value)
     return value
+
+
+def encode_time(at: datetime) -> str:
+    """`at` in UTC, to the millisecond: `2026-11-22T16:37:00.123Z`."""
+    return at.astimezone(UTC).strftime(_TIME)[:-4] + "Z"
+
+
+def as_time(value: object, place: str) -> datetime:
+    """`value` as a time: a string exactly as `encode_time` writes it."""
+    try:
+        at = datetime.fromisoformat(value if isinstance(value, str) else "").astimezone(UTC)
+        canonical = encode_time(at) == value
+    except (ValueError, OverflowError) as error:  # the latter: a time before the year 1 in UTC
+        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value) from error
+    if not canonical:
+        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value)
+    return at
 
 
 def as_base64(value: object, place: str) -> bytes:

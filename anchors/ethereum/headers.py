@@ -11,7 +11,7 @@ hosts it names: the person who runs the verification fetches it.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from anchors.canonical import (
     as_array,
@@ -19,7 +19,9 @@ from anchors.canonical import (
     as_host,
     as_integer,
     as_object,
+    as_time,
     encode_canonical,
+    encode_time,
     parse_canonical,
 )
 from anchors.errors import FormatError
@@ -35,7 +37,6 @@ MAX_BLOCKS = 10_000
 """Blocks of one source; a bundle has one for each anchor it carries."""
 
 _PLACE = "headers file"
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @value
@@ -72,7 +73,7 @@ def parse_headers(data: bytes) -> HeadersFile:
     sources = as_array(top["sources"], f"{_PLACE} sources", MAX_SOURCES)
     return HeadersFile(
         chain_id=as_integer(top["chain_id"], f"{_PLACE} chain_id", 1),
-        fetched_at=_parse_time(top["fetched_at"]),
+        fetched_at=as_time(top["fetched_at"], f"{_PLACE} fetched_at"),
         sources=tuple(_parse_source(source, f"{_PLACE} sources[{n}]") for n, source in enumerate(sources)),
     )
 
@@ -83,7 +84,7 @@ def encode_headers(headers: HeadersFile) -> bytes:
         {
             "v": 1,
             "chain_id": headers.chain_id,
-            "fetched_at": _format_time(headers.fetched_at),
+            "fetched_at": encode_time(headers.fetched_at),
             "sources": [_source_value(source) for source in headers.sources],
         }
     )
@@ -117,20 +118,3 @@ def _parse_block(value: object, place: str) -> SourcedBlock:
         block_hash=as_hex(block["hash"], f"{place} hash", length=32),
         finalized=finalized,
     )
-
-
-def _format_time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime(_TIME)[:-4] + "Z"
-
-
-def _parse_time(value: object) -> datetime:
-    place = f"{_PLACE} fetched_at"
-    if not isinstance(value, str):
-        raise FormatError(place, "a time as text", value)
-    try:
-        at = datetime.fromisoformat(value).astimezone(UTC)
-    except ValueError as error:
-        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value) from error
-    if _format_time(at) != value:
-        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", value)
-    return at

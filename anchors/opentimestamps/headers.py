@@ -10,7 +10,7 @@ its host alone, because the address of a node often holds the key to it.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from anchors.canonical import (
     as_array,
@@ -18,7 +18,9 @@ from anchors.canonical import (
     as_host,
     as_integer,
     as_object,
+    as_time,
     encode_canonical,
+    encode_time,
     parse_canonical,
 )
 from anchors.errors import FormatError
@@ -37,7 +39,6 @@ DEPTH = 6
 """Headers to be shown of a block, its own among them: the six confirmations that payments wait for."""
 
 _PLACE = "bitcoin headers file"
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @value
@@ -78,7 +79,7 @@ def parse_bitcoin_headers(data: bytes) -> BitcoinHeaders:
     sources = as_array(top["sources"], f"{_PLACE} sources", MAX_SOURCES)
     return BitcoinHeaders(
         network=network,
-        fetched_at=_parse_time(top["fetched_at"]),
+        fetched_at=as_time(top["fetched_at"], f"{_PLACE} fetched_at"),
         sources=tuple(_parse_source(source, f"{_PLACE} sources[{n}]") for n, source in enumerate(sources)),
     )
 
@@ -95,7 +96,7 @@ def encode_bitcoin_headers(headers: BitcoinHeaders) -> bytes:
             "v": 1,
             "kind": KIND,
             "network": headers.network,
-            "fetched_at": headers.fetched_at.astimezone(UTC).strftime(_TIME)[:-4] + "Z",
+            "fetched_at": encode_time(headers.fetched_at),
             "sources": [_source_value(source) for source in headers.sources],
         }
     )
@@ -127,14 +128,3 @@ def _parse_block(found: object, place: str) -> ShownBlock:
             as_hex(raw, f"{place} headers[{n}]", length=HEADER_BYTES) for n, raw in enumerate(headers)
         ),
     )
-
-
-def _parse_time(found: object) -> datetime:
-    place = f"{_PLACE} fetched_at"
-    try:
-        at = datetime.fromisoformat(str(found)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", found) from error
-    if at.strftime(_TIME)[:-4] + "Z" != found:
-        raise FormatError(place, "YYYY-MM-DDThh:mm:ss.sssZ", found)
-    return at

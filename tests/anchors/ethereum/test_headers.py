@@ -45,6 +45,7 @@ def _with(path: str, value: Any) -> bytes:
         ("fetched_at", "2026-11-22T16:37:00Z", "headers file fetched_at"),
         ("fetched_at", "2026-13-22T16:37:00.000Z", "headers file fetched_at"),
         ("fetched_at", 1, "headers file fetched_at"),
+        ("fetched_at", "0001-01-01T00:00:00.000+14:00", "headers file fetched_at"),
         ("sources", {}, "headers file sources"),
         ("sources", [{}] * 17, "headers file sources"),
         ("sources/0/host", "https://rpc.example/key", "headers file sources[0] host"),
