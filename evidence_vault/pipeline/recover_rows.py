@@ -5,6 +5,7 @@
     TIMESTAMP_FAILED                             the end of the job
     CHECKPOINT_ANCHORED                          the proof, and the end of the job of that network
     ANCHOR_LOST                                  the job goes on, from what was signed before
+    ATTESTED, ATTESTATION_WITHDRAWN              statement, signature and chain
 
 All else that an event says stands in the event. Requests for bundles, tokens of access and who revoked them are no
 events: they are as old as the database.
@@ -69,6 +70,8 @@ def is_whole(found: FoundEvent) -> bool:
             return "response.tsr" in found.parts
         case "CHECKPOINT_ANCHORED":
             return PART in found.parts
+        case "ATTESTED" | "ATTESTATION_WITHDRAWN":
+            return "statement.txt" in found.parts
         case _:
             return True
 

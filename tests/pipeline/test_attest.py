@@ -1,7 +1,8 @@
 """Statements on their way into the record: what is accepted, and each way in which one is refused."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from evidence_vault.errors import (
     Locked,
     Overloaded,
     TooMany,
+    UnavailableError,
     VerificationError,
 )
 from evidence_vault.pipeline import fixity
-from evidence_vault.pipeline.attest import AlreadyAttested, record_attestation
+from evidence_vault.pipeline.attest import AlreadyAttested, RecordedStatement, record_attestation
 from evidence_vault.pipeline.fixity import check_fixity
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.statements import Submission
@@ -416,6 +418,34 @@ def test_withdraw_what_is_no_attestation_is_not_found(vault: Vault, item: str) -
     for seq in (0, attested.seq + 1):
         with pytest.raises(AccessRefused):
             record_withdrawal(vault, item, seq, attester=ACTOR, submission=submission)
+
+
+@pytest.mark.db
+def test_a_replay_and_two_withdrawals_at_once_leave_one_of_each(tmp_path: Path, engine: str) -> None:
+    """Eight hands bring the same statement, then eight take it back: the head's lock lets one through."""
+    vault = new_vault(tmp_path, **KNOWN)
+    add_notary(vault)
+    item = deposit(vault).item_id
+    submission = signed(vault, true_statement(vault, item))
+
+    def outcome(work: Callable[[], RecordedStatement]) -> RecordedStatement | None:
+        while True:
+            try:
+                return work()
+            except Conflict:
+                return None
+            except UnavailableError:  # another transaction was first: as a client would, again
+                continue
+
+    def eight(work: Callable[[], RecordedStatement]) -> RecordedStatement:
+        with ThreadPoolExecutor(8) as pool:
+            (one,) = [found for found in pool.map(outcome, [work] * 8) if found is not None]
+        return one
+
+    attested = eight(lambda: record_attestation(vault, item, attester=ACTOR, submission=submission))
+    eight(lambda: withdraw(vault, item, attested))
+    assert types_of(vault, item) == ["ITEM_RECEIVED", "ATTESTED", "ATTESTATION_WITHDRAWN"]
+    vault.database.dispose()
 
 
 def test_check_fixity_reads_the_stored_bytes_and_says_who_asked(vault: Vault, item: str) -> None:
