@@ -63,6 +63,13 @@ def incoming(vault: Vault) -> int:
     return sum(path.stat().st_size for path in list((vault.settings.home / "incoming").iterdir()))
 
 
+def keys_held(vault: Vault) -> int:
+    with vault.database.read() as session:
+        return int(
+            session.connection().exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar() or 0
+        )
+
+
 @pytest.mark.parametrize("length", [3_000_000, None], ids=["announced", "chunked"])
 def test_deposit_client_stops_midway_nothing_kept(
     vault: Vault, port: int, owner: dict[str, str], length: int | None
@@ -73,6 +80,7 @@ def test_deposit_client_stops_midway_nothing_kept(
     until(lambda: incoming(vault) > 1_000_000)
     connection.close()
     until(lambda: not list((vault.settings.home / "incoming").iterdir()))
+    until(lambda: keys_held(vault) == 0)  # freed after the bytes are gone
     assert_nothing_kept(vault)
 
 
