@@ -13,6 +13,7 @@ EvidenceError
 ├── Conflict             the request contradicts an earlier one
 │   ├── WrongOffset      not where the upload stands
 │   └── TooMany          as many as one may have at a time are open
+├── SecondPersonNeeded   one person alone can't do this, or not this one
 ├── Gone                 it was there, and is kept no longer
 ├── IntegrityError       our own store disagrees with itself: stop and tell an operator
 └── AccessRefused        not allowed, or not there: the two look alike from outside
@@ -39,6 +40,7 @@ __all__ = [
     "Locked",
     "Overloaded",
     "ReadOnly",
+    "SecondPersonNeeded",
     "StorageFull",
     "TooLarge",
     "TooMany",
@@ -133,6 +135,15 @@ class WrongOffset(Conflict):
 
 class TooMany(Conflict):
     """One more of `place` is over the limit: `earlier` says which."""
+
+
+class SecondPersonNeeded(EvidenceError):  # noqa: N818 - an answer, not a fault
+    """`place` takes two persons, and this isn't the second one: `reason`."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"{place}: {reason}")
 
 
 class Gone(EvidenceError):  # noqa: N818 - an answer, not a fault

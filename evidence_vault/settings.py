@@ -26,6 +26,7 @@ from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
+from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Code, Label, Network, Part, Url
 from evidence_vault.webhook_settings import Webhooks
 
@@ -113,6 +114,10 @@ class Settings(BaseSettings):
         default_factory=list,
         description="host:port that may be loopback or private; all others must be public addresses.",
     )
+
+    # Who may ask.
+    identity: Identity = Field(default_factory=Identity)
+    oidc: list[OidcProvider] = Field(default_factory=list, max_length=16)
 
     # How often. The defaults depend on the class.
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")
@@ -207,6 +212,8 @@ class Settings(BaseSettings):
             ("authorities", [authority.name for authority in self.authorities]),
             ("networks and bitcoin", self.anchor_targets),
             ("bitcoin", [bitcoin.network for bitcoin in self.bitcoin]),
+            ("oidc", [provider.name for provider in self.oidc]),
+            ("oidc, issuers", [provider.issuer for provider in self.oidc]),
             ("witnesses", [witness.name for witness in self.witnesses]),
             ("witnesses, keys", [parse_vkey(witness.vkey).public_key for witness in self.witnesses]),
         ):

@@ -40,7 +40,10 @@ SCOPES: Mapping[Action, str] = {
 }
 """The scope that a token needs for each action (RFC 6750 §3)."""
 
-ALL_SCOPES = tuple(dict.fromkeys(SCOPES.values()))
+MANAGE_SCOPE = "manage"
+"""To manage people, which is no action on evidence: see `management`."""
+
+ALL_SCOPES = (*dict.fromkeys(SCOPES.values()), MANAGE_SCOPE)
 
 
 @value

@@ -20,13 +20,19 @@ from evidence_vault.api import (
     feed,
     health,
     items,
+    me,
+    oidc,
+    people,
+    proposals,
     public,
     reference,
+    sessions,
     tus,
     verification,
 )
 from evidence_vault.api.caller import Remembered
 from evidence_vault.api.description import describe
+from evidence_vault.api.desk import LoginDesk
 from evidence_vault.pipeline.vault import Vault
 
 _ABOUT = """Takes evidence in, makes every fact about it provable, hands out bundles that anyone can check.
@@ -76,11 +82,14 @@ def create_app(
     )
     app.state.vault = vault
     app.state.remembered = Remembered()
+    app.state.desk = LoginDesk(vault)
     context.install(app)
     for module in (
         *(deposits, tus, items, attestations, exports, feed),
         *(public, verification, health, reference),
     ):
+        app.include_router(module.router, prefix="/v1")
+    for module in (sessions, oidc, me, people, proposals):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.probes)
     for router in extra:

@@ -14,7 +14,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from anchors.values import value
 from evidence_vault.access.decisions import Requester
+from evidence_vault.access.management import decide_on_management
 from evidence_vault.api.body import in_thread
+from evidence_vault.api.cookies import session_in
 from evidence_vault.api.problems import CHALLENGE, INVALID_TOKEN, ProblemError
 from evidence_vault.errors import FormatError
 from evidence_vault.identity.actors import authenticate
@@ -28,7 +30,7 @@ REMEMBERED_S = 60.0
 MAX_REMEMBERED = 10_000
 """Tokens remembered; when there are more, all are looked up once more."""
 
-BEARER = HTTPBearer(auto_error=False, description="`ev_…`, made with `evidence-vault token create`")
+BEARER = HTTPBearer(auto_error=False, description="A token, `ev_…`, or the secret of a session, `es_…`")
 
 
 @value
@@ -74,7 +76,7 @@ async def authenticated(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Requester:
     """Return whom the bearer token speaks for. Raises ProblemError, before any of the body is read."""
-    return await _let_in(request, vault, None if sent is None else sent.credentials)
+    return await _let_in(request, vault, _secret_of(request, vault, sent))
 
 
 async def depositing(
@@ -83,7 +85,7 @@ async def depositing(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Depositor:
     """Return who deposits. Raises ProblemError, before any of the body is read."""
-    return await depositor_with(request, vault, None if sent is None else sent.credentials)
+    return await depositor_with(request, vault, _secret_of(request, vault, sent))
 
 
 async def depositor_with(request: Request, vault: Vault, token: str | None) -> Depositor:
@@ -109,12 +111,31 @@ def bearer_token(request: Request) -> str | None:
     return (token.strip() or None) if scheme.lower() == "bearer" else None
 
 
+def sent_secret(request: Request, vault: Vault) -> str | None:
+    """Return the secret that came with the request: as a bearer token, else in a cookie that counts here."""
+    return bearer_token(request) or session_in(request, vault.settings.base_url)
+
+
+def _secret_of(request: Request, vault: Vault, sent: HTTPAuthorizationCredentials | None) -> str | None:
+    return session_in(request, vault.settings.base_url) if sent is None else sent.credentials
+
+
 async def depositing_now(
+    request: Request,
+    vault: Annotated[Vault, Depends(vault_of)],
     caller: Annotated[Requester, Depends(authenticated)],
-    sent: Annotated[HTTPAuthorizationCredentials, Depends(BEARER)],
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Depositor:
-    """Return who deposits, looked up for this very request."""
-    return Depositor(requester=caller, token_sha256=digest_token(sent.credentials))
+    """Return who asks, looked up for this very request, with the digest of what let him in."""
+    secret = _secret_of(request, vault, sent)
+    assert secret is not None  # or he would not be authenticated
+    return Depositor(requester=caller, token_sha256=digest_token(secret))
+
+
+async def managing(caller: Annotated[Requester, Depends(authenticated)]) -> Requester:
+    """Return an administrator. Raises NotPermitted."""
+    decide_on_management(caller)
+    return caller
 
 
 def event_actor(requester: Requester) -> EventActor:
@@ -154,3 +175,7 @@ VaultHere = Annotated[Vault, Depends(vault_of)]
 Caller = Annotated[Requester, Depends(authenticated)]
 DepositingCaller = Annotated[Depositor, Depends(depositing)]
 DepositingNow = Annotated[Depositor, Depends(depositing_now)]
+CallerWithSecret = DepositingNow
+"""Who asks, and the digest of the secret that he came with."""
+
+Administrator = Annotated[Requester, Depends(managing)]

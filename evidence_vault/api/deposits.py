@@ -34,9 +34,9 @@ from evidence_vault.api.caller import (
     DepositingCaller,
     Depositor,
     VaultHere,
-    bearer_token,
     depositor_with,
     event_actor,
+    sent_secret,
     vault_of,
 )
 from evidence_vault.api.context import tell
@@ -95,7 +95,7 @@ async def serve_deposit(scope: Scope, receive: Receive, send: Send) -> None:
     request = Request(scope, receive)
     try:
         vault = await vault_of(request)
-        caller = await depositor_with(request, vault, bearer_token(request))
+        caller = await depositor_with(request, vault, sent_secret(request, vault))
         answer = await deposit(request, vault, caller)
     except (EvidenceError, ClientDisconnect) as error:
         answer = await tell(request, error)

@@ -32,6 +32,7 @@ from evidence_vault.errors import (
     Locked,
     Overloaded,
     ReadOnly,
+    SecondPersonNeeded,
     StorageFull,
     TooLarge,
     TooMany,
@@ -70,8 +71,8 @@ KINDS: Mapping[str, Kind] = {
     "unauthorized": Kind(
         status=HTTPStatus.UNAUTHORIZED,
         title="No valid token came with the request",
-        advice="Send `Authorization: Bearer ev_…`; the operator makes tokens with "
-        "`evidence-vault token create`. A token may have expired or been revoked.",
+        advice="Send `Authorization: Bearer` with a token (`ev_…`) or a session (`es_…`, of `POST /v1/sessions`). "
+        "It may have expired or been revoked. A session's cookie counts only with `Evidence-Session: cookie`.",
     ),
     "not-permitted": Kind(
         status=HTTPStatus.FORBIDDEN,
@@ -133,6 +134,16 @@ KINDS: Mapping[str, Kind] = {
         status=HTTPStatus.CONFLICT,
         title="The request contradicts an earlier one",
         advice="An idempotency key stands for one request: other bytes or metadata need a new key.",
+    ),
+    "second-person": Kind(
+        status=HTTPStatus.FORBIDDEN,
+        title="This takes two persons",
+        advice="One administrator proposes, another confirms: neither the proposer nor the person concerned.",
+    ),
+    "login-refused": Kind(
+        status=HTTPStatus.UNAUTHORIZED,
+        title="Nobody was let in by this",
+        advice="The vault doesn't tell whether it was the name, the password, the code or the role.",
     ),
     "gone": Kind(
         status=HTTPStatus.GONE,
@@ -241,6 +252,7 @@ _KIND_BY_ERROR: tuple[tuple[type[EvidenceError], str], ...] = (
     (WrongOffset, "wrong-offset"),
     (TooMany, "too-many"),
     (Conflict, "conflict"),
+    (SecondPersonNeeded, "second-person"),
     (Gone, "gone"),
     (Locked, "locked"),
     (CredentialEnded, "unauthorized"),

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("evidence_vault.cli.init", "create a vault in a folder"),
     "serve": ("evidence_vault.cli.serve", "run the vault: its API and its work in the background"),
     "migrate": ("evidence_vault.cli.migrate", "bring the database to what this version needs"),
+    "user": ("evidence_vault.cli.user", "add persons, give roles, two administrators at a time"),
+    "login": ("evidence_vault.cli.login", "begin a session with your password"),
     "token": ("evidence_vault.cli.token", "create, list and revoke the tokens people use"),
     "deposit": ("evidence_vault.cli.deposit", "deposit files, or only their digests"),
     "status": ("evidence_vault.cli.status", "see how far an item has come"),

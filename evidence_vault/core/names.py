@@ -12,7 +12,7 @@ from typing import Literal
 from evidence_vault.core.shapes import OneOf, Text
 from evidence_vault.errors import FormatError
 
-Prefix = Literal["it", "cs", "gr", "ac", "bd", "up", "wh"]
+Prefix = Literal["it", "cs", "gr", "ac", "bd", "up", "wh", "og", "pr"]
 LogClass = Literal["production", "test", "development"]
 
 NETWORK_CLASSES = {
@@ -36,6 +36,8 @@ ITEM_ID = Text(f"it_{_ID_BODY}", 29, "an item id")
 CASE_ID = Text(f"cs_{_ID_BODY}", 29, "a case id")
 GRANT_ID = Text(f"gr_{_ID_BODY}", 29, "a grant id")
 ACTOR_ID = Text(f"ac_{_ID_BODY}", 29, "an actor id")
+ORGANISATION_ID = Text(f"og_{_ID_BODY}", 29, "an organisation id")
+PROPOSAL_ID = Text(f"pr_{_ID_BODY}", 29, "a proposal id")
 BUNDLE_ID = Text(f"bd_{_ID_BODY}", 29, "a bundle id")
 WEBHOOK_ID = Text(f"wh_{_ID_BODY}", 29, "a webhook id")
 UPLOAD_ID = Text(f"up_{_ID_BODY}", 29, "an upload id")

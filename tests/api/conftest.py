@@ -10,6 +10,7 @@ from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.api.app import create_app
 from evidence_vault.identity.actors import issue_token
 from evidence_vault.pipeline.vault import Vault
+from tests.api.people import Office, open_office, people_vault
 from tests.pipeline.vaults import new_vault
 
 Bearer = Callable[..., dict[str, str]]
@@ -44,3 +45,12 @@ def bearer(vault: Vault) -> Bearer:
 @pytest.fixture
 def owner(bearer: Bearer) -> dict[str, str]:
     return bearer()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """A vault with two administrators."""
+    vault = people_vault(tmp_path)
+    with TestClient(create_app(vault), raise_server_exceptions=False) as opened:
+        yield open_office(vault, opened)
+    vault.database.dispose()

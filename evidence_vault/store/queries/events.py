@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from anchors.values import value
@@ -144,6 +144,11 @@ def disclosures_of(session: Session, event_ids: Iterable[int]) -> Mapping[int, M
     for row in rows:
         found.setdefault(row.event_id, {})[row.name] = row.disclosure
     return found
+
+
+def erase_disclosures(session: Session, event_id: int) -> None:
+    """Delete the clear values of an event; it keeps their digests."""
+    session.execute(delete(Disclosure).where(Disclosure.event_id == event_id))
 
 
 def add_proof_parts(session: Session, proofs: Mapping[int, Mapping[str, bytes]]) -> None:
