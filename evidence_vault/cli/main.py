@@ -23,6 +23,7 @@ from evidence_vault.errors import (
     EvidenceError,
     FormatError,
     IntegrityError,
+    SecondPersonNeeded,
     UnavailableError,
     VerificationError,
 )
@@ -118,7 +119,7 @@ def explain(error: EvidenceError) -> tuple[int, str]:
             return USAGE, text
         case UnavailableError():
             return UNAVAILABLE, text
-        case AccessRefused():
+        case AccessRefused() | SecondPersonNeeded():
             return REFUSED, text
         case VerificationError():
             return USAGE, text

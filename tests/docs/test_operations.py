@@ -11,6 +11,7 @@ from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
+from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Network
 from evidence_vault.settings import Platform, Settings, Witness, load_settings
 from evidence_vault.webhook_settings import Webhooks
@@ -42,6 +43,8 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[[witnesses]]", Witness),
         ("[webhooks]", Webhooks),
         ("[notary]", Notary),
+        ("[identity]", Identity),
+        ("[[oidc]]", OidcProvider),
         ("[platform]", Platform),
     ],
 )
