@@ -16,6 +16,7 @@ EvidenceError
 ├── SecondPersonNeeded   one person alone can't do this, or not this one
 ├── Gone                 it was there, and is kept no longer
 ├── IntegrityError       our own store disagrees with itself: stop and tell an operator
+│   └── Missing          what it should hold is not there at all
 └── AccessRefused        not allowed, or not there: the two look alike from outside
 """
 
@@ -38,6 +39,7 @@ __all__ = [
     "InProgress",
     "IntegrityError",
     "Locked",
+    "Missing",
     "Overloaded",
     "ReadOnly",
     "SecondPersonNeeded",
@@ -58,6 +60,10 @@ class IntegrityError(EvidenceError):
         self.expected = expected
         self.found = found
         super().__init__(f"{place}: expected {expected}, found {found}")
+
+
+class Missing(IntegrityError):  # noqa: N818 - the kind of a disagreement
+    """What our own store should hold at `place` is not there at all."""
 
 
 class AccessRefused(EvidenceError):  # noqa: N818 - a refusal is an answer, not a fault

@@ -25,6 +25,7 @@ from evidence_vault.authority_settings import SEND_WITHIN_S, TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
+from evidence_vault.custody_settings import Fixity, Presence
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Code, Label, Network, Part, Url
@@ -118,6 +119,9 @@ class Settings(BaseSettings):
     # Who may ask.
     identity: Identity = Field(default_factory=Identity)
     oidc: list[OidcProvider] = Field(default_factory=list, max_length=16)
+    # What it does with evidence over the years.
+    fixity: Fixity = Field(default_factory=Fixity)
+    presence: Presence = Field(default_factory=Presence)
 
     # How often. The defaults depend on the class.
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")

@@ -18,11 +18,13 @@ from evidence_vault.api import (
     deposits,
     exports,
     feed,
+    fixity,
     health,
     items,
     me,
     oidc,
     people,
+    platform,
     proposals,
     public,
     reference,
@@ -85,8 +87,8 @@ def create_app(
     app.state.desk = LoginDesk(vault)
     context.install(app)
     for module in (
-        *(deposits, tus, items, attestations, exports, feed),
-        *(public, verification, health, reference),
+        *(deposits, tus, items, attestations, exports, fixity, feed),
+        *(platform, public, verification, health, reference),
     ):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):

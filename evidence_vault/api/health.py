@@ -4,15 +4,17 @@ import logging
 
 from fastapi import APIRouter, Response
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from evidence_vault.api.authorities import authority_views
 from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.problems import KINDS, PATH
-from evidence_vault.api.schemas import NetworkView, ProblemKind, Readiness, WitnessView
+from evidence_vault.api.schemas import NetworkView, ProblemKind, Readiness, SweepView, WitnessView
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, UnavailableError
 from evidence_vault.pipeline.cosign import witness_states
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries.sweep import fixity_state
 
 LOG = logging.getLogger("evidence_vault.api")
 
@@ -29,7 +31,7 @@ async def healthz() -> Response:
 @probes.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 def readyz(vault: VaultHere, response: Response) -> Readiness:
     """The vault takes deposits in; 503 and the reasons if it doesn't."""
-    reasons, witnesses, authorities = list(vault.gate.reasons), [], []
+    reasons, witnesses, authorities, fixity = list(vault.gate.reasons), [], [], None
     try:
         with vault.database.read() as session:
             session.execute(text("SELECT 1"))
@@ -44,6 +46,7 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
                 for state in witness_states(vault, session)
             ]
             authorities = authority_views(session, vault.settings)
+            fixity = fixity_view(session)
     except UnavailableError as error:
         LOG.warning("database unavailable", extra={"reason": error.reason})
         reasons.append("the database doesn't answer")
@@ -56,6 +59,19 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
         authorities=authorities,
         networks=network_views(vault),
         damaged=sorted(dict(vault.damage).values()),
+        fixity=fixity,
+    )
+
+
+def fixity_view(session: Session) -> SweepView:
+    """Return how the contents were when they were last read again, without naming any."""
+    state = fixity_state(session)
+    sweep = state.sweep if state.sweep is not None and state.sweep.number else None
+    finished = None if sweep is None else sweep.finished_at
+    return SweepView(
+        since=None if sweep is None else encode_time(sweep.started_at),
+        finished_at=None if finished is None else encode_time(finished),
+        failing=state.failures,
     )
 
 

@@ -230,6 +230,14 @@ class NetworkView(View):
     seen_at: str | None
 
 
+class SweepView(View):
+    """How the contents are. failing: how many were not sound when they were last read again."""
+
+    since: str | None = Field(description="When the newest sweep began; null before the first.")
+    finished_at: str | None = Field(description="Null while it goes on.")
+    failing: int
+
+
 class Readiness(View):
     """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready.
 
@@ -242,6 +250,7 @@ class Readiness(View):
     authorities: list[AuthorityView] = []
     networks: list[NetworkView] = []
     damaged: list[str] = []
+    fixity: SweepView | None = None
 
 
 class ProblemKind(View):

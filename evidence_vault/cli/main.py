@@ -58,6 +58,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "log adopt": ("evidence_vault.cli.log_adopt", "rebuild the signer's guard, after a look at who saw what"),
     "log follow": ("evidence_vault.cli.log_follow", "keep a mirror of a log and check that it only grows"),
     "witness": ("evidence_vault.cli.witness", "cosign somebody's log as long as it only grows"),
+    "fixity": ("evidence_vault.cli.fixity", "read contents again, and see how they are"),
+    "incident": (
+        "evidence_vault.cli.incident",
+        "tell what happened to the platform, for every bundle to say",
+    ),
     "recover": ("evidence_vault.cli.recover", "bring a restored, older database up to what was published"),
     "demo": ("evidence_vault.cli.demo", "run the main job on real input, in a folder"),
 }

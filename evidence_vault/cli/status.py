@@ -79,6 +79,9 @@ def _show_vault(vault: dict[str, Any]) -> int:
         print(f"  authority {shown(one['name'])}: {shown(_authority(one))}")
     for one in vault["networks"]:
         print(f"  network {shown_line(_network(one))}")
+    failing = (vault.get("fixity") or {}).get("failing")
+    if failing:
+        print(f"  contents not sound: {failing}; see `evidence-vault fixity show`")
     return 0 if vault["ready"] else UNAVAILABLE
 
 

@@ -19,14 +19,12 @@ from sqlalchemy.orm import Session
 
 from anchors.base import Attested
 from anchors.rfc3161.submit import ClockError
-from anchors.values import value
-from evidence_vault.core.events import PLATFORM, Event, parse_event
-from evidence_vault.core.names import encode_time
+from anchors.values import replace, value
 from evidence_vault.errors import UnavailableError
-from evidence_vault.pipeline.record import Draft, append_event, system_actor
+from evidence_vault.pipeline.incidents import Incident, note_incident, open_incident
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.pace_models import Pace
-from evidence_vault.store.queries import events, paces
+from evidence_vault.store.queries import paces
 
 LOG = logging.getLogger("evidence_vault.pipeline")
 
@@ -118,52 +116,18 @@ def _compare(vault: Vault, session: Session, pace: Pace, offset: timedelta, *, n
     ahead = {groups[one] for one, found in offsets.items() if found > settings.clock_limit_s}
     behind = {groups[one] for one, found in offsets.items() if found < -settings.clock_limit_s}
     wrong = max(len(ahead), len(behind)) >= min(2, len(set(groups.values())))
-    # Serialized with whoever compares at the same moment: no incident is opened twice.
-    events.lock_subject_head(session, PLATFORM)
-    opened = _open_incident(session)
+    opened = open_incident(session, "clock")
     if wrong and opened is None:
         worst = max(offsets.values(), key=abs)
         summary = f"The vault's clock and the authorities' are {abs(worst):.1f} s apart."
         LOG.critical("the vault's clock is wrong", extra={"error": summary})
-        _note(vault, session, f"clock-{int(now.timestamp())}", began_at=encode_time(now), summary=summary)
+        name = f"clock-{int(now.timestamp())}"
+        found = Incident(name=name, kind="clock", began_at=now, ended_at=None, summary=summary)
+        note_incident(vault, session, found)
     elif opened is not None and not wrong:
-        fields = opened.fields
-        _note(
-            vault,
-            session,
-            str(fields["incident"]),
-            began_at=str(fields["began_at"]),
-            ended_at=encode_time(now),
-            summary=str(fields["summary"]),
-        )
+        note_incident(vault, session, replace(opened, ended_at=now))
 
 
 def is_fresh(pace: Pace, now: datetime) -> bool:
     """Whether the authority's clock was compared with ours so lately that it still says something."""
     return pace.clock_compared_at is not None and now - pace.clock_compared_at <= COMPARED_WITHIN
-
-
-def _open_incident(session: Session) -> Event | None:
-    found = [
-        parse_event(row.raw) for row in events.events_of(session, PLATFORM) if row.type == "INCIDENT_NOTED"
-    ]
-    clock = [event for event in found if event.fields["kind"] == "clock"]
-    return clock[-1] if clock and clock[-1].fields["ended_at"] is None else None
-
-
-def _note(
-    vault: Vault, session: Session, incident: str, *, began_at: str, summary: str, ended_at: str | None = None
-) -> None:
-    draft = Draft(
-        subject=PLATFORM,
-        type="INCIDENT_NOTED",
-        actor=system_actor(session),
-        fields={
-            "incident": incident,
-            "kind": "clock",
-            "began_at": began_at,
-            "ended_at": ended_at,
-            "summary": summary,
-        },
-    )
-    append_event(vault, session, draft)

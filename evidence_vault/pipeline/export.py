@@ -29,14 +29,16 @@ from evidence_vault.core.events import LOG, Subject
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.states import JobState
 from evidence_vault.durable import storage_errors
-from evidence_vault.errors import IntegrityError
+from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.pipeline.export_log import bundle_sizes, log_files
 from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
-from evidence_vault.pipeline.record import Draft, EventActor, append_event, system_actor
+from evidence_vault.pipeline.looks import look_at, record_looks
+from evidence_vault.pipeline.record import Draft, EventActor, append_event
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.custody_models import SOUND
 from evidence_vault.store.models import Export, Item
-from evidence_vault.store.queries import events, exports, items, jobs, log
+from evidence_vault.store.queries import events, exports, items, jobs, log, sweep
 from evidence_vault.verify.report import Finding, Report, Verdict
 from evidence_vault.verify.verifier import verify_path
 
@@ -214,20 +216,14 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
 
 def _note_damage(vault: Vault, job: jobs.Claimed, error: DamagedContentError) -> None:
     """An item's bytes went bad: an event of the item, for ever, and the end of this export; others go on."""
+    with vault.database.read() as session:
+        content = sweep.content_of(session, error.item_id)
+    look = None if content is None else look_at(vault, content)
+    if look is None or look.state == SOUND:
+        raise UnavailableError("content", f"{error}; read again it was whole")
     with vault.database.write() as session:
-        item = _item(items.get_item(session, error.item_id), error.item_id)
-        expected = (item.sha256 or b"").hex()
-        append_event(
-            vault,
-            session,
-            Draft(
-                subject=Subject(kind="item", id=item.id),
-                type="FIXITY_FAILED",
-                actor=system_actor(session),
-                fields={"expected_sha256": expected, "found_sha256": None},
-                result="failed",
-            ),
-        )
+        sweep.begin(session)
+        record_looks(vault, session, {error.item_id: look})
         jobs.record(session, job, JobState.FAILED, now=vault.clock(), run_at=None, error=str(error))
 
 

@@ -8,19 +8,19 @@ one at a time for each item.
 Durable after return: the event. A crash before the commit means: nothing was said. After it: it stands.
 """
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from anchors.values import value
-from evidence_vault.core.events import Subject
-from evidence_vault.errors import Conflict, IntegrityError, Locked, Overloaded
-from evidence_vault.pipeline.record import Draft, EventActor, append_event
+from evidence_vault.errors import Conflict, Locked, Overloaded
+from evidence_vault.pipeline.looks import check_now
+from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.custody_models import SOUND
 from evidence_vault.store.models import Item
-from evidence_vault.store.queries import attestations
+from evidence_vault.store.queries import attestations, sweep
 
 CHECKED, FAILED = "FIXITY_CHECKED", "FIXITY_FAILED"
 RETRY_AFTER_S = 2.0
@@ -45,46 +45,19 @@ def check_fixity(vault: Vault, item: Item, *, actor: EventActor) -> FixityCheck:
         raise Conflict("fixity", "the vault holds no content of this item, only its digests")
     with _alone(item.id):
         _require_pause(vault, item.id)
-        found = _hash_stored(vault, item.id)
-        intact = found == item.sha256
-        return _record(vault, item.id, item.sha256, found, intact=intact, actor=actor)
-
-
-def _record(
-    vault: Vault, item_id: str, expected: bytes, found: bytes | None, *, intact: bool, actor: EventActor
-) -> FixityCheck:
-    with vault.database.write() as session:
-        recorded = append_event(
-            vault,
-            session,
-            Draft(
-                subject=Subject(kind="item", id=item_id),
-                type=CHECKED if intact else FAILED,
-                actor=actor,
-                fields={"sha256": expected.hex()}
-                if intact
-                else {"expected_sha256": expected.hex(), "found_sha256": found.hex() if found else None},
-                result="ok" if intact else "failed",
-            ),
-        )
+        with vault.database.read() as session:
+            content = sweep.content_of(session, item.id)
+        assert content is not None  # it has content
+        look, event = check_now(vault, content, actor=actor)
+    intact = look.state == SOUND
     return FixityCheck(
-        seq=recorded.event.seq,
-        event_sha256=recorded.event.sha256,
+        seq=event.seq,
+        event_sha256=event.sha256,
         intact=intact,
-        expected_sha256=expected,
-        found_sha256=found,
-        at=recorded.event.at,
+        expected_sha256=item.sha256,
+        found_sha256=item.sha256 if intact else look.found_sha256,
+        at=event.at,
     )
-
-
-def _hash_stored(vault: Vault, item_id: str) -> bytes | None:
-    running = hashlib.sha256()
-    try:
-        for chunk in vault.blobs.chunks(item_id):
-            running.update(chunk)
-    except IntegrityError:
-        return None
-    return running.digest()
 
 
 def _require_pause(vault: Vault, item_id: str) -> None:

@@ -9,6 +9,7 @@ from evidence_vault.core.events import LOG, PLATFORM
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.errors import ConfigError
+from evidence_vault.pipeline.presence import statement_fields
 from evidence_vault.pipeline.record import Draft, EventActor, append_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.settings import Settings
@@ -63,7 +64,6 @@ def open_log(vault: Vault, *, anchors: list[dict[str, Json]]) -> None:
                 },
             ),
         )
-        platform = settings.platform
         append_event(
             vault,
             session,
@@ -71,12 +71,6 @@ def open_log(vault: Vault, *, anchors: list[dict[str, Json]]) -> None:
                 subject=PLATFORM,
                 type="PLATFORM_STATED",
                 actor=system,
-                fields={
-                    "operator": platform.operator,
-                    "operated_by_depositor": platform.operated_by_depositor,
-                    "relation_to_parties": platform.relation_to_parties,
-                    "filings": list[Json](platform.filings),
-                    "can_read_content": platform.can_read_content,
-                },
+                fields=statement_fields(settings.platform),
             ),
         )

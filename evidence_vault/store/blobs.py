@@ -29,7 +29,7 @@ from typing import BinaryIO
 from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.durable import create_flushed, flush_folder, storage_errors
-from evidence_vault.errors import IntegrityError, TooLarge
+from evidence_vault.errors import IntegrityError, Missing, TooLarge
 from evidence_vault.store.packs import (
     SUFFIX,
     Damage,
@@ -178,6 +178,18 @@ class BlobStore:
             content.update(data)
         return content.sealed()
 
+    def is_there(self) -> bool:
+        """Whether the folders are there, so that a content that isn't is missing by itself."""
+        return (self._blobs / _FOLDERS[-1]).is_dir() and self._packs.is_dir()
+
+    def uncache(self, item_id: str) -> None:
+        """Let the system forget what it has of this content in memory, where it can: the disk is read next."""
+        location = self._locate(item_id)
+        path = self._path(item_id) if location is None else self._packs / f"{location.pack}{SUFFIX}"
+        if hasattr(os, "posix_fadvise"):
+            with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
     def journal(self, item_id: str) -> bytes | None:
         """Return the journal beside the content, if it is there."""
         path = journal_path(self._path(item_id))
@@ -284,7 +296,7 @@ class BlobStore:
         except FileNotFoundError:
             record = self._packed(item_id)
         if record is None or not record.blob:
-            raise IntegrityError(item_id, "its content", "no such file")
+            raise Missing(item_id, "its content", "no such file")
         return io.BytesIO(record.blob)
 
     def _packed(self, item_id: str) -> PackRecord | None:

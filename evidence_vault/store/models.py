@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
 from evidence_vault.store.cosignatures import Cosignature
+from evidence_vault.store.custody_models import Heartbeat  # noqa: F401 - a part of the schema
 from evidence_vault.store.pace_models import Pace  # noqa: F401 - a part of the schema
 from evidence_vault.store.people_models import Actor  # noqa: F401 - a part of the schema, with all of its module
 from evidence_vault.store.revocation_models import RevocationEvidence

@@ -29,7 +29,7 @@ from pathlib import Path
 from anchors.values import value
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.durable import flush_folder, save_file, storage_errors
-from evidence_vault.errors import FormatError, IntegrityError
+from evidence_vault.errors import FormatError, IntegrityError, Missing
 
 SUFFIX = ".evp"
 MAGIC = b"evpack\x01\x00"
@@ -149,7 +149,7 @@ def read_record(folder: Path, location: Location, *, item_id: str) -> PackRecord
             head = file.read(_FRAME.size)
             rest = file.read(_rest_length(head, mark))
     except FileNotFoundError:
-        raise IntegrityError(item_id, f"pack {location.pack}", "no such file") from None
+        raise Missing(item_id, f"pack {location.pack}", "no such file") from None
     record = _parse(head + rest, mark)
     if record is None or record.item_id != item_id:
         raise IntegrityError(item_id, f"its record in pack {location.pack}", "other bytes")

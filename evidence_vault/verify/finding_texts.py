@@ -37,6 +37,14 @@ FINDING: Mapping[str, Text] = {
     "content.not-the-same": Text(
         "所提交的文件不是本包中的任何一项", "The file handed in is none of the items in this bundle"
     ),
+    "content.fixity-failed": Text(
+        "平台复核时发现所存内容有问题（{cause}），此后未见恢复记录",
+        "The vault read its copy again and found it damaged ({cause}); nothing says that it was mended",
+    ),
+    "content.fixity-failed-once": Text(
+        "平台某次复核时发现所存内容有问题（{cause}），其后另有复核",
+        "The vault once read its copy again and found it damaged ({cause}); it was read again later",
+    ),
     "content.no-record": Text("缺少存入记录", "The record of the deposit is missing"),
     "content.commitment": Text(
         "仅存入承诺值，此处不能打开", "Only a commitment was deposited; it can't be opened here"

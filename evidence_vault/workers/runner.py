@@ -5,6 +5,8 @@
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
     watch threads    look the newest final anchors of one network up again each, and the sender's money
     keeper thread    looks for uploads without a record, all of the store within the hour
+    fixity thread    reads all contents again, over weeks
+    presence thread  states the platform, gives a sign of life, notices that there was none
     uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
 All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
@@ -26,8 +28,11 @@ from evidence_vault.pipeline.cosign import ask_witness
 from evidence_vault.pipeline.gaps import watch_gaps
 from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
+from evidence_vault.pipeline.presence import beat, state_platform
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
+from evidence_vault.pipeline.sweep import ROUND_S as ROUND_OF_SWEEP_S
+from evidence_vault.pipeline.sweep import sweep_round
 from evidence_vault.pipeline.timestamp import TOKENS_AT_ONCE, advance_timestamps
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import watch_anchors, watch_funds
@@ -126,6 +131,7 @@ class Runner:
         self._work = work
         self._stopping = threading.Event()
         self._orphans = OrphanWalk(vault)
+        self._stated = False
         self._name = vault.random(6).hex()
         self._threads: list[threading.Thread] = []
 
@@ -149,6 +155,9 @@ class Runner:
             self._spawn(f"watch-{bitcoin.name}", bitcoin.poll_s, look)
         self._spawn("keeper", ROUND_S, self._keep_house)
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
+        sweep = partial(sweep_round, self._vault, wait=self._stopping.wait)
+        self._spawn("fixity", ROUND_OF_SWEEP_S, sweep)
+        self._spawn("presence", settings.presence.beat_s, self._show_presence)
         for kind, work in self._work.items():
             for number, choice in enumerate(work.choices):
                 loop = self._job_loop(kind, work.stage, f"{self._name}-{kind}-{number}", choice)
@@ -178,6 +187,13 @@ class Runner:
     def _keep_house(self) -> None:
         for item_id in self._orphans.step():
             LOGGER.warning("upload without a record", extra={"item": item_id})
+
+    def _show_presence(self) -> None:
+        if not self._stated and not self._vault.gate.reasons:
+            state_platform(self._vault)
+            self._stated = True
+        for incident in beat(self._vault):
+            LOGGER.warning("incident", extra={"stage": incident.kind, "reason": incident.summary})
 
     def _spawn(self, name: str, interval_s: float, step: Callable[[], object]) -> None:
         thread = threading.Thread(target=self._loop, args=(name, interval_s, step), name=name, daemon=True)

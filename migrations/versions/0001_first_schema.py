@@ -179,6 +179,30 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("target", name="pk_paces"),
     )
     op.create_table(
+        "heartbeat",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shut_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shut_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_heartbeat_singleton")),
+        sa.PrimaryKeyConstraint("id", name="pk_heartbeat"),
+    )
+    op.create_table(
+        "fixity_sweep",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("after_event_id", sa.BigInteger(), nullable=False),
+        sa.Column("items", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_read", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_fixity_sweep_singleton")),
+        sa.PrimaryKeyConstraint("id", name="pk_fixity_sweep"),
+    )
+    op.create_table(
         "subject_heads",
         sa.Column("subject_kind", sa.String(length=10), nullable=False),
         sa.Column("subject_id", sa.String(length=29), nullable=False),
@@ -365,6 +389,22 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_packed_deposits_item_id"),
         sa.PrimaryKeyConstraint("item_id", name="pk_packed_deposits"),
     )
+    op.create_table(
+        "content_checks",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=True),
+        sa.Column("found_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sound_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("event_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('sound', 'altered', 'missing', 'unreadable')", name=op.f("ck_content_checks_state")
+        ),
+        sa.CheckConstraint("length(found_sha256) = 32", name=op.f("ck_content_checks_found_sha256_length")),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_content_checks_item_id"),
+        sa.PrimaryKeyConstraint("item_id", name="pk_content_checks"),
+    )
+    op.create_index("ix_content_checks_state", "content_checks", ["state"], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("actor_id", sa.String(length=29), nullable=False),

@@ -84,7 +84,11 @@ def everything() -> Vault:
         (subject, "TIMESTAMP_FAILED", {"authority": "alpha", "imprint_sha256": ZEROES, "reason": "refused"}),
         (subject, "DOWNLOADED", {"what": "bundle", "bundle": make_id("bd", "b"), "why": OWNER}),
         (subject, "FIXITY_CHECKED", {"sha256": ZEROES}),
-        (subject, "FIXITY_FAILED", {"expected_sha256": ZEROES, "found_sha256": None}),
+        (
+            subject,
+            "FIXITY_FAILED",
+            {"cause": "missing", "expected_sha256": ZEROES, "found_sha256": None},
+        ),
         (subject, "ATTESTED", {"statement_sha256": ZEROES, "signature_sha256": None}),
         (
             subject,

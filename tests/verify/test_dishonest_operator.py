@@ -480,3 +480,56 @@ def test_incident_that_overlaps_is_told() -> None:
     recorded(vault)
     report = ask(vault.export([item]))
     assert flaws(report) == {"11:platform.incident"}
+
+
+def incident_outcome(*noted: tuple[int, int | None], name: str = "i") -> set[str]:
+    """Flaws of a bundle after these (began, ended), minutes from the deposit, were noted of one incident."""
+    vault = Vault()
+    item = vault.receive(b"x")
+    at = vault.events[Subject(kind="item", id=item)][0].at
+    for began, ended in noted:
+        vault.add(
+            PLATFORM,
+            "INCIDENT_NOTED",
+            incident=name,
+            kind="fixity",
+            began_at=encode_time(at + timedelta(minutes=began)),
+            ended_at=None if ended is None else encode_time(at + timedelta(minutes=ended)),
+            summary="A disk.",
+        )
+    recorded(vault)
+    return flaws(ask(vault.export([item])))
+
+
+@pytest.mark.parametrize(
+    ("noted", "overlaps"),
+    [
+        ([(-20, -10)], False),
+        ([(-20, None)], True),  # nobody knows whether it ended
+        ([(-20, None), (-20, -10)], False),  # it went on, and then ended
+        ([(-20, 0)], True),
+        ([(-20, 10)], True),
+        ([(-20, 10), (-20, -10)], True),  # made smaller afterwards
+        ([(-20, 10), (-20, None), (-20, -10)], True),
+    ],
+)
+def test_incident_counts_at_its_widest(noted: list[tuple[int, int | None]], overlaps: bool) -> None:
+    assert incident_outcome(*noted) == ({"11:platform.incident"} if overlaps else set())
+
+
+@pytest.mark.parametrize(
+    ("mended", "code"), [(False, "content.fixity-failed"), (True, "content.fixity-failed-once")]
+)
+def test_vault_that_found_its_copy_damaged_says_so_beside_the_comparison(mended: bool, code: str) -> None:
+    vault = Vault()
+    item = vault.receive(b"x")
+    subject = Subject(kind="item", id=item)
+    digest = hashlib.sha256(b"x").hexdigest()
+    failed: dict[str, Any] = {"cause": "unreadable", "expected_sha256": digest, "found_sha256": None}
+    vault.add(subject, "FIXITY_FAILED", **failed, result="failed")
+    if mended:
+        vault.add(subject, "FIXITY_CHECKED", sha256=digest)
+    recorded(vault)
+    report = ask(vault.export([item]))
+    assert {finding.code for finding in report.items[0].rows[1].findings} == {"content.same", code}
+    assert outcome(report) == "TOTAL-PASSED"

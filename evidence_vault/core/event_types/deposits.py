@@ -31,7 +31,12 @@ DEPOSITS: Mapping[str, EventType] = {
     ),
     "FIXITY_CHECKED": EventType(kinds=("item",), fields={"sha256": SHA256}),
     "FIXITY_FAILED": EventType(
-        kinds=("item",), fields={"expected_sha256": SHA256, "found_sha256": Nullable(SHA256)}
+        kinds=("item",),
+        fields={
+            "cause": OneOf(("altered", "missing", "unreadable")),
+            "expected_sha256": SHA256,
+            "found_sha256": Nullable(SHA256),
+        },
     ),
     "ATTESTED": EventType(
         kinds=("item",), fields={"statement_sha256": SHA256, "signature_sha256": Nullable(SHA256)}

@@ -1,7 +1,8 @@
 """Row 2: whether the content is, byte for byte, what was deposited.
 
 Compared with the digests in the item's event of seq 0, all of them: a second digest is there to outlive the
-first. A file that somebody hands in is compared with every item, by digest; its name says nothing.
+first. That the vault found its own copy damaged is told beside it. A file that somebody hands in is compared with
+every item, by digest; its name says nothing.
 """
 
 from collections.abc import Sequence
@@ -39,11 +40,23 @@ def check_content(
             if file.hex("sha256") == digests["sha256"]:
                 matched.add(number)
                 _compare(file, first, item=item, recorded=recorded, findings=findings)
+        _remark_fixity(bundle, item, findings)
         if item in bundle.never_deposited and first.fields["mode"] == "content":
             findings.failed(ROW, "content.denied", item, item=item)
     for number, file in enumerate(handed_in):
         if number not in matched:
             findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
+
+
+def _remark_fixity(bundle: Bundle, item: str, findings: Findings) -> None:
+    """What the vault itself found when it read the content again: its word, beside what was compared here."""
+    history = bundle.histories[Subject(kind="item", id=item)]
+    told = [link for _, link in sorted(history.items()) if isinstance(link, Event)]
+    looks = [link for link in told if link.type in ("FIXITY_CHECKED", "FIXITY_FAILED")]
+    for number, look in enumerate(looks):
+        if look.type == "FIXITY_FAILED":
+            after = "content.fixity-failed" if number == len(looks) - 1 else "content.fixity-failed-once"
+            findings.remark(ROW, after, f"{item}/{look.seq}", item=item, cause=look.fields["cause"])
 
 
 def _compare(file: FileDigest, received: Event, *, item: str, recorded: bool, findings: Findings) -> None:

@@ -5,11 +5,13 @@ the token, in row 5. Row 11: the platform's statement, and the incidents that ov
 statements are the operator's own; that they are in the log means only that he can't take them back.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
-from evidence_vault.core.canonical import as_list, as_text
+from anchors.values import value
+from evidence_vault.core.canonical import Json, as_list, as_text
 from evidence_vault.core.events import Event, Subject
-from evidence_vault.core.names import parse_time
+from evidence_vault.core.names import encode_time, parse_time
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
@@ -30,7 +32,8 @@ def check_algorithms(policy: TrustPolicy, *, at: datetime, findings: Findings) -
 
 
 def check_platform(bundle: Bundle, *, record_time: datetime | None, findings: Findings) -> None:
-    """Row 11. An incident overlaps unless it ended before the earliest record time."""
+    """Row 11. An incident overlaps unless it ended before the first deposit. record_time: the earliest."""
+    since = _since(bundle, record_time)
     history = bundle.histories.get(Subject(kind="platform", id="platform"), {})
     events = [link for _, link in sorted(history.items()) if isinstance(link, Event)]
     statements = [event for event in events if event.type == "PLATFORM_STATED"]
@@ -52,17 +55,59 @@ def check_platform(bundle: Bundle, *, record_time: datetime | None, findings: Fi
         findings.remark(PLATFORM, can_read, place)
         if newest["operated_by_depositor"]:
             findings.remark(PLATFORM, "platform.own", place)
-    latest = {event.fields["incident"]: event for event in events if event.type == "INCIDENT_NOTED"}
-    for event in latest.values():
-        ended = event.fields["ended_at"]
-        if ended and record_time and parse_time(as_text(ended), place="incident") < record_time:
+    for incident in _incidents(events):
+        if incident.ended is not None and since is not None and incident.ended < since:
             continue
         findings.open(
             PLATFORM,
             "platform.incident",
-            f"platform/{event.seq}",
-            kind=event.fields["kind"],
-            began=event.fields["began_at"],
-            ended=ended or "—",
-            summary=event.fields["summary"],
+            f"platform/{incident.newest.seq}",
+            kind=incident.newest.fields["kind"],
+            began=encode_time(incident.began),
+            ended="—" if incident.ended is None else encode_time(incident.ended),
+            summary=incident.newest.fields["summary"],
         )
+
+
+@value
+class _Incident:
+    """An incident at its widest: what was noted once can be ended, not made smaller. latest: end that was noted."""
+
+    newest: Event
+    began: datetime
+    latest: datetime | None
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it ended; None: it goes on, or nobody knows."""
+        return None if self.newest.fields["ended_at"] is None else self.latest
+
+
+def _incidents(events: Sequence[Event]) -> list[_Incident]:
+    """Return the incidents in the order in which they were first noted."""
+    found: dict[Json, _Incident] = {}
+    for event in events:
+        if event.type != "INCIDENT_NOTED":
+            continue
+        name, ended = event.fields["incident"], event.fields["ended_at"]
+        known = found.get(name)
+        begins = [parse_time(as_text(event.fields["began_at"]), place="began_at")]
+        ends = [] if ended is None else [parse_time(as_text(ended), place="ended_at")]
+        if known is not None:
+            begins.append(known.began)
+            ends += [known.latest] if known.latest is not None else []
+        found[name] = _Incident(newest=event, began=min(begins), latest=max(ends, default=None))
+    return list(found.values())
+
+
+def _since(bundle: Bundle, record_time: datetime | None) -> datetime | None:
+    """Return from when on incidents count; None: all do.
+
+    That is the first deposit, as the vault dates it, or the record time if that is earlier.
+    """
+    dated = [
+        link.at
+        for item in bundle.items
+        if isinstance(link := bundle.histories[Subject(kind="item", id=item)].get(0), Event)
+    ]
+    return None if record_time is None else min([record_time, *dated])
