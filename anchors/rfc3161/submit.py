@@ -4,8 +4,9 @@
     advance: POST it, judge the answer ──► AnchorProof with request.tsq, response.tsr, chain.pem
 
 The same prepared request is sent however often `advance` is repeated; a second token over the same digest,
-after a crash between answer and commit, does no harm. Our own parser reads a request back before it is
-believed.
+after a crash between answer and commit, does no harm. rfc3161ng encodes the request, and our own parser
+reads it back before it is believed. Its transport and its verification are not used: the one has no total
+deadline, the other accepts certificates of anyone.
 
 Trusted: the configured roots, and our clock within `clock_limit`; the authority, the network and the body
 of the answer are not. What is sent tells the authority a digest: not for items whose digest must stay
@@ -16,10 +17,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
+import rfc3161ng
+
 from anchors.base import AnchorProof, Attested, HttpClient, HttpReply, Indeterminate, Progress, Statement
 from anchors.errors import ConfigError, EvidenceError, FormatError, UnavailableError, VerificationError
 from anchors.rfc3161.certificate import encode_chain, load_certificate
-from anchors.rfc3161.der import BOOLEAN, OCTET_STRING, SEQUENCE, encode_integer, encode_oid, tlv
+from anchors.rfc3161.der import encode_oid
 from anchors.rfc3161.token import (
     MAX_RESPONSE_BYTES,
     Response,
@@ -33,7 +36,6 @@ from anchors.values import field, value
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 NONCE_BITS = 64
-SHA256_OID = "2.16.840.1.101.3.4.2.1"
 # Words of PKIFailureInfo that another try can't cure: the same request would be refused again.
 PERMANENT_FAILURES = ("badAlg", "badRequest", "badDataFormat", "unacceptedPolicy", "unacceptedExtension")
 # An HTTP status that says the same of this request. Others, such as 401, 403 or 404, speak of access and address,
@@ -219,19 +221,16 @@ class Rfc3161Submitter:
 
 
 def encode_request(sha256: bytes, *, nonce: int, policy: str | None) -> bytes:
-    """A TimeStampReq, DER, that asks for the signer's certificate. RFC 3161 §2.4.1.
-
-    SHA-256 stands without parameters (RFC 5754 §2).
-    """
-    algorithm = tlv(SEQUENCE, encode_oid(SHA256_OID))
-    der = tlv(
-        SEQUENCE,
-        encode_integer(1),
-        tlv(SEQUENCE, algorithm, tlv(OCTET_STRING, sha256)),
-        b"" if policy is None else encode_oid(policy),
-        encode_integer(nonce),
-        tlv(BOOLEAN, b"\xff"),
+    """A TimeStampReq, DER, that asks for the signer's certificate. RFC 3161 §2.4.1."""
+    request = rfc3161ng.make_timestamp_request(
+        # Always the digest: given data, rfc3161ng puts a SHA-1 digest under the OID of SHA-256.
+        digest=sha256,
+        hashname="sha256",
+        nonce=nonce,
+        include_tsa_certificate=True,
+        tsa_policy_id=policy,
     )
+    der = bytes(rfc3161ng.encode_timestamp_request(request))
     parsed = parse_request(der)
     assert (parsed.imprint_algorithm, parsed.imprint) == ("sha256", sha256)
     assert (parsed.nonce, parsed.policy, parsed.wants_certificate) == (nonce, policy, True)

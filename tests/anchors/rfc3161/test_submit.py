@@ -1,11 +1,12 @@
 import hashlib
 import json
+import re
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-import rfc3161ng
 
 from anchors.base import AnchorProof, Attested, HttpReply, Progress, Statement
 from anchors.errors import ConfigError, FormatError, UnavailableError, VerificationError
@@ -240,8 +241,18 @@ def test_config_is_refused_where_no_answer_could_count(world: World, changes: di
 
 @pytest.mark.parametrize("policy", [None, "1.3.6.1.4.1.4146.2.3.1.1"])
 @pytest.mark.parametrize("nonce", [0, 127, 128, 2**63, 2**64 - 1])
-def test_request_is_that_of_another_encoder(nonce: int, policy: str | None) -> None:
-    other = rfc3161ng.make_timestamp_request(
-        digest=SHA256, hashname="sha256", nonce=nonce, include_tsa_certificate=True, tsa_policy_id=policy
+def test_request_is_read_by_openssl(nonce: int, policy: str | None) -> None:
+    asked = encode_request(SHA256, nonce=nonce, policy=policy)
+    done = subprocess.run(
+        ["openssl", "ts", "-query", "-in", "/dev/stdin", "-text"],
+        input=asked,
+        capture_output=True,
+        check=True,
     )
-    assert encode_request(SHA256, nonce=nonce, policy=policy) == rfc3161ng.encode_timestamp_request(other)
+    told = done.stdout.decode()
+    assert "Hash Algorithm: sha256" in told
+    assert f"Policy OID: {policy or 'unspecified'}" in told
+    assert "Certificate required: yes" in told
+    shown = re.search(r"Nonce: 0x([0-9A-F]+)", told)
+    assert shown is not None
+    assert int(shown[1], 16) == nonce
