@@ -67,11 +67,18 @@ class Missing(IntegrityError):  # noqa: N818 - the kind of a disagreement
 
 
 class AccessRefused(EvidenceError):  # noqa: N818 - a refusal is an answer, not a fault
-    """May not do `action` on `subject`, or there is no such subject: the answer is the same."""
+    """May not do `action` on `subject`, or there is no such subject: the answer is the same.
 
-    def __init__(self, action: str, subject: str) -> None:
+    reason, grant: a code and a grant id, for the history of what was refused; never shown to whoever was.
+    """
+
+    def __init__(
+        self, action: str, subject: str, *, reason: str = "no-grant", grant: str | None = None
+    ) -> None:
         self.action = action
         self.subject = subject
+        self.reason = reason
+        self.grant = grant
         super().__init__(f"{action}: not found")
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from evidence_vault.access_settings import Access
 from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import SEND_WITHIN_S, TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin
@@ -122,6 +123,7 @@ class Settings(BaseSettings):
     # What it does with evidence over the years.
     fixity: Fixity = Field(default_factory=Fixity)
     presence: Presence = Field(default_factory=Presence)
+    access: Access = Field(default_factory=Access)
 
     # How often. The defaults depend on the class.
     checkpoint_interval_s: float = Field(gt=0, description="Pending events wait this long for the log.")

@@ -1,1 +1,1 @@
-"""Who may do what: pure decisions, default deny."""
+"""Who may do what: the matrix, the facts, the decisions. Pure, default deny."""

@@ -13,16 +13,20 @@ from starlette.types import Receive, Scope, Send
 
 import evidence_vault
 from evidence_vault.api import (
+    accesses,
     attestations,
+    cases,
     context,
     deposits,
     exports,
     feed,
     fixity,
+    grants,
     health,
     items,
     me,
     oidc,
+    orders,
     people,
     platform,
     proposals,
@@ -86,10 +90,9 @@ def create_app(
     app.state.remembered = Remembered()
     app.state.desk = LoginDesk(vault)
     context.install(app)
-    for module in (
-        *(deposits, tus, items, attestations, exports, fixity, feed),
-        *(platform, public, verification, health, reference),
-    ):
+    evidence = (deposits, tus, items, attestations, exports, fixity, feed)
+    shared = (cases, grants, orders, accesses)
+    for module in (*evidence, *shared, platform, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):
         app.include_router(module.router, prefix="/v1")

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from anchors.rfc3161.certificate import parse_chain
-from evidence_vault.access.decisions import Requester
+from evidence_vault.access.facts import Requester
+from evidence_vault.access.matrix import cell
 from evidence_vault.api.attestation_schemas import (
     AttestationList,
     AttestationView,
@@ -32,9 +33,9 @@ from evidence_vault.api.attestation_schemas import (
     WithdrawnView,
 )
 from evidence_vault.api.body import read_all
-from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
-from evidence_vault.api.items import MAX_PAGE, access_why, open_item
+from evidence_vault.api.items import MAX_PAGE
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.core.attestation import Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_object, as_text, parse_canonical
@@ -43,7 +44,8 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, FormatError, IntegrityError, VerificationError
 from evidence_vault.pipeline import attest, fixity
 from evidence_vault.pipeline.attest import ATTESTED, RecordedStatement, record_attestation
-from evidence_vault.pipeline.record import Draft, append_event
+from evidence_vault.pipeline.entering import draft_access, event_actor, look
+from evidence_vault.pipeline.record import append_event
 from evidence_vault.pipeline.statements import Signed, Submission, judge_kept
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.withdraw import record_withdrawal, withdrawals
@@ -97,21 +99,15 @@ def check_item(item_id: str, vault: VaultHere, caller: Caller) -> FixityView:
 @router.get("/items/{item_id}/attestation-draft")
 def draft_attestation(item_id: str, vault: VaultHere, caller: Caller) -> DraftView:
     """Show what a statement about the item as it stands has to name. That it was looked at is an event."""
-    with vault.database.read() as session:
-        item, basis = open_item(session, "attest", caller, item_id)
+    entered = look(vault, caller, "attest", item_id)
+    item = entered.item
     with vault.database.write() as session:
         head = events.lock_subject_head(session, Subject(kind="item", id=item_id))
         newest = None if head is None else attestations.event_at(session, item_id, head.seq)
         if newest is None:
             raise IntegrityError(f"item {item_id}", "a head", "none")
         if attest.actor_of(newest) != caller.actor_id:  # else looking twice would fill the history
-            draft = Draft(
-                subject=Subject(kind="item", id=item_id),
-                type="VIEWED",
-                actor=event_actor(caller),
-                fields={"what": "metadata"},
-                why=access_why(basis),
-            )
+            draft = draft_access(caller, entered, "VIEWED", {"what": "metadata"})
             view = append_event(vault, session, draft).event
             seq, sha256 = view.seq, view.sha256
         else:
@@ -161,8 +157,8 @@ def list_attestations(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> AttestationList:
     """Show who attested what, and what was withdrawn; signatures as this vault's roots judge them."""
+    _open_to_read(vault, caller, item_id)
     with vault.database.read() as session:
-        _open_to_read(session, caller, item_id)
         rows = attestations.events_of_types(session, item_id, [ATTESTED], from_seq=from_seq, limit=limit + 1)
         taken_back = withdrawals(session, item_id)
         page = rows[:limit]
@@ -173,16 +169,17 @@ def list_attestations(
 
 
 def _open(vault: Vault, caller: Requester, item_id: str) -> Item:
-    with vault.database.read() as session:
-        return open_item(session, "attest", caller, item_id)[0]
+    return look(vault, caller, "attest", item_id).item
 
 
-def _open_to_read(session: Session, caller: Requester, item_id: str) -> None:
-    """Who may see the item may see what was said of it; so may who may say it."""
-    try:
-        open_item(session, "see_metadata", caller, item_id)
-    except AccessRefused:
-        open_item(session, "attest", caller, item_id)
+def _open_to_read(vault: Vault, caller: Requester, item_id: str) -> None:
+    """Who may see the item may see what was said of it; so may who may say it. A look at it, and so an event."""
+    if "Y" not in cell("attest", caller.role):
+        look(vault, caller, "see-metadata", item_id)
+        return
+    entered = look(vault, caller, "attest", item_id)
+    with vault.database.write() as session:
+        append_event(vault, session, draft_access(caller, entered, "VIEWED", {"what": "metadata"}))
 
 
 @contextmanager

@@ -12,16 +12,17 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from anchors.values import value
-from evidence_vault.access.decisions import Requester
+from anchors.values import replace, value
+from evidence_vault.access.decisions import NotPermitted
+from evidence_vault.access.facts import Requester
 from evidence_vault.access.management import decide_on_management
 from evidence_vault.api.body import in_thread
 from evidence_vault.api.cookies import session_in
 from evidence_vault.api.problems import CHALLENGE, INVALID_TOKEN, ProblemError
+from evidence_vault.core.names import ACTOR_ID
 from evidence_vault.errors import FormatError
 from evidence_vault.identity.actors import authenticate
 from evidence_vault.identity.tokens import digest_token
-from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
 
 REMEMBERED_S = 60.0
@@ -29,6 +30,9 @@ REMEMBERED_S = 60.0
 
 MAX_REMEMBERED = 10_000
 """Tokens remembered; when there are more, all are looked up once more."""
+
+ON_BEHALF_OF = b"on-behalf-of"
+"""The header field in which a lawyer names the holder for whom he acts: an actor id."""
 
 BEARER = HTTPBearer(auto_error=False, description="A token, `ev_…`, or the secret of a session, `es_…`")
 
@@ -76,7 +80,7 @@ async def authenticated(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Requester:
     """Return whom the bearer token speaks for. Raises ProblemError, before any of the body is read."""
-    return await _let_in(request, vault, _secret_of(request, vault, sent))
+    return acting_for(request, await _let_in(request, vault, _secret_of(request, vault, sent)))
 
 
 async def depositing(
@@ -101,7 +105,7 @@ async def depositor_with(request: Request, vault: Vault, token: str | None) -> D
         requester = await _let_in(request, vault, token)
         remembered.add(token_sha256, requester)
     request.scope["state"]["actor_id"] = requester.actor_id
-    return Depositor(requester=requester, token_sha256=token_sha256)
+    return Depositor(requester=acting_for(request, requester), token_sha256=token_sha256)
 
 
 def bearer_token(request: Request) -> str | None:
@@ -138,14 +142,21 @@ async def managing(caller: Annotated[Requester, Depends(authenticated)]) -> Requ
     return caller
 
 
-def event_actor(requester: Requester) -> EventActor:
-    """Return the requester as events name him."""
-    return EventActor(
-        id=requester.actor_id,
-        role=requester.role,
-        auth=requester.auth,
-        on_behalf_of=requester.on_behalf_of,
-    )
+def acting_for(request: Request, requester: Requester) -> Requester:
+    """Return the requester as acting for whom `On-Behalf-Of` names: a lawyer, for a holder whose grant he has.
+
+    Raises FormatError, NotPermitted. Whether there is such a grant is decided with what he wants to do.
+    """
+    named = [text for name, text in request.scope["headers"] if name == ON_BEHALF_OF]
+    if not named:
+        return requester
+    holder_id = named[0].decode("latin-1")
+    if len(named) > 1:
+        raise FormatError("On-Behalf-Of", "the field once", f"{len(named)} times")
+    ACTOR_ID.check(holder_id, "On-Behalf-Of")
+    if requester.role != "AT":
+        raise NotPermitted("act for somebody else")
+    return replace(requester, on_behalf_of=holder_id)
 
 
 async def _let_in(request: Request, vault: Vault, token: str | None) -> Requester:

@@ -35,7 +35,6 @@ from evidence_vault.api.caller import (
     Depositor,
     VaultHere,
     depositor_with,
-    event_actor,
     sent_secret,
     vault_of,
 )
@@ -59,6 +58,8 @@ from evidence_vault.pipeline.deposit import (
     submit_digests,
 )
 from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.entering import event_actor
+from evidence_vault.pipeline.mandates import require_deposit
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 
@@ -147,7 +148,10 @@ async def serve_deposit(scope: Scope, receive: Receive, send: Send) -> None:
 )
 async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) -> Response:
     """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
-    decide_on_deposit(caller.requester)
+    if caller.requester.on_behalf_of is None:
+        decide_on_deposit(caller.requester)
+    else:
+        await in_thread(require_deposit, vault, caller.requester)
     fields = _fields(request)
     media_type = fields.get("content-type", "").partition(";")[0].strip().lower()
     is_form = media_type == "multipart/form-data"

@@ -8,18 +8,20 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from anchors.values import value
-from evidence_vault.access.decisions import Basis, Requester, require_scope
-from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.access.decisions import Permission, require_scope
+from evidence_vault.access.facts import Requester
+from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_repr_digest
-from evidence_vault.api.items import access_why, open_item, record_access
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import ExportView
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import AccessRefused, Conflict, InProgress, IntegrityError
+from evidence_vault.pipeline.entering import access_why, decide, event_actor, hand_out, look
 from evidence_vault.pipeline.export import SUBJECT_KIND, ExportWish, request_export, spool_path
+from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Job
 from evidence_vault.store.queries import exports, jobs
 
@@ -39,20 +41,22 @@ class OwnExport:
 
     export: Export
     job: Job
-    bases: dict[str, Basis]
+    permissions: dict[str, Permission]
 
 
 @router.post("/items/{item_id}/exports", status_code=202, response_model=ExportView)
 def start_export(item_id: str, vault: VaultHere, caller: Caller) -> JSONResponse:
     """Ask for a bundle of the item as it stands, content included. Its README says what it doesn't prove."""
-    with vault.database.read() as session:
-        item, basis = open_item(session, "export", caller, item_id)
-        if item.mode == "content":  # what may not be opened isn't handed out in a bundle either
-            open_item(session, "open_content", caller, item_id)
-    wish = ExportWish(actor=event_actor(caller), item_ids=(item.id,), access=access_why(basis))
+    entered = look(vault, caller, "export", item_id)
+    wish = ExportWish(
+        actor=event_actor(caller),
+        item_ids=(entered.item.id,),
+        access=access_why(entered.permission),
+        without_content=entered.permission.without_content,
+    )
     export_id = request_export(vault, wish)
     with vault.database.read() as session:
-        view = _view(_open_export(session, caller, export_id))
+        view = _view(_open_export(vault, session, caller, export_id))
     return JSONResponse(view.model_dump(mode="json"), 202, headers={"Location": f"/v1/exports/{export_id}"})
 
 
@@ -60,7 +64,7 @@ def start_export(item_id: str, vault: VaultHere, caller: Caller) -> JSONResponse
 def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
     """Show how far the bundle is."""
     with vault.database.read() as session:
-        return _view(_open_export(session, caller, export_id))
+        return _view(_open_export(vault, session, caller, export_id))
 
 
 @router.get(
@@ -72,7 +76,7 @@ def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
 def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingResponse:
     """Hand out the finished bundle. Our own verifier has read it before."""
     with vault.database.read() as session:
-        own = _open_export(session, caller, export_id)
+        own = _open_export(vault, session, caller, export_id)
     _require_ready(own)
     path = spool_path(vault, export_id)
     try:
@@ -80,8 +84,9 @@ def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingRes
     except FileNotFoundError:
         raise IntegrityError(f"export {export_id}", "its bundle in the spool", "no such file") from None
     try:
-        for item_id, basis in own.bases.items():
-            record_access(vault, item_id, caller, basis, what="bundle", bundle=export_id)
+        with_content = not own.export.options.get("without_content", False)
+        for item_id in own.permissions:
+            hand_out(vault, caller, item_id, bundle=export_id, with_content=with_content)
     except BaseException:
         file.close()
         raise
@@ -97,20 +102,20 @@ def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingRes
     )
 
 
-def _open_export(session: Session, caller: Requester, export_id: str) -> OwnExport:
+def _open_export(vault: Vault, session: Session, caller: Requester, export_id: str) -> OwnExport:
     """Return one's own export, if its items may still be exported: a right that ended, ends here too."""
     require_scope("export", caller)
     export = exports.get_export(session, export_id)
     if export is None or export.actor_id != caller.actor_id:
         raise AccessRefused("export", export_id)
-    bases = {
-        row.item_id: open_item(session, "export", caller, row.item_id)[1]
+    permissions = {
+        row.item_id: decide(vault, session, caller, "export", row.item_id).permission
         for row in exports.export_items(session, export_id)
     }
     found = jobs.jobs_of(session, Subject(kind=SUBJECT_KIND, id=export_id))
     if len(found) != 1:
         raise IntegrityError(f"export {export_id}", "one job", len(found))
-    return OwnExport(export=export, job=found[0], bases=bases)
+    return OwnExport(export=export, job=found[0], permissions=permissions)
 
 
 def _require_ready(own: OwnExport) -> None:
@@ -130,7 +135,7 @@ def _view(own: OwnExport) -> ExportView:
     return ExportView(
         id=export.id,
         state=own.job.state,
-        items=list(own.bases),
+        items=list(own.permissions),
         created_at=encode_time(export.created_at),
         size=export.bundle_size,
         sha256=export.bundle_sha256.hex() if export.bundle_sha256 else None,

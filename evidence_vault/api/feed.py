@@ -49,7 +49,7 @@ def show_feed(
     ] = None,
 ) -> FeedPage:
     """Show what happened to what one may see, in the order of the public log, from a position on."""
-    require_scope("see_metadata", caller)
+    require_scope("see-metadata", caller)
     if unknown := sorted(set(types or ()) - set(EVENT_TYPES)):
         raise FormatError("types", "types of events, as in the specification", ", ".join(unknown))
     with vault.database.read() as session:
@@ -75,7 +75,7 @@ def show_feed(
 @router.post("/webhooks", status_code=201, openapi_extra=may_answer("too-many"))
 def create_webhook(wanted: NewWebhook, vault: VaultHere, caller: Caller) -> WebhookCreated:
     """Have a URL told what happens from now on, as Standard Webhooks. The answer alone shows the secret."""
-    require_scope("see_metadata", caller)
+    require_scope("see-metadata", caller)
     webhook, secret = add_webhook(vault, caller, url=wanted.url, types=tuple(wanted.types))
     return WebhookCreated(**_facts(webhook), secret=secret)
 
@@ -83,7 +83,7 @@ def create_webhook(wanted: NewWebhook, vault: VaultHere, caller: Caller) -> Webh
 @router.get("/webhooks")
 def list_webhooks(vault: VaultHere, caller: Caller) -> WebhookList:
     """List one's own receivers, with how they answered last; those that ended too."""
-    require_scope("see_metadata", caller)
+    require_scope("see-metadata", caller)
     with vault.database.read() as session:
         rows = webhooks.webhooks_of(session, caller.actor_id)
     return WebhookList(webhooks=[WebhookView(**_facts(row)) for row in rows])
@@ -92,7 +92,7 @@ def list_webhooks(vault: VaultHere, caller: Caller) -> WebhookList:
 @router.delete("/webhooks/{webhook_id}", status_code=204, response_class=Response)
 def delete_webhook(webhook_id: str, vault: VaultHere, caller: Caller) -> Response:
     """Tell this receiver nothing more."""
-    require_scope("see_metadata", caller)
+    require_scope("see-metadata", caller)
     end_webhook(vault, caller.actor_id, webhook_id)
     return Response(status_code=204)
 

@@ -1,38 +1,30 @@
-"""One's own items: list, state, history, proofs, receipt and content.
+"""Items: list, state, history, proofs, receipt and content, for owners and for those who have a grant.
 
-Handing out content is an event, committed before the first byte leaves. Asking for a state is none, and an
-owner who reads his own history leaves no mark in it.
+Handing out content is an event, committed before the first byte leaves. An owner who asks for a state or reads his
+own history leaves no mark in it; anybody else does, each time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy.orm import Session
 
-from evidence_vault.access.decisions import (
-    Action,
-    Basis,
-    ItemFacts,
-    Requester,
-    decide_on_item,
-    require_scope,
-)
-from evidence_vault.api.caller import Caller, VaultHere, event_actor
+from evidence_vault.access.decisions import require_scope
+from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_content_disposition, encode_repr_digest
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.api.proofs import list_proofs
 from evidence_vault.api.ranges import Span, parse_range
 from evidence_vault.api.schemas import EventList, EventView, ItemList, ItemSummary, ItemView, ProofList
-from evidence_vault.core.canonical import Json, as_object, parse_canonical
+from evidence_vault.core.canonical import as_object, parse_canonical
 from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
 from evidence_vault.core.names import ITEM_ID, encode_time
-from evidence_vault.errors import AccessRefused, FormatError
+from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.bounds import Logged, logged_between
-from evidence_vault.pipeline.record import Draft, append_event
+from evidence_vault.pipeline.entering import hand_out, look
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import events, items, log
@@ -49,15 +41,6 @@ _BINARY_FILE: dict[int | str, dict[str, Any]] = {
 router = APIRouter(tags=["items"])
 
 
-def open_item(session: Session, action: Action, caller: Requester, item_id: str) -> tuple[Item, Basis]:
-    """Return the item if `caller` may do `action` on it, and why. Raises AccessRefused, NotPermitted."""
-    item = items.get_item(session, item_id) if _is_item_id(item_id) else None
-    facts = None if item is None else ItemFacts(item_id=item.id, owner_id=item.owner_id)
-    basis = decide_on_item(action, caller, facts, asked_id=item_id)
-    assert item is not None  # nothing is decided in favour of what isn't there
-    return item, basis
-
-
 @router.get("/items")
 def list_own_items(
     vault: VaultHere,
@@ -66,7 +49,7 @@ def list_own_items(
     after: Annotated[str | None, Query(pattern=f"^{ITEM_ID.pattern}$")] = None,
 ) -> ItemList:
     """List one's own items, newest first."""
-    require_scope("see_metadata", caller)
+    require_scope("see-metadata", caller)
     with vault.database.read() as session:
         rows = items.list_items(session, owner_id=caller.actor_id, limit=limit + 1, after=after)
         page = rows[:limit]
@@ -90,8 +73,8 @@ def list_own_items(
 @router.get("/items/{item_id}")
 def show_item(item_id: str, vault: VaultHere, caller: Caller) -> ItemView:
     """Show an item, how far it has come, and what comes next."""
+    item = look(vault, caller, "see-metadata", item_id).item
     with vault.database.read() as session:
-        item, _ = open_item(session, "see_metadata", caller, item_id)
         progress = items.item_progress(session, item)
         standing = describe_standing(session, vault.settings, item, progress)
         own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
@@ -121,13 +104,103 @@ def list_events(
 ) -> EventList:
     """Show the item's history, each event with the outside times between which it was logged.
 
-    Personal values are shown as long as they are not erased.
+    Personal values are shown as long as they are not erased; an auditor sees none. Reading it is an event too,
+    unless one answers for the item.
     """
+    entered = look(vault, caller, "read-custody", item_id)
+    subject = Subject(kind="item", id=entered.item.id)
+    return show_events(vault, subject, from_seq=from_seq, limit=limit, redacted=entered.permission.redacted)
+
+
+@router.get("/items/{item_id}/proofs")
+def show_proofs(item_id: str, vault: VaultHere, caller: Caller) -> ProofList:
+    """Show what came back from outside so far, and where the item is in the log."""
+    item = look(vault, caller, "see-metadata", item_id).item
     with vault.database.read() as session:
-        item, _ = open_item(session, "read_custody", caller, item_id)
-        rows = events.events_of(session, Subject(kind="item", id=item.id), from_seq=from_seq)
+        return list_proofs(session, vault, item)
+
+
+@router.get("/items/{item_id}/receipt", response_class=Response, responses=_JSON_FILE)
+def get_receipt(item_id: str, vault: VaultHere, caller: Caller) -> Response:
+    """Hand out the deposit receipt again, byte for byte."""
+    item = look(vault, caller, "see-metadata", item_id).item
+    return Response(
+        item.receipt,
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{item.id}.receipt.json"'},
+    )
+
+
+@router.get(
+    "/items/{item_id}/content",
+    response_class=StreamingResponse,
+    responses=_BINARY_FILE,
+    openapi_extra=may_answer("range-not-satisfiable"),
+)
+def get_content(
+    item_id: str,
+    vault: VaultHere,
+    caller: Caller,
+    byte_range: Annotated[str | None, Header(alias="Range")] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Hand out the content, or a range of it. Each time is an event in the item's history, and a view of a grant.
+
+    Always as a download of bytes, never under the media type that its depositor claimed. An appraiser's is a
+    WORKING_COPY_MADE, anybody else's a DOWNLOADED.
+    """
+    item = look(vault, caller, "open-content", item_id).item
+    return send_content(
+        vault, item, lambda: hand_out(vault, caller, item_id), byte_range=byte_range, if_range=if_range
+    )
+
+
+def send_content(
+    vault: Vault,
+    item: Item,
+    record: Callable[[], object],
+    *,
+    byte_range: str | None = None,
+    if_range: str | None = None,
+) -> StreamingResponse:
+    """Return the answer that sends the item's content. record: decides again and writes the event.
+
+    A blob that can't be read, and a range that isn't there, are told before anything is recorded or sent.
+    """
+    if item.mode != "content" or item.size is None or item.sha256 is None:
+        raise AccessRefused("open-content", item.id)
+    with vault.database.read() as session:
+        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
+    tag = f'"{item.sha256.hex()}"'
+    span = parse_range(byte_range if if_range in (None, tag) else None, size=item.size)
+    pieces = _span(vault, item.id, span or Span(start=0, end=item.size, size=item.size))
+    first = next(pieces, b"")
+    record()
+    headers = {
+        "Content-Length": str(item.size if span is None else span.end - span.start),
+        "Content-Disposition": encode_content_disposition(_clear(own, "file_name")),
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+        "Repr-Digest": encode_repr_digest(item.sha256),
+    }
+    if span is not None:
+        headers["Content-Range"] = span.content_range
+    return StreamingResponse(
+        _chain(first, pieces),
+        status_code=200 if span is None else 206,
+        media_type="application/octet-stream",
+        headers=headers,
+    )
+
+
+def show_events(
+    vault: Vault, subject: Subject, *, from_seq: int, limit: int, redacted: bool = False
+) -> EventList:
+    """Return a page of a subject's history. redacted: without personal values."""
+    with vault.database.read() as session:
+        rows = events.events_of(session, subject, from_seq=from_seq)
         page = rows[:limit]
-        clear = events.disclosures_of(session, [row.id for row in page])
+        clear = {} if redacted else events.disclosures_of(session, [row.id for row in page])
         indexes = log.leaf_indexes(session, [row.id for row in page])
         bounds = logged_between(session, vault.settings, indexes.values())
         return EventList(
@@ -146,93 +219,6 @@ def list_events(
             ],
             next=page[-1].seq + 1 if len(rows) > limit else None,
         )
-
-
-@router.get("/items/{item_id}/proofs")
-def show_proofs(item_id: str, vault: VaultHere, caller: Caller) -> ProofList:
-    """Show what came back from outside so far, and where the item is in the log."""
-    with vault.database.read() as session:
-        item, _ = open_item(session, "see_metadata", caller, item_id)
-        return list_proofs(session, vault, item)
-
-
-@router.get("/items/{item_id}/receipt", response_class=Response, responses=_JSON_FILE)
-def get_receipt(item_id: str, vault: VaultHere, caller: Caller) -> Response:
-    """Hand out the deposit receipt again, byte for byte."""
-    with vault.database.read() as session:
-        item, _ = open_item(session, "see_metadata", caller, item_id)
-        return Response(
-            item.receipt,
-            media_type="application/json",
-            headers={"Content-Disposition": f'attachment; filename="{item.id}.receipt.json"'},
-        )
-
-
-@router.get(
-    "/items/{item_id}/content",
-    response_class=StreamingResponse,
-    responses=_BINARY_FILE,
-    openapi_extra=may_answer("range-not-satisfiable"),
-)
-def get_content(
-    item_id: str,
-    vault: VaultHere,
-    caller: Caller,
-    byte_range: Annotated[str | None, Header(alias="Range")] = None,
-    if_range: Annotated[str | None, Header()] = None,
-) -> StreamingResponse:
-    """Hand out the content, or a range of it. Each time is a DOWNLOADED event in the item's history.
-
-    Always as a download of bytes, never under the media type that its depositor claimed.
-    """
-    with vault.database.read() as session:
-        item, basis = open_item(session, "open_content", caller, item_id)
-        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
-    if item.mode != "content" or item.size is None or item.sha256 is None:
-        raise AccessRefused("open_content", item_id)
-    tag = f'"{item.sha256.hex()}"'
-    span = parse_range(byte_range if if_range in (None, tag) else None, size=item.size)
-    pieces = _span(vault, item.id, span or Span(start=0, end=item.size, size=item.size))
-    first = next(pieces, b"")  # a blob that can't be read is told before anything is recorded or sent
-    record_access(vault, item.id, caller, basis, what="content", bundle=None)
-    headers = {
-        "Content-Length": str(item.size if span is None else span.end - span.start),
-        "Content-Disposition": encode_content_disposition(_clear(own, "file_name")),
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-        "Repr-Digest": encode_repr_digest(item.sha256),
-    }
-    if span is not None:
-        headers["Content-Range"] = span.content_range
-    return StreamingResponse(
-        _chain(first, pieces),
-        status_code=200 if span is None else 206,
-        media_type="application/octet-stream",
-        headers=headers,
-    )
-
-
-def record_access(
-    vault: Vault, item_id: str, caller: Requester, basis: Basis, *, what: str, bundle: str | None
-) -> None:
-    """Record that something of the item is handed out. Durable after return, so before a byte leaves."""
-    with vault.database.write() as session:
-        append_event(
-            vault,
-            session,
-            Draft(
-                subject=Subject(kind="item", id=item_id),
-                type="DOWNLOADED",
-                actor=event_actor(caller),
-                fields={"what": what, "bundle": bundle},
-                why=access_why(basis),
-            ),
-        )
-
-
-def access_why(basis: Basis) -> Mapping[str, Json]:
-    """Return the `why` of an event that records an access."""
-    return {"basis": basis, "grant": None, "case": None}
 
 
 def _span(vault: Vault, item_id: str, span: Span) -> Iterator[bytes]:
@@ -257,11 +243,3 @@ def _bounds(logged: Logged | None) -> dict[str, str]:
     """The sides on which an event is bounded."""
     sides = {} if logged is None else {"not_before": logged.not_before, "not_after": logged.not_after}
     return {name: encode_time(at) for name, at in sides.items() if at is not None}
-
-
-def _is_item_id(text: str) -> bool:
-    try:
-        ITEM_ID.check(text, "item")
-    except FormatError:
-        return False
-    return True

@@ -21,9 +21,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
-from evidence_vault.access.decisions import decide_on_deposit
 from evidence_vault.api.body import in_thread, pour
-from evidence_vault.api.caller import DepositingNow, VaultHere, event_actor
+from evidence_vault.api.caller import DepositingNow, VaultHere
 from evidence_vault.api.caller import Depositor as Who
 from evidence_vault.api.deposits import deposited_view
 from evidence_vault.api.description import may_answer
@@ -40,6 +39,8 @@ from evidence_vault.api.tus_fields import (
 )
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, StorageFull, TooLarge, VerificationError
+from evidence_vault.pipeline.entering import event_actor
+from evidence_vault.pipeline.mandates import require_deposit
 from evidence_vault.pipeline.receiving import Receiving
 from evidence_vault.pipeline.uploads import (
     create_upload,
@@ -82,9 +83,9 @@ def speaks_tus(request: Request) -> None:
         )
 
 
-def may_deposit(caller: DepositingNow) -> Who:
+def may_deposit(caller: DepositingNow, vault: VaultHere) -> Who:
     """Return who asks, if he may deposit at all: on every request, for a right may end in the middle."""
-    decide_on_deposit(caller.requester)
+    require_deposit(vault, caller.requester)
     return caller
 
 

@@ -86,9 +86,9 @@ class Remote:
         self._token = token
         self._kept = threading.local()
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
         """GET a small document."""
-        return self._small("GET", path, b"", {})
+        return self._small("GET", path, b"", headers or {})
 
     def readiness(self) -> Any:
         """Return what /readyz says, of a vault that takes nothing in too."""

@@ -18,8 +18,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from anchors.values import value
-from evidence_vault.access.decisions import decide_on_deposit
+from anchors.values import replace, value
 from evidence_vault.core.receipt import parse_receipt
 from evidence_vault.errors import (
     Conflict,
@@ -34,6 +33,7 @@ from evidence_vault.identity.actors import find_requesters
 from evidence_vault.pipeline.backlog import RETRY_AFTER_S
 from evidence_vault.pipeline.deposited import Deposited, Known, encode_journal
 from evidence_vault.pipeline.groups import Tell, Ticket
+from evidence_vault.pipeline.mandates import require_deposit
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.packs import Location, PackRecord
@@ -145,7 +145,8 @@ class _Group:
                 ticket.fail(CredentialEnded())
                 continue
             try:
-                decide_on_deposit(requester)
+                acting = replace(requester, on_behalf_of=wish.actor.on_behalf_of)
+                require_deposit(self._vault, acting, self._session)
             except EvidenceError as error:
                 ticket.fail(error)
         return _unsettled(tickets)

@@ -57,12 +57,13 @@ class DamagedContentError(IntegrityError):
 
 @value
 class ExportWish:
-    """Who wants which items, and why he may: `access` is the `why` of EXPORTED."""
+    """Who wants which items, and why he may: `access` is the `why` of EXPORTED. A docket copy has no content."""
 
     actor: EventActor
     item_ids: tuple[str, ...]
     access: Mapping[str, Json]
     full_chain: bool = False
+    without_content: bool = False
 
 
 def request_export(vault: Vault, wish: ExportWish) -> str:
@@ -82,6 +83,7 @@ def request_export(vault: Vault, wish: ExportWish) -> str:
                 "on_behalf_of": wish.actor.on_behalf_of,
                 "access": dict(wish.access),
                 "full_chain": wish.full_chain,
+                "without_content": wish.without_content,
             },
             at=now,
         )
@@ -129,7 +131,10 @@ def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
         if choice is None:
             _again(vault, session, job, now, _why_no_cut(vault))
             return
-        parts = collect(session, vault.settings, bundle_id=export.id, items=found, choice=choice)
+        withheld = bool(export.options.get("without_content", False))
+        parts = collect(
+            session, vault.settings, bundle_id=export.id, items=found, choice=choice, withheld=withheld
+        )
         parts_text = sealed_digests(parts)
         parts_sha256 = hashlib.sha256(parts_text).digest()
         parts[layout.PARTS] = Part(sha256=parts_sha256, body=parts_text)
@@ -184,10 +189,7 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
         frozen = {part.path: part for part in exports.frozen_parts(session, export.id)}
         wanted = exports.export_items(session, export.id)
         found = {row.item_id: _item(items.get_item(session, row.item_id), row.item_id) for row in wanted}
-        files: dict[str, BundleFile] = {}
-        for path, part in frozen.items():
-            if part.body is not None:
-                files[path] = file_of_bytes(part.body)
+        files = {path: file_of_bytes(part.body) for path, part in frozen.items() if part.body is not None}
         for item in found.values():
             path = layout.content_path(item.id)
             if path in frozen:

@@ -105,9 +105,18 @@ def choose(session: Session, items: Sequence[Item], *, tokens: int, full_chain: 
 
 
 def collect(
-    session: Session, settings: Settings, *, bundle_id: str, items: Sequence[Item], choice: Choice
+    session: Session,
+    settings: Settings,
+    *,
+    bundle_id: str,
+    items: Sequence[Item],
+    choice: Choice,
+    withheld: bool = False,
 ) -> dict[str, Part]:
-    """Return every sealed part by path. The subjects of the items, and the log's, are locked by the caller."""
+    """Return every sealed part by path. The subjects of the items, and the log's, are locked by the caller.
+
+    withheld: the contents stay here.
+    """
     parts: dict[str, Part] = {}
     disclosed: dict[str, Json] = {}
     stamps: list[Stamp] = []
@@ -115,7 +124,9 @@ def collect(
     evidence: set[bytes] = set()
     for item in items:
         content = layout.content_path(item.id)
-        if item.mode == "content" and item.sha256 is not None:
+        if item.mode == "content" and withheld:
+            parts[layout.no_content_path(item.id)] = _part(layout.WITHHELD)
+        elif item.mode == "content" and item.sha256 is not None:
             parts[content] = Part(sha256=item.sha256, body=None)
         else:
             parts[layout.no_content_path(item.id)] = _part(layout.NEVER_DEPOSITED)

@@ -12,10 +12,10 @@ from typing import Self
 
 from sqlalchemy.orm import Session
 
-from anchors.values import value
-from evidence_vault.access.decisions import decide_on_deposit
+from anchors.values import replace, value
 from evidence_vault.errors import CredentialEnded, TooLarge, VerificationError, WrongOffset
 from evidence_vault.identity.actors import find_requesters
+from evidence_vault.pipeline.mandates import require_deposit
 from evidence_vault.pipeline.uploads import held_row, hold, keep_for
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.partial import PartialFile
@@ -144,4 +144,5 @@ class Receiving:
         requester = found.get(self._token_sha256)
         if requester is None or requester.actor_id != self.row.actor_id:
             raise CredentialEnded
-        decide_on_deposit(requester)
+        acting = replace(requester, on_behalf_of=self.row.wish.get("on_behalf_of"))
+        require_deposit(self._vault, acting, session)

@@ -6,6 +6,7 @@
     CHECKPOINT_ANCHORED                          the proof, and the end of the job of that network
     ANCHOR_LOST                                  the job goes on, from what was signed before
     ATTESTED, ATTESTATION_WITHDRAWN              statement, signature and chain
+    about cases, grants and orders               what followed when they were new (`consequences`)
 
 All else that an event says stands in the event. Requests for bundles, tokens of access and who revoked them are no
 events: they are as old as the database.
@@ -25,6 +26,7 @@ from evidence_vault.core.canonical import Json, as_integer, as_object, as_text
 from evidence_vault.core.events import Event, Subject, first_slot
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import FormatError, IntegrityError
+from evidence_vault.pipeline.consequences import follow, named_actors
 from evidence_vault.pipeline.recover_sources import FoundDeposit, FoundEvent
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, events, idempotency, items, jobs
@@ -58,6 +60,10 @@ def insert_found(vault: Vault, session: Session, found: FoundEvent) -> int:
     if deposit is not None:
         _add_item(vault, session, event_id, deposit)
     _settle_job(vault, session, found)
+    for actor_id in named_actors(event):
+        if actors.get_actor(session, actor_id) is None:
+            actors.add_nameless(session, actor_id=actor_id, name=UNKNOWN_NAME, at=event.at)
+    follow(session, event, event_id)
     return event_id
 
 
@@ -80,10 +86,10 @@ def _add_item(vault: Vault, session: Session, event_id: int, deposit: FoundDepos
     event, journal = deposit.event, deposit.journal
     actor = as_object(event.fields["actor"])
     owner_id = as_text(actor["on_behalf_of"] or actor["id"])
-    if actors.get_actor(session, owner_id) is None:
-        actors.add_actor(
-            session, actor_id=owner_id, name=UNKNOWN_NAME, role=as_text(actor["role"]), at=event.at
-        )
+    if actors.get_actor(session, owner_id) is None and actor["role"] == "RH":
+        actors.add_actor(session, actor_id=owner_id, name=UNKNOWN_NAME, role="RH", at=event.at)
+    elif actors.get_actor(session, owner_id) is None:
+        actors.add_nameless(session, actor_id=owner_id, name=UNKNOWN_NAME, at=event.at)
     mode, size, secret = as_text(event.fields["mode"]), event.fields["size"], event.fields["secret"] is True
     digests = as_object(event.fields["digests"])
     items.insert_item(

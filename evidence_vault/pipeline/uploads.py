@@ -266,6 +266,7 @@ def _frozen(wish: Wish) -> Mapping[str, Any]:
         "sha256": None if wish.declared_sha256 is None else wish.declared_sha256.hex(),
         "role": wish.actor.role,
         "auth": wish.actor.auth,
+        "on_behalf_of": wish.actor.on_behalf_of,
     }
 
 
@@ -273,7 +274,12 @@ def _wish(row: ResumableUpload, token_sha256: bytes | None) -> Wish:
     """Return the wish as it was frozen, with the upload's id as its idempotency key."""
     sha256 = row.wish["sha256"]
     return Wish(
-        actor=EventActor(id=row.actor_id, role=row.wish["role"], auth=row.wish["auth"]),
+        actor=EventActor(
+            id=row.actor_id,
+            role=row.wish["role"],
+            auth=row.wish["auth"],
+            on_behalf_of=row.wish.get("on_behalf_of"),
+        ),
         file_name=row.wish.get("file_name"),
         media_type=row.wish.get("media_type"),
         note=row.wish.get("note"),

@@ -7,6 +7,7 @@
              └─ leaves ─ tree_heads ─ checkpoints ─ cosignatures
     subject_heads  tree_head  vault_state   one row each, to lock: a subject, the log, the vault
     jobs  paces  revocation_wants  revocation_evidence  exports ─ export_items, export_parts   work in background
+    cases, grants, orders …                 who sees what, and why (`case_models`)
     idempotency_keys  uploads  resumable_uploads    requests that may come twice, or stop midway
     webhooks                                who is told what happened
 
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from evidence_vault.store.case_models import Case  # noqa: F401 - a part of the schema, with all of its module
 from evidence_vault.store.columns import BIG_ID, Base, UtcDateTime, length_check
 from evidence_vault.store.cosignatures import Cosignature
 from evidence_vault.store.custody_models import Heartbeat  # noqa: F401 - a part of the schema

@@ -7,6 +7,7 @@
     keeper thread    looks for uploads without a record, all of the store within the hour
     fixity thread    reads all contents again, over weeks
     presence thread  states the platform, gives a sign of life, notices that there was none
+    access thread    tells the end of grants, and how often anybody was refused in the last hour
     uploads thread   finishes resumable uploads that a crash left whole, ends those that are over, every minute
 
 All that must be remembered is in the database, so a thread, a process or a machine may stop at any moment
@@ -25,11 +26,13 @@ from anchors.values import field, value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
+from evidence_vault.pipeline.ending import expire_grants
 from evidence_vault.pipeline.gaps import watch_gaps
 from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.presence import beat, state_platform
 from evidence_vault.pipeline.publish import order_proofs, publish
+from evidence_vault.pipeline.refusals import record_refusals
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.sweep import ROUND_S as ROUND_OF_SWEEP_S
 from evidence_vault.pipeline.sweep import sweep_round
@@ -46,6 +49,9 @@ STOP_WITHIN_S = 30.0
 
 KEEP_UPLOADS_S = 60.0
 """Whoever asks for a whole upload finishes it himself; this is for those who never ask."""
+
+KEEP_ACCESS_S = 5.0
+"""Grants end by the clock; this is how soon their history says so."""
 
 Failed = tuple[Claimed, Exception]
 Stage = Callable[[Vault, Sequence[Claimed]], Iterable[Failed]]
@@ -154,6 +160,7 @@ class Runner:
             look = partial(watch_anchors, self._vault, bitcoin.name)
             self._spawn(f"watch-{bitcoin.name}", bitcoin.poll_s, look)
         self._spawn("keeper", ROUND_S, self._keep_house)
+        self._spawn("access", KEEP_ACCESS_S, lambda: keep_access(self._vault))
         self._spawn("uploads", KEEP_UPLOADS_S, lambda: keep_uploads(self._vault))
         sweep = partial(sweep_round, self._vault, wait=self._stopping.wait)
         self._spawn("fixity", ROUND_OF_SWEEP_S, sweep)
@@ -223,6 +230,12 @@ class Runner:
                 failures += 1
                 LOGGER.exception("unforeseen error", extra={"stage": name, "wait_s": wait_s})
             self._stopping.wait(wait_s)
+
+
+def keep_access(vault: Vault) -> None:
+    """Write down what the clock did: grants that ended, refusals of hours that are over."""
+    expire_grants(vault)
+    record_refusals(vault)
 
 
 def advance_log(vault: Vault) -> bool:

@@ -25,6 +25,7 @@ TREE_HEAD_MAY_CHANGE = "NEW.id = OLD.id AND NEW.size > OLD.size AND NEW.epoch = 
 def upgrade() -> None:
     _create_people()
     _create_tables()
+    _create_cases()
     for table in APPEND_ONLY:
         _refuse(table, "UPDATE")
         _refuse(table, "DELETE")
@@ -627,3 +628,165 @@ def _create_people() -> None:
         sa.PrimaryKeyConstraint("code_sha256", name="pk_enrolments"),
     )
     op.create_index("ix_enrolments_login_id", "enrolments", ["login_id"], unique=False)
+
+
+def _create_cases() -> None:
+    op.create_table(
+        "cases",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("opened_by", sa.String(length=29), nullable=False),
+        sa.Column("opened_role", sa.String(length=6), nullable=False),
+        sa.Column("forum", sa.String(length=64), nullable=False),
+        sa.Column("jurisdiction", sa.String(length=64), nullable=False),
+        sa.Column("confidentiality", sa.String(length=10), nullable=False),
+        sa.Column("mediation_only", sa.Boolean(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_cases_event_id")),
+        sa.ForeignKeyConstraint(["opened_by"], ["actors.id"], name=op.f("fk_cases_opened_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_cases_event_id")),
+    )
+    op.create_index(op.f("ix_cases_opened_by"), "cases", ["opened_by"], unique=False)
+    op.create_table(
+        "case_parties",
+        sa.Column("case_id", sa.String(length=29), nullable=False),
+        sa.Column("party", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("side", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=29), nullable=True),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_parties_case_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_case_parties_event_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["actors.id"], name=op.f("fk_case_parties_person_id")),
+        sa.PrimaryKeyConstraint("case_id", "party", name=op.f("pk_case_parties")),
+    )
+    op.create_index(op.f("ix_case_parties_person_id"), "case_parties", ["person_id"], unique=False)
+    op.create_table(
+        "case_items",
+        sa.Column("case_id", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("copies", sa.Integer(), nullable=True),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_items_case_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_case_items_event_id")),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_case_items_item_id")),
+        sa.PrimaryKeyConstraint("case_id", "item_id", name=op.f("pk_case_items")),
+        sa.UniqueConstraint("case_id", "number", name=op.f("uq_case_items_case_id_number")),
+    )
+    op.create_index(op.f("ix_case_items_item_id"), "case_items", ["item_id"], unique=False)
+    op.create_table(
+        "consents",
+        sa.Column("case_id", sa.String(length=29), nullable=False),
+        sa.Column("party", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("for_case", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_consents_case_id")),
+        sa.ForeignKeyConstraint(["for_case"], ["cases.id"], name=op.f("fk_consents_for_case")),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_consents_item_id")),
+        sa.PrimaryKeyConstraint("case_id", "party", "for_case", "item_id", name=op.f("pk_consents")),
+    )
+    op.create_index(op.f("ix_consents_item_id"), "consents", ["item_id"], unique=False)
+    op.create_table(
+        "orders",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("case_id", sa.String(length=29), nullable=False),
+        sa.Column("court", sa.String(length=200), nullable=False),
+        sa.Column("registered_by", sa.String(length=29), nullable=False),
+        sa.Column("respondent_id", sa.String(length=29), nullable=True),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("returned_event_id", BIG_ID, nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_orders_case_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_orders_event_id")),
+        sa.ForeignKeyConstraint(["registered_by"], ["actors.id"], name=op.f("fk_orders_registered_by")),
+        sa.ForeignKeyConstraint(["respondent_id"], ["actors.id"], name=op.f("fk_orders_respondent_id")),
+        sa.ForeignKeyConstraint(
+            ["returned_event_id"], ["events.id"], name=op.f("fk_orders_returned_event_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_orders_event_id")),
+    )
+    op.create_index(op.f("ix_orders_case_id"), "orders", ["case_id"], unique=False)
+    op.create_index(op.f("ix_orders_respondent_id"), "orders", ["respondent_id"], unique=False)
+    op.create_table(
+        "grants",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("grantee_id", sa.String(length=29), nullable=False),
+        sa.Column("grantee_role", sa.String(length=6), nullable=False),
+        sa.Column("organisation_id", sa.String(length=29), nullable=True),
+        sa.Column("giver_id", sa.String(length=29), nullable=False),
+        sa.Column("holder_id", sa.String(length=29), nullable=True),
+        sa.Column("case_id", sa.String(length=29), nullable=True),
+        sa.Column("order_id", sa.String(length=29), nullable=True),
+        sa.Column("parent_id", sa.String(length=29), nullable=True),
+        sa.Column("actions", sa.String(length=200), nullable=False),
+        sa.Column("whole_case", sa.Boolean(), nullable=False),
+        sa.Column("onward", sa.Boolean(), nullable=False),
+        sa.Column("jurisdiction", sa.String(length=64), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("view_limit", sa.Integer(), nullable=True),
+        sa.Column("views_used", sa.Integer(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("not_before < expires_at", name=op.f("ck_grants_lasts")),
+        sa.CheckConstraint("view_limit IS NULL OR view_limit >= 1", name=op.f("ck_grants_view_limit")),
+        sa.CheckConstraint("views_used >= 0", name=op.f("ck_grants_views_used")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_grants_case_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_grants_event_id")),
+        sa.ForeignKeyConstraint(["giver_id"], ["actors.id"], name=op.f("fk_grants_giver_id")),
+        sa.ForeignKeyConstraint(["grantee_id"], ["actors.id"], name=op.f("fk_grants_grantee_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["actors.id"], name=op.f("fk_grants_holder_id")),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_grants_order_id")),
+        sa.ForeignKeyConstraint(["parent_id"], ["grants.id"], name=op.f("fk_grants_parent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
+    )
+    op.create_index(op.f("ix_grants_case_id"), "grants", ["case_id"], unique=False)
+    op.create_index("ix_grants_closed_at_expires_at", "grants", ["closed_at", "expires_at"], unique=False)
+    op.create_index(op.f("ix_grants_giver_id"), "grants", ["giver_id"], unique=False)
+    op.create_index(op.f("ix_grants_grantee_id"), "grants", ["grantee_id"], unique=False)
+    op.create_index(op.f("ix_grants_holder_id"), "grants", ["holder_id"], unique=False)
+    op.create_index(op.f("ix_grants_order_id"), "grants", ["order_id"], unique=False)
+    op.create_index(op.f("ix_grants_parent_id"), "grants", ["parent_id"], unique=False)
+    op.create_table(
+        "grant_items",
+        sa.Column("grant_id", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("undertaking_event_id", BIG_ID, nullable=True),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_grant_items_grant_id")),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_grant_items_item_id")),
+        sa.ForeignKeyConstraint(
+            ["undertaking_event_id"], ["events.id"], name=op.f("fk_grant_items_undertaking_event_id")
+        ),
+        sa.PrimaryKeyConstraint("grant_id", "item_id", name=op.f("pk_grant_items")),
+    )
+    op.create_index(op.f("ix_grant_items_item_id"), "grant_items", ["item_id"], unique=False)
+    op.create_table(
+        "refusals",
+        sa.Column("principal_id", sa.String(length=29), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refusals", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["principal_id"], ["actors.id"], name=op.f("fk_refusals_principal_id")),
+        sa.PrimaryKeyConstraint("principal_id", "hour", name=op.f("pk_refusals")),
+    )
+    op.create_table(
+        "notices",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("person_id", sa.String(length=29), nullable=True),
+        sa.Column("role", sa.String(length=6), nullable=True),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(person_id IS NULL) <> (role IS NULL)", name=op.f("ck_notices_one_recipient")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_notices_event_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["actors.id"], name=op.f("fk_notices_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_index("ix_notices_person_id", "notices", ["person_id"], unique=False)
+    op.create_index("ix_notices_role", "notices", ["role"], unique=False)

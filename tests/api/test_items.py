@@ -214,6 +214,8 @@ PATHS = ("", "/events", "/proofs", "/receipt", "/content")
 def test_foreign_and_unknown_items_are_one_answer(
     client: TestClient, bearer: Bearer, item: str, path: str, role: str
 ) -> None:
+    if (role, path) == ("AU", "/events"):
+        pytest.skip("an auditor reads the history of every item, without personal values")
     stranger = bearer(role)
     answers = [
         client.get(f"/v1/items/{name}{path}", headers=stranger) for name in (item, UNKNOWN, "it_1", "x")
@@ -269,7 +271,7 @@ def test_narrow_token_403_names_the_scope(client: TestClient, bearer: Bearer) ->
         assert f'scope="{scope}"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("role", ["AD", "AU", "JU", "NO"])
+@pytest.mark.parametrize("role", ["AD", "AU", "JU", "AT"])
 def test_deposit_by_another_role_403(client: TestClient, bearer: Bearer, role: str) -> None:
     answer = client.post("/v1/items", content=b"x", headers=bearer(role))
     assert (answer.status_code, answer.json()["type"]) == (403, "/v1/problems/not-permitted")

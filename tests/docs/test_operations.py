@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from evidence_vault.access_settings import Access
 from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
@@ -46,6 +47,7 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[notary]", Notary),
         ("[identity]", Identity),
         ("[[oidc]]", OidcProvider),
+        ("[access]", Access),
         ("[platform]", Platform),
         ("[fixity]", Fixity),
         ("[presence]", Presence),

@@ -45,9 +45,40 @@ def add_actor(
     return actor
 
 
+def add_nameless(session: Session, *, actor_id: str, name: str, at: datetime) -> None:
+    """Add an actor that holds no role: somebody whom events name and whose row is gone."""
+    session.add(
+        Actor(
+            id=actor_id,
+            kind="person",
+            name=name,
+            organisation_id=None,
+            created_at=at,
+            trusted_since=at,
+            disabled_at=None,
+        )
+    )
+    session.flush()
+
+
 def get_actor(session: Session, actor_id: str) -> Actor | None:
     """Return the actor, disabled or not."""
     return session.get(Actor, actor_id)
+
+
+def holds_role(session: Session, actor_id: str, role: str) -> bool:
+    """Whether this actor may act in this role now."""
+    actor = session.get(Actor, actor_id, populate_existing=True)
+    if actor is None or actor.disabled_at is not None:
+        return False
+    return any(held.role == role for held in live_roles(session, actor_id))
+
+
+def holds_licence(session: Session, actor_id: str, role: str, licence: str) -> bool:
+    """Whether this may be the licence under which the actor holds the role: it is, or none is on record."""
+    return any(
+        held.role == role and held.licence_number in (None, licence) for held in live_roles(session, actor_id)
+    )
 
 
 def add_role(

@@ -1,0 +1,205 @@
+"""Cases: open, list, see, name parties, add one's own items, consent, read the history."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+
+from evidence_vault.access.case_decisions import decide_on_case
+from evidence_vault.access.decisions import require_scope
+from evidence_vault.access.facts import Requester
+from evidence_vault.api.caller import Caller, VaultHere
+from evidence_vault.api.case_schemas import (
+    CaseAsked,
+    CaseItemView,
+    CaseList,
+    CaseSummary,
+    CaseView,
+    ConsentAsked,
+    ItemAsked,
+    PartyAsked,
+    PartyView,
+)
+from evidence_vault.api.description import may_answer
+from evidence_vault.api.items import MAX_PAGE, show_events
+from evidence_vault.api.schemas import EventList
+from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.events import Subject
+from evidence_vault.core.names import CASE_ID, encode_time
+from evidence_vault.errors import AccessRefused
+from evidence_vault.pipeline import cases as stage
+from evidence_vault.pipeline.consequences import append_and_follow
+from evidence_vault.pipeline.entering import access_why, counting_refusals, event_actor
+from evidence_vault.pipeline.record import Draft
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.case_models import Case, CaseItem
+from evidence_vault.store.queries import cases, events
+
+router = APIRouter(tags=["cases"])
+
+
+@router.post("/cases", status_code=201)
+def open_case(asked: CaseAsked, vault: VaultHere, caller: Caller) -> CaseView:
+    """Open a case. Who opens one as its forum is on its bench; a mediation is opened by its forum alone."""
+    wish = stage.CaseWish(
+        forum=asked.forum,
+        jurisdiction=asked.jurisdiction,
+        confidentiality=asked.confidentiality,
+        mediation_only=asked.mediation_only,
+        number=asked.number,
+        forum_name=asked.forum_name,
+        title=asked.title,
+        parties=tuple(_party(one) for one in asked.parties),
+    )
+    with counting_refusals(vault, caller):
+        case_id = stage.open_case(vault, caller, wish)
+    return show_case(case_id, vault, caller)
+
+
+@router.get("/cases")
+def list_cases(
+    vault: VaultHere,
+    caller: Caller,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    after: Annotated[str | None, Query(pattern=f"^{CASE_ID.pattern}$")] = None,
+) -> CaseList:
+    """List the cases that one opened, is a party to, or has a grant in."""
+    require_scope("see-metadata", caller)
+    with vault.database.read() as session:
+        rows = cases.cases_of(session, caller.actor_id, limit=limit + 1, after=after)
+        page = [row for row in rows[:limit] if _is_seen(vault, session, caller, row.id)]
+        return CaseList(
+            cases=[CaseSummary(**_summary(row)) for row in page],
+            next=rows[limit - 1].id if len(rows) > limit else None,
+        )
+
+
+@router.get("/cases/{case_id}")
+def show_case(case_id: str, vault: VaultHere, caller: Caller) -> CaseView:
+    """Show a case: its forum, parties, list of evidence and orders."""
+    with counting_refusals(vault, caller), vault.database.read() as session:
+        return _view(session, stage.see_case(vault, session, caller, "see", case_id).case)
+
+
+@router.post("/cases/{case_id}/parties", status_code=201, openapi_extra=may_answer("conflict"))
+def name_party(case_id: str, asked: PartyAsked, vault: VaultHere, caller: Caller) -> CaseView:
+    """Name one more party, or give one that has none its account."""
+    with counting_refusals(vault, caller):
+        stage.name_party(vault, caller, case_id, _party(asked), party=asked.party)
+    return show_case(case_id, vault, caller)
+
+
+@router.post("/cases/{case_id}/items", status_code=201, openapi_extra=may_answer("conflict"))
+def add_item(case_id: str, asked: ItemAsked, vault: VaultHere, caller: Caller) -> CaseItemView:
+    """Put one's own item into a case. The bench of the case sees it from then on."""
+    with counting_refusals(vault, caller):
+        number = stage.add_item(
+            vault,
+            caller,
+            case_id,
+            asked.item,
+            copies=asked.copies,
+            source=asked.source,
+            proves=asked.proves,
+        )
+    return CaseItemView(
+        number=number, item=asked.item, copies=asked.copies, source=asked.source, proves=asked.proves
+    )
+
+
+@router.post("/cases/{case_id}/consents", status_code=204, openapi_extra=may_answer("conflict"))
+def consent(case_id: str, asked: ConsentAsked, vault: VaultHere, caller: Caller) -> None:
+    """Let items of a mediation be used in another case. They leave it when every party has."""
+    with counting_refusals(vault, caller):
+        stage.consent(vault, caller, case_id, for_case=asked.for_case, item_ids=tuple(asked.items))
+
+
+@router.get("/cases/{case_id}/events")
+def list_events(
+    case_id: str,
+    vault: VaultHere,
+    caller: Caller,
+    from_seq: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+) -> EventList:
+    """Show the case's history. Reading it is an event of the case, unless one opened it."""
+    subject = Subject(kind="case", id=case_id)
+    with counting_refusals(vault, caller), vault.database.write() as session:
+        permission = stage.see_case(vault, session, caller, "history", case_id).permission
+        if permission.basis != "owner":
+            append_and_follow(
+                vault,
+                session,
+                Draft(
+                    subject=subject,
+                    type="CUSTODY_READ",
+                    actor=event_actor(caller),
+                    why=access_why(permission),
+                ),
+            )
+    return show_events(vault, subject, from_seq=from_seq, limit=limit)
+
+
+def clear_values(session: Session, event_id: int) -> Mapping[str, str]:
+    """Return the personal values of an event that are not erased."""
+    found = events.disclosures_of(session, [event_id]).get(event_id, {})
+    return {name: parse_disclosure(text).value for name, text in found.items()}
+
+
+def _party(asked: PartyAsked) -> stage.PartyWish:
+    return stage.PartyWish(side=asked.side, name=asked.name, person_id=asked.person)
+
+
+def _is_seen(vault: Vault, session: Session, caller: Requester, case_id: str) -> bool:
+    """Whether he may see it now: a grant may have ended since."""
+    _, facts = cases.facts_of_case(session, caller.actor_id, case_id)
+    try:
+        decide_on_case("see", caller, facts, asked_id=case_id, now=vault.clock())
+    except AccessRefused:
+        return False
+    return True
+
+
+def _summary(row: Case) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "forum": row.forum,
+        "jurisdiction": row.jurisdiction,
+        "mediation_only": row.mediation_only,
+        "opened_at": encode_time(row.opened_at),
+    }
+
+
+def _view(session: Session, row: Case) -> CaseView:
+    own = clear_values(session, row.event_id)
+    return CaseView(
+        **_summary(row),
+        confidentiality=row.confidentiality,
+        opened_by=row.opened_by,
+        number=own.get("number"),
+        forum_name=own.get("forum_name"),
+        title=own.get("title"),
+        parties=[
+            PartyView(
+                party=one.party,
+                side=one.side,
+                name=clear_values(session, one.event_id).get("name"),
+                person=one.person_id,
+            )
+            for one in cases.parties_of(session, row.id)
+        ],
+        items=[_line(session, line) for line in cases.items_of(session, row.id)],
+        orders=[order.id for order in cases.orders_of(session, row.id)],
+    )
+
+
+def _line(session: Session, line: CaseItem) -> CaseItemView:
+    told = clear_values(session, line.event_id)
+    return CaseItemView(
+        number=line.number,
+        item=line.item_id,
+        copies=line.copies,
+        source=told.get("source"),
+        proves=told.get("proves"),
+    )
