@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from anchors.values import replace, value
 from evidence_vault.access.decisions import NotPermitted
 from evidence_vault.access.facts import Requester
-from evidence_vault.access.management import decide_on_management
+from evidence_vault.access.management import decide_on_change, decide_on_management
 from evidence_vault.api.body import in_thread
 from evidence_vault.api.cookies import session_in
 from evidence_vault.api.problems import CHALLENGE, INVALID_TOKEN, ProblemError
@@ -182,6 +182,12 @@ def _unknown_token() -> ProblemError:
     )
 
 
+async def changing(caller: Annotated[Requester, Depends(authenticated)]) -> Requester:
+    """Return an administrator who is logged in himself. Raises NotPermitted."""
+    decide_on_change(caller)
+    return caller
+
+
 VaultHere = Annotated[Vault, Depends(vault_of)]
 Caller = Annotated[Requester, Depends(authenticated)]
 DepositingCaller = Annotated[Depositor, Depends(depositing)]
@@ -190,3 +196,4 @@ CallerWithSecret = DepositingNow
 """Who asks, and the digest of the secret that he came with."""
 
 Administrator = Annotated[Requester, Depends(managing)]
+LoggedInAdministrator = Annotated[Requester, Depends(changing)]

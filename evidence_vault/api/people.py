@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
-from evidence_vault.api.caller import Administrator, VaultHere
+from evidence_vault.api.caller import Administrator, LoggedInAdministrator, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.json_body import Asked, asked_as, body_of
 from evidence_vault.api.schemas import View
@@ -123,7 +123,7 @@ class CodeView(View):
 @router.post("/organisations", status_code=201, openapi_extra=body_of(OrganisationAsked))
 def add_organisation(
     vault: VaultHere,
-    _caller: Administrator,
+    _caller: LoggedInAdministrator,
     asked: Annotated[OrganisationAsked, Depends(asked_as(OrganisationAsked))],
 ) -> OrganisationView:
     """Add an organisation."""
@@ -141,7 +141,7 @@ def list_organisations(vault: VaultHere, _caller: Administrator) -> Organisation
 @router.post("/people", status_code=201, openapi_extra=body_of(PersonAsked, **may_answer("not-found")))
 def add_person(
     vault: VaultHere,
-    _caller: Administrator,
+    _caller: LoggedInAdministrator,
     asked: Annotated[PersonAsked, Depends(asked_as(PersonAsked))],
 ) -> PersonView:
     """Add a person. He can do nothing before he has a role and a way to log in."""
@@ -179,7 +179,7 @@ def show_person(person_id: PersonId, vault: VaultHere, _caller: Administrator) -
 def give_role(
     person_id: PersonId,
     vault: VaultHere,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     asked: Annotated[GiveRoleAsked, Depends(asked_as(GiveRoleAsked))],
 ) -> PersonView:
     """Make a person a rights holder. Every other role takes two administrators: propose it."""
@@ -192,7 +192,7 @@ def end_role(
     person_id: PersonId,
     role: Annotated[str, Path(pattern="^[A-Z]{2}$")],
     vault: VaultHere,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     asked: Annotated[ReasonAsked, Depends(asked_as(ReasonAsked))],
 ) -> PersonView:
     """Take a role from a person; what speaks for him in it ends at once."""
@@ -201,7 +201,7 @@ def end_role(
 
 
 @router.post("/people/{person_id}/code", status_code=201, openapi_extra=may_answer("second-person"))
-def hand_out_code(person_id: PersonId, vault: VaultHere, caller: Administrator) -> CodeView:
+def hand_out_code(person_id: PersonId, vault: VaultHere, caller: LoggedInAdministrator) -> CodeView:
     """Get a code for somebody's first password, who has no power. All else is a reset, which takes two."""
     return CodeView(code=acts.hand_out_code(vault, by=event_actor(caller), person_id=person_id))
 
@@ -214,7 +214,7 @@ def hand_out_code(person_id: PersonId, vault: VaultHere, caller: Administrator) 
 def link_login(
     person_id: PersonId,
     vault: VaultHere,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     asked: Annotated[LinkAsked, Depends(asked_as(LinkAsked))],
 ) -> PersonView:
     """Link the first login at a provider, of somebody without power. All else takes two: propose it."""
@@ -228,7 +228,7 @@ def link_login(
 def disable_person(
     person_id: PersonId,
     vault: VaultHere,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     asked: Annotated[ReasonAsked, Depends(asked_as(ReasonAsked))],
 ) -> PersonView:
     """Let a person act no more. Every session and token of his ends at once."""
@@ -237,7 +237,7 @@ def disable_person(
 
 
 @router.delete("/people/{person_id}/names", status_code=204)
-def erase_names(person_id: PersonId, vault: VaultHere, caller: Administrator) -> Response:
+def erase_names(person_id: PersonId, vault: VaultHere, caller: LoggedInAdministrator) -> Response:
     """Erase the personal values of a person who is disabled: name, licence numbers, logins. Ids stay."""
     acts.erase_person(vault, by=event_actor(caller), person_id=person_id)
     return Response(status_code=204)

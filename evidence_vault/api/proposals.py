@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import Field
 
-from evidence_vault.api.caller import Administrator, VaultHere
+from evidence_vault.api.caller import Administrator, LoggedInAdministrator, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.json_body import Asked, asked_as, body_of
 from evidence_vault.api.schemas import View
@@ -100,7 +100,7 @@ def list_proposals(vault: VaultHere, _caller: Administrator) -> ProposalList:
 @router.post("", status_code=201, openapi_extra=body_of(ProposalAsked, **may_answer("not-found")))
 def propose(
     vault: VaultHere,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     asked: Annotated[ProposalAsked, Depends(asked_as(ProposalAsked))],
 ) -> DoneView:
     """Propose. Nothing changes before another administrator confirms it."""
@@ -132,14 +132,14 @@ def propose(
 
 
 @router.post("/{proposal_id}/confirm", openapi_extra=may_answer("second-person"))
-def confirm(proposal_id: ProposalId, vault: VaultHere, caller: Administrator) -> DoneView:
+def confirm(proposal_id: ProposalId, vault: VaultHere, caller: LoggedInAdministrator) -> DoneView:
     """Confirm what another administrator proposed: it is done by this."""
     done = acts.confirm(vault, by=event_actor(caller), proposal_id=proposal_id)
     return DoneView(id=done.id, half=done.half)
 
 
 @router.post("/{proposal_id}/refuse", status_code=204)
-def refuse(proposal_id: ProposalId, vault: VaultHere, caller: Administrator) -> Response:
+def refuse(proposal_id: ProposalId, vault: VaultHere, caller: LoggedInAdministrator) -> Response:
     """Refuse it, or withdraw one's own."""
     acts.refuse(vault, by=event_actor(caller), proposal_id=proposal_id)
     return Response(status_code=204)

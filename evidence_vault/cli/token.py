@@ -8,7 +8,9 @@ from pathlib import Path
 from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown
-from evidence_vault.identity.actors import issue_token, list_tokens, revoke_token
+from evidence_vault.identity.actors import list_tokens, revoke_token
+from evidence_vault.pipeline.people import make_program
+from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current
 from evidence_vault.store.session import Database
@@ -19,10 +21,12 @@ DEFAULT_DAYS = 365
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="create|list|revoke")
-    create = commands.add_parser("create", help="make an actor and a token, which is shown once")
+    create = commands.add_parser("create", help="make a program and a token, which is shown once")
     create.add_argument("--name", required=True, help="who it is for: kept in the vault, never in an event")
     create.add_argument(
-        "--role", default="RH", help="RH rights holder (default), AD administrator, AU auditor"
+        "--role",
+        default="RH",
+        help="RH rights holder (default); any other stands in the log as the operator's word",
     )
     create.add_argument(
         "--scope",
@@ -43,22 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked."""
-    database = Database(load_settings(args.home).database_dsn())
+    vault = build_vault(load_settings(args.home))
     try:
-        require_current(database)
-        {"create": _create, "list": _list, "revoke": _revoke}[args.action](database, args)
+        require_current(vault.database)
+        if args.action == "create":
+            _create(vault, args)
+        else:
+            {"list": _list, "revoke": _revoke}[args.action](vault.database, args)
     finally:
-        database.dispose()
+        vault.database.dispose()
     return 0
 
 
-def _create(database: Database, args: argparse.Namespace) -> None:
-    token, facts = issue_token(
-        database,
+def _create(vault: Vault, args: argparse.Namespace) -> None:
+    token, facts = make_program(
+        vault,
         name=args.name,
         role=args.role,
         scopes=args.scope or ALL_SCOPES,
-        now=datetime.now(UTC),
         life=timedelta(days=args.days),
     )
     if args.save is not None:

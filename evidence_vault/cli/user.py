@@ -17,7 +17,7 @@ from typing import Any
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
 from evidence_vault.cli.shown import shown
-from evidence_vault.pipeline.people import first_administrator
+from evidence_vault.pipeline.people import first_administrator, operator_disables
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end.add_argument("role")
     for one in (propose, end, disable):
         one.add_argument("--reason", required=True, help="one line; in the event as a disclosure")
+    disable.add_argument("--home", type=Path, help="at the vault's machine, as its operator")
     for one in (add, lister, propose, proposals, confirm, refuse, end, disable):
         add_remote_arguments(one)
 
@@ -69,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked."""
     if args.action == "first-admin":
         _first_admin(args.home, args.name, args.login)
+        return 0
+    if args.action == "disable" and args.home is not None:
+        _operator_disables(args.home, args.person, args.reason)
         return 0
     vault = remote_from(args)
     match args.action:
@@ -90,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         case "end-role":
             _post(vault, f"/v1/people/{args.person}/roles/{args.role}/end", {"reason": args.reason})
             print("What spoke for him in this role has ended.")
-        case _:  # disable
+        case _:  # disable, as an administrator
             _post(vault, f"/v1/people/{args.person}/disable", {"reason": args.reason})
             print("He can act no more; his sessions and tokens have ended.")
     return 0
@@ -106,6 +110,16 @@ def _first_admin(home: Path | None, name: str, login: str) -> None:
     print(f"{shown(name)} is {person_id}, administrator by your word alone; the log says so.")
     print(f"Code to choose a password with, told once: {code}")
     print(f"  evidence-vault login {shown(login)} --code --save FILE")
+
+
+def _operator_disables(home: Path, person_id: str, reason: str) -> None:
+    vault = build_vault(load_settings(home))
+    try:
+        require_current(vault.database)
+        operator_disables(vault, person_id=person_id, reason=reason)
+    finally:
+        vault.database.dispose()
+    print("He can act no more, by your word alone; the log says so.")
 
 
 def _add(vault: Remote, args: argparse.Namespace) -> None:

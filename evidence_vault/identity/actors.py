@@ -56,22 +56,35 @@ def issue_token(
 ) -> tuple[str, TokenFacts]:
     """Make a program and a token for it; return the token, which can't be shown again, and its facts.
 
-    Nobody has to agree and no event tells of it, whatever the role: it is for operators' commands and for tests.
+    No event tells of it: where the role has power, `pipeline.people.make_program` is the door.
 
     Raises FormatError for a name that isn't one line, a role or scope that doesn't exist, or too long a life.
     """
+    with database.write() as session:
+        return add_program(session, name=name, role=role, scopes=scopes, now=now, life=life)
+
+
+def add_program(
+    session: Session,
+    *,
+    name: str,
+    role: str,
+    scopes: Collection[str],
+    now: datetime,
+    life: timedelta | None,
+) -> tuple[str, TokenFacts]:
+    """Do what `issue_token` does, in the caller's transaction."""
     LABEL.check(name, "name")
     if role not in ROLES or role == "SYSTEM":
         raise FormatError("role", "one of " + ", ".join(r for r in ROLES if r != "SYSTEM"), role)
     token = encode_token(secrets.token_bytes(32))
-    with database.write() as session:
-        actor_id = encode_id("ac", secrets.token_bytes(16))
-        actors.add_actor(session, actor_id=actor_id, name=name, role=role, at=now)
-        (held,) = actors.live_roles(session, actor_id)
-        row = token_credential(
-            token, actor_id=actor_id, role_id=held.id, label=name, scopes=scopes, now=now, life=life
-        )
-        return token, token_facts(actors.add_credential(session, row), role)
+    actor_id = encode_id("ac", secrets.token_bytes(16))
+    actors.add_actor(session, actor_id=actor_id, name=name, role=role, at=now)
+    (held,) = actors.live_roles(session, actor_id)
+    row = token_credential(
+        token, actor_id=actor_id, role_id=held.id, label=name, scopes=scopes, now=now, life=life
+    )
+    return token, token_facts(actors.add_credential(session, row), role)
 
 
 def authenticate(database: Database, token: str, *, now: datetime) -> Requester | None:

@@ -9,6 +9,7 @@ Each act is one transaction with its ROLE_GIVEN event on the vault: durable afte
 commit means that nothing happened. What is given is shown to whoever gave it once, and kept as a digest.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import LABEL, encode_id
 from evidence_vault.errors import AccessRefused, Conflict, FormatError, SecondPersonNeeded
+from evidence_vault.identity.actors import TokenFacts, add_program
 from evidence_vault.identity.local import normal_login
 from evidence_vault.identity.roles import check_role, needs_two
 from evidence_vault.identity.tokens import digest_code, encode_half
@@ -26,6 +28,7 @@ from evidence_vault.store.queries import actors, logins, people
 from evidence_vault.store.queries.logins import LOCAL
 
 VAULT = Subject(kind="vault", id="vault")
+AT_MACHINE = "by the operator, at the vault's machine"
 FIRST_ADMINISTRATORS = 2
 """So many the operator makes alone: from then on they can do it themselves, two at a time."""
 
@@ -150,7 +153,7 @@ def first_administrator(vault: Vault, *, name: str, login: str) -> tuple[str, st
             person=person_to_change(session, person_id),
             change="given",
             role="AD",
-            reason="by the operator, at the vault's machine",
+            reason=AT_MACHINE,
         )
         return person_id, code
 
@@ -162,6 +165,30 @@ def operator_disables(vault: Vault, *, person_id: str, reason: str) -> None:
         _disable(
             vault, session, by=operator(session), person=person_to_change(session, person_id), reason=reason
         )
+
+
+def make_program(
+    vault: Vault, *, name: str, role: str, scopes: Collection[str], life: timedelta
+) -> tuple[str, TokenFacts]:
+    """Make a program and its token on the operator's word; a role with power is told by an event.
+
+    A program manages nobody, whatever its role: proposing and confirming take a person who is logged in.
+    """
+    with vault.database.write() as session:
+        token, facts = add_program(session, name=name, role=role, scopes=scopes, now=vault.clock(), life=life)
+        program = actors.get_actor(session, facts.actor_id)
+        assert program is not None
+        if needs_two(role):
+            record_change(
+                vault,
+                session,
+                by=operator(session),
+                person=program,
+                change="given",
+                role=role,
+                reason=AT_MACHINE,
+            )
+        return token, facts
 
 
 def operator(session: Session) -> EventActor:

@@ -202,8 +202,10 @@ def _require_second(session: Session, proposal: Proposal, *, by: EventActor, per
     """Return if `by` is neither who proposed nor whom it is about, also not under another account of his name."""
     if by.id in (proposal.proposed_by, person.id):
         raise SecondPersonNeeded("confirmation", "by neither the proposer nor the person concerned")
-    own, proposer = actors.get_actor(session, by.id), actors.get_actor(session, proposal.proposed_by)
-    if own is None or proposer is None or proposer.disabled_at is not None:
+    own, proposer = people.get_person(session, by.id), people.get_person(session, proposal.proposed_by)
+    if own is None:
+        raise SecondPersonNeeded("confirmation", "by a person: a program is nobody's second")
+    if proposer is None or proposer.disabled_at is not None:
         raise SecondPersonNeeded("confirmation", "the proposer can act no more: propose it anew")
     if not any(one.role == "AD" for one in actors.live_roles(session, proposer.id)):
         raise SecondPersonNeeded("confirmation", "the proposer is no administrator any more: propose it anew")

@@ -34,6 +34,7 @@ from evidence_vault.store.queries import actors, events, people
 KEY_FILE = "pseudonym.key"
 SCOPES = ("deposit", "read", "content", "export")
 MAX_LIFE_DAYS = 3650
+"""As of any token."""
 REVEALED_TO = ("JU", "AM")
 """Who may order it: judge, arbitrator."""
 
@@ -58,7 +59,8 @@ class Revealed:
 def take_pseudonym(vault: Vault, requester: Requester, *, name: str, days: int) -> Pseudonym:
     """Make a pseudonym of a rights holder, under a name that he chooses for it, with a token.
 
-    Durable after return. No event tells of it: it would be the link. The time that is kept is the day.
+    Durable after return. No event tells of it: it would be the link. Times that are kept are the day's; the line in
+    the server's own log has the minute, and goes where the operator lets it go. days: with today, the first.
     Raises FormatError, AccessRefused for anybody but a person who is a rights holder.
     """
     LABEL.check(name, "name")
@@ -74,7 +76,6 @@ def take_pseudonym(vault: Vault, requester: Requester, *, name: str, days: int) 
             session, actor_id=pseudonym_id, kind="pseudonym", name=name, organisation_id=None, at=today
         )
         held = actors.add_role(session, actor_id=pseudonym_id, role="RH", at=today)
-        life = vault.clock() - today + timedelta(days=days)
         actors.add_credential(
             session,
             token_credential(
@@ -84,7 +85,7 @@ def take_pseudonym(vault: Vault, requester: Requester, *, name: str, days: int) 
                 label=name,
                 scopes=SCOPES,
                 now=today,
-                life=min(life, timedelta(days=MAX_LIFE_DAYS)),
+                life=timedelta(days=days),
             ),
         )
         people.add_pseudonym(

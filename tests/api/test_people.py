@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from evidence_vault.errors import SecondPersonNeeded
-from evidence_vault.pipeline.people import VAULT, first_administrator
+from evidence_vault.pipeline.people import VAULT, first_administrator, make_program, operator_disables
+from evidence_vault.pipeline.proposals import confirm
+from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events
 from tests.api.people import PASSWORD, Office, Somebody
@@ -301,3 +303,42 @@ def test_hostile_text_in_every_field_is_text_or_refused(office: Office, hostile:
         assert "Set-Cookie: x=y" not in str(answer.headers)
         assert "set-cookie" not in answer.headers
     office.done(office.first, "GET", "/people")
+
+
+def test_token_of_an_administrator_looks_and_changes_nothing(office: Office) -> None:
+    wish = {"label": "report", "scopes": ["manage"], "days": 1}
+    token = office.done(office.second, "POST", "/tokens", wish)["secret"]
+    program = Somebody(office.second.id, {"Authorization": f"Bearer {token}"})
+    person = office.add("Somebody", "somebody")
+    proposed = office.propose(person, role="JU")
+    assert office.ask(program, "GET", "/proposals").status_code == 200
+    for path, body in (
+        (f"/proposals/{proposed['id']}/confirm", None),
+        (f"/proposals/{proposed['id']}/refuse", None),
+        ("/proposals", {"kind": "role", "person_id": person.id, "reason": "r", "role": "JU"}),
+        ("/people", {"name": "x"}),
+        (f"/people/{person.id}/code", None),
+    ):
+        answer = office.ask(program, "POST", path, body)
+        assert (answer.status_code, kind(answer)) == (403, "not-permitted"), path
+
+
+def test_program_of_the_operator_with_power_is_told_and_is_nobodys_second(office: Office) -> None:
+    _, facts = make_program(office.vault, name="Robot", role="AD", scopes=("manage",), life=timedelta(days=1))
+    last = role_events(office.vault)[-1]
+    assert (last["person"], last["role"], last["actor"]["auth"]) == (facts.actor_id, "AD", "operator")
+    proposed = office.propose(office.add("Somebody", "somebody"), role="JU")
+    robot = EventActor(id=facts.actor_id, role="AD", auth="password")
+    with pytest.raises(SecondPersonNeeded, match="a program"):
+        confirm(office.vault, by=robot, proposal_id=proposed["id"])
+    before = len(role_events(office.vault))
+    make_program(office.vault, name="Scanner", role="RH", scopes=("deposit",), life=timedelta(days=1))
+    assert len(role_events(office.vault)) == before
+
+
+def test_operator_disables_the_last_administrator_and_makes_another(office: Office) -> None:
+    operator_disables(office.vault, person_id=office.first.id, reason="gone")
+    assert office.ask(office.first, "GET", "/me").status_code == 401
+    first_administrator(office.vault, name="A third", login="third")
+    last = role_events(office.vault)[-2]
+    assert (last["change"], last["actor"]["auth"]) == ("disabled", "operator")
