@@ -35,3 +35,14 @@ class Presence(Part):
         gt=0,
         description="A longer silence is an incident; a restart or an upgrade is shorter.",
     )
+
+
+class Retention(Part):
+    """How long content is held by its owner, and how long an offer to take it over stands."""
+
+    warn_days: int = Field(default=30, ge=1, description="The end of a retention is told so long before.")
+    max_days: int = Field(
+        default=36_525, ge=1, description="A retention can't be taken back: at most a hundred years."
+    )
+    offer_days: int = Field(default=14, ge=1, description="An offer that names no end stands so long.")
+    offer_cap_days: int = Field(default=90, ge=1, description="And none longer: nobody remembers it by then.")

@@ -26,7 +26,7 @@ from evidence_vault.authority_settings import SEND_WITHIN_S, TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.core.note_keys import COSIGNER_TYPES, parse_vkey
-from evidence_vault.custody_settings import Fixity, Presence
+from evidence_vault.custody_settings import Fixity, Presence, Retention
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Code, Label, Network, Part, Url
@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     # What it does with evidence over the years.
     fixity: Fixity = Field(default_factory=Fixity)
     presence: Presence = Field(default_factory=Presence)
+    retention: Retention = Field(default_factory=Retention)
     access: Access = Field(default_factory=Access)
 
     # How often. The defaults depend on the class.

@@ -23,8 +23,10 @@ from evidence_vault.api import (
     fixity,
     grants,
     health,
+    holds,
     items,
     me,
+    objections,
     oidc,
     orders,
     people,
@@ -33,6 +35,7 @@ from evidence_vault.api import (
     public,
     reference,
     sessions,
+    transfers,
     tus,
     verification,
 )
@@ -91,7 +94,7 @@ def create_app(
     app.state.desk = LoginDesk(vault)
     context.install(app)
     evidence = (deposits, tus, items, attestations, exports, fixity, feed)
-    shared = (cases, grants, orders, accesses)
+    shared = (cases, grants, orders, accesses, holds, transfers, objections)
     for module in (*evidence, *shared, platform, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
 from evidence_vault.core.events import Event
 from evidence_vault.core.names import parse_time
+from evidence_vault.pipeline.custody_rows import CUSTODY_STEPS
 from evidence_vault.pipeline.record import Draft, Recorded, append_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, cases, grants
@@ -212,10 +213,11 @@ _STEPS: Mapping[str, Callable[[Session, Event, int], None]] = {
     "VIEWED": _content_opened,
     "DOWNLOADED": _content_opened,
     "WORKING_COPY_MADE": _content_opened,
+    **CUSTODY_STEPS,
 }
 
 
-_NAMING = ("grantee", "person", "respondent")
+_NAMING = ("grantee", "person", "receiver", "respondent")
 """The fields of such events that name an actor."""
 
 

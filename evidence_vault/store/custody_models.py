@@ -69,3 +69,50 @@ class Heartbeat(Base):
     beat_at: Mapped[datetime] = mapped_column(UtcDateTime)
     shut_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     shut_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Hold(Base):
+    """What keeps content from being erased: of an item, or of a case and so of all its items.
+
+    source: owner, retention (until its date, and not to be released), or bench, of `case_id`. Follows from events.
+    """
+
+    __tablename__ = "holds"
+    subject_kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    subject_id: Mapped[str] = mapped_column(String(29), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(64))
+    placed_by: Mapped[str] = mapped_column(ForeignKey("actors.id"))
+    case_id: Mapped[str | None] = mapped_column(String(29))
+    placed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    released_seq: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Transfer(Base):
+    """An offer to answer for an item from now on. state: offered, accepted, refused. Follows from events."""
+
+    __tablename__ = "transfers"
+    __table_args__ = (CheckConstraint("state IN ('offered', 'accepted', 'refused')", name="state"),)
+    item_id: Mapped[str] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    giver_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    receiver_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    offered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(8))
+
+
+class Objection(Base):
+    """What somebody holds against an item. state: open, or its newest answer's outcome. Follows from events."""
+
+    __tablename__ = "objections"
+    item_id: Mapped[str] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    raised_by: Mapped[str] = mapped_column(ForeignKey("actors.id"))
+    case_id: Mapped[str | None] = mapped_column(String(29))
+    party: Mapped[int | None]
+    ground: Mapped[str] = mapped_column(String(16))
+    period: Mapped[str | None] = mapped_column(String(16))
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(10))

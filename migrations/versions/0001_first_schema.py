@@ -407,6 +407,52 @@ def _create_tables() -> None:
     )
     op.create_index("ix_content_checks_state", "content_checks", ["state"], unique=False)
     op.create_table(
+        "holds",
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("subject_id", sa.String(length=29), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("placed_by", sa.String(length=29), nullable=False),
+        sa.Column("case_id", sa.String(length=29), nullable=True),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_seq", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["placed_by"], ["actors.id"], name="fk_holds_placed_by"),
+        sa.PrimaryKeyConstraint("subject_kind", "subject_id", "seq", name="pk_holds"),
+    )
+    op.create_table(
+        "transfers",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("giver_id", sa.String(length=29), nullable=False),
+        sa.Column("receiver_id", sa.String(length=29), nullable=False),
+        sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.CheckConstraint("state IN ('offered', 'accepted', 'refused')", name=op.f("ck_transfers_state")),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_transfers_item_id"),
+        sa.ForeignKeyConstraint(["giver_id"], ["actors.id"], name="fk_transfers_giver_id"),
+        sa.ForeignKeyConstraint(["receiver_id"], ["actors.id"], name="fk_transfers_receiver_id"),
+        sa.PrimaryKeyConstraint("item_id", "seq", name="pk_transfers"),
+    )
+    op.create_index("ix_transfers_giver_id", "transfers", ["giver_id"], unique=False)
+    op.create_index("ix_transfers_receiver_id", "transfers", ["receiver_id"], unique=False)
+    op.create_table(
+        "objections",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("raised_by", sa.String(length=29), nullable=False),
+        sa.Column("case_id", sa.String(length=29), nullable=True),
+        sa.Column("party", sa.Integer(), nullable=True),
+        sa.Column("ground", sa.String(length=16), nullable=False),
+        sa.Column("period", sa.String(length=16), nullable=True),
+        sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_objections_item_id"),
+        sa.ForeignKeyConstraint(["raised_by"], ["actors.id"], name="fk_objections_raised_by"),
+        sa.PrimaryKeyConstraint("item_id", "seq", name="pk_objections"),
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("actor_id", sa.String(length=29), nullable=False),
         sa.Column("endpoint", sa.String(length=60), nullable=False),

@@ -12,7 +12,7 @@ from evidence_vault.attestation_settings import Notary
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.bitcoin_settings import Bitcoin, CalendarServer
 from evidence_vault.cli.main import COMMANDS
-from evidence_vault.custody_settings import Fixity, Presence
+from evidence_vault.custody_settings import Fixity, Presence, Retention
 from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Network
 from evidence_vault.settings import Platform, Settings, Witness, load_settings
@@ -51,6 +51,7 @@ def test_example_settings_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[platform]", Platform),
         ("[fixity]", Fixity),
         ("[presence]", Presence),
+        ("[retention]", Retention),
     ],
 )
 def test_settings_are_those_of_the_code(heading: str, model: type[BaseModel]) -> None:
