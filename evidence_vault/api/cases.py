@@ -34,7 +34,7 @@ from evidence_vault.pipeline.entering import access_why, counting_refusals, even
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Case, CaseItem
-from evidence_vault.store.queries import cases, events
+from evidence_vault.store.queries import cases, events, grants
 
 router = APIRouter(tags=["cases"])
 
@@ -77,9 +77,16 @@ def list_cases(
 
 @router.get("/cases/{case_id}")
 def show_case(case_id: str, vault: VaultHere, caller: Caller) -> CaseView:
-    """Show a case: its forum, parties, list of evidence and orders."""
+    """Show a case: its forum, parties, list of evidence and orders.
+
+    Who is let in to some items alone, sees of the list those.
+    """
     with counting_refusals(vault, caller), vault.database.read() as session:
-        return _view(session, stage.see_case(vault, session, caller, "see", case_id).case)
+        seen = stage.see_case(vault, session, caller, "see", case_id)
+        under = None if seen.permission.grant is None else grants.get_grant(session, seen.permission.grant)
+        if under is None or under.whole_case:
+            return _view(session, seen.case)
+        return _view(session, seen.case, only=grants.items_granted_to(session, caller.actor_id, case_id))
 
 
 @router.post("/cases/{case_id}/parties", status_code=201, openapi_extra=may_answer("conflict"))
@@ -171,7 +178,7 @@ def _summary(row: Case) -> dict[str, Any]:
     }
 
 
-def _view(session: Session, row: Case) -> CaseView:
+def _view(session: Session, row: Case, *, only: set[str] | None = None) -> CaseView:
     own = clear_values(session, row.event_id)
     return CaseView(
         **_summary(row),
@@ -189,7 +196,11 @@ def _view(session: Session, row: Case) -> CaseView:
             )
             for one in cases.parties_of(session, row.id)
         ],
-        items=[_line(session, line) for line in cases.items_of(session, row.id)],
+        items=[
+            _line(session, line)
+            for line in cases.items_of(session, row.id)
+            if only is None or line.item_id in only
+        ],
         orders=[order.id for order in cases.orders_of(session, row.id)],
     )
 

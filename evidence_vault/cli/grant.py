@@ -32,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("--reason")
     confirm = commands.add_parser("confirm", help="say again that its grantee is meant")
     sign = commands.add_parser("sign", help="sign the undertaking for a trade secret, after reading it")
+    for each in (show, revoke, confirm, sign):
+        each.add_argument("grant")
     sign.add_argument("item")
     sign.add_argument("--name", required=True, help="yours")
     sign.add_argument("--agreed", action="store_true", help="you have read the text; without, it is shown")
-    for each in (show, revoke, confirm, sign):
-        each.add_argument("grant")
     access = commands.add_parser("access", help="who saw an item, when, and under which order")
     access.add_argument("item")
     for each in (give, lister, show, revoke, confirm, sign, access):

@@ -59,6 +59,8 @@ class Wish:
             "secret": self.secret,
             "metadata": dict(self.disclosures()),
         }
+        if self.actor.on_behalf_of is not None:  # the same for another holder is another deposit
+            bound["on_behalf_of"] = self.actor.on_behalf_of
         return hashlib.sha256(encode_canonical(bound)).digest()
 
 

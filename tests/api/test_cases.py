@@ -178,6 +178,17 @@ def test_nobody_is_both_appraiser_and_technical_investigator_in_a_case(vault: Va
     assert clerk.post("/grants", body).status_code == 409
 
 
+def test_who_is_let_in_to_one_item_sees_no_other_line_of_the_list(make: Make) -> None:
+    owner, clerk, expert = make(), make("CL"), make("AP")
+    item, other = owner.deposit(b"1"), owner.deposit(b"2")
+    case = clerk.opens(parties=[{"side": "claimant", "person": owner.id}])
+    for one in (item, other):
+        owner.post(f"/cases/{case}/items", {"item": one, "proves": "much"})
+    owner.grants(expert, [item], case=case)
+    assert [line["item"] for line in expert.get(f"/cases/{case}").json()["items"]] == [item]
+    assert len(owner.get(f"/cases/{case}").json()["items"]) == 2
+
+
 # Orders.
 
 
@@ -315,6 +326,13 @@ def test_lawyer_deposits_for_a_holder_by_his_mandate(vault: Vault, make: Make) -
     assert lawyer.post(f"/cases/{case}/items", {"item": item}, **acting).status_code == 201
     other = {**lawyer.headers, "On-Behalf-Of": make().id}
     assert lawyer.client.post("/v1/items", content=b"x", headers=other).status_code == 403
+    keyed = {**lawyer.headers, **acting, "Idempotency-Key": "k"}
+    second = make()
+    other_case = second.opens()
+    second.grants(lawyer, [], case=other_case, actions=["deposit"])
+    assert lawyer.client.post("/v1/items", content=b"y", headers=keyed).status_code == 201
+    for_another = keyed | {"On-Behalf-Of": second.id}
+    assert lawyer.client.post("/v1/items", content=b"y", headers=for_another).status_code == 409
     owner.post(f"/grants/{mandate}/revocation")
     assert lawyer.client.post(**deposit).status_code == 403  # type: ignore[arg-type]
 
