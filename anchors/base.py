@@ -193,5 +193,8 @@ class HttpClient(Protocol):
         max_bytes: int,
         timeout_s: float,
     ) -> HttpReply:
-        """POST `body`; `timeout_s` is a deadline for the whole exchange, `max_bytes` caps its body."""
+        """POST `body`; `timeout_s` is a deadline for the whole exchange.
+
+        `max_bytes` caps the reply's body; 0: it is not read, for only the status counts.
+        """
         ...

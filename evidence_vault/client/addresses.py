@@ -15,8 +15,15 @@ from urllib.parse import urlsplit
 
 from evidence_vault.errors import UnavailableError
 
+_LOCAL = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
+"""Local, though Python calls them global: IPv4-compatible, a network's own NAT64 (RFC 8215), site-local."""
+
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv4 inside IPv6 (RFC 6052 §2.1): judged by the address inside."""
+
+
+class NotPublicError(UnavailableError):
+    """The text names private addresses: it is for the operator, not for whoever chose the name."""
 
 
 def resolve_permitted(host: str, port: int, *, permitted: Collection[str], timeout_s: float) -> list[str]:
@@ -31,7 +38,7 @@ def resolve_permitted(host: str, port: int, *, permitted: Collection[str], timeo
         return found
     public = [address for address in found if is_public(address)]
     if not public:
-        raise UnavailableError(
+        raise NotPublicError(
             service,
             f"resolves to {', '.join(found)}, which is not a public address; "
             "if the operator means it, the settings must name this endpoint",
@@ -43,7 +50,9 @@ def is_public(address: str) -> bool:
     """Whether an address is one that anybody on the internet could reach; the address inside counts."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     inner = _embedded(ip)
-    return is_public(str(inner)) if inner else ip.is_global and not ip.is_multicast
+    if inner:
+        return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _LOCAL)
 
 
 def endpoint(host: str, port: int) -> str:

@@ -46,7 +46,7 @@ class GuardedClient:
         max_bytes: int,
         timeout_s: float,
     ) -> HttpReply:
-        """POST `body`. timeout_s: for the whole exchange; max_bytes: of the reply's body.
+        """POST `body`. timeout_s: for the whole exchange; max_bytes: of the reply's body, 0: it is not read.
 
         Raises UnavailableError for every failure, a redirect, 429 and 503 among them; other status codes
         are the caller's to judge.
@@ -114,6 +114,8 @@ def _read_reply(response: httpcore.Response, service: str, max_bytes: int) -> Ht
         raise UnavailableError(service, f"answered {response.status}, a redirect, which is not followed")
     if response.status in _BUSY:
         raise UnavailableError(service, f"answered {response.status}", _retry_after(fields))
+    if max_bytes == 0:
+        return HttpReply(status=response.status, content_type=fields.get("content-type", ""), body=b"")
     if fields.get("content-encoding", "identity") != "identity":
         raise UnavailableError(service, "compressed its reply, which was not asked for")
     body = bytearray()

@@ -100,7 +100,8 @@ def test_resolve_permitted_address_asks_no_resolver_and_is_judged(monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", never)
     assert resolve_permitted("93.184.216.34", 80, permitted=(), timeout_s=1) == ["93.184.216.34"]
     assert resolve_permitted("::1", 80, permitted=("[::1]:80",), timeout_s=1) == ["::1"]
-    for private in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"):
+    disguised = ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "::127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1")
+    for private in ("127.0.0.1", "::1", *disguised):
         with pytest.raises(UnavailableError, match="not a public address"):
             resolve_permitted(private, 80, permitted=(), timeout_s=1)
 
