@@ -30,7 +30,7 @@ from evidence_vault.custody_settings import Fixity, Presence, Retention
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.identity_settings import Identity, OidcProvider
 from evidence_vault.network_settings import Code, Label, Network, Part, Url
-from evidence_vault.webhook_settings import Webhooks
+from evidence_vault.webhook_settings import TURN_S, Webhooks
 
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
@@ -231,6 +231,8 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"job_lease_s: longer than timeout_s of {authority.name} and {SEND_WITHIN_S:g} s"
                 )
+        if self.webhooks.timeout_s + TURN_S >= self.job_lease_s:
+            raise ValueError(f"job_lease_s: longer than timeout_s of webhooks and {TURN_S:g} s")
         return self
 
     @classmethod

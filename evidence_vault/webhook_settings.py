@@ -4,6 +4,9 @@ from pydantic import Field
 
 from evidence_vault.network_settings import Part
 
+TURN_S = 2.0
+"""So long a receiver is told one message after the other, before others have their turn."""
+
 
 class Webhooks(Part):
     """How other systems are told."""
@@ -11,6 +14,10 @@ class Webhooks(Part):
     max_per_actor: int = Field(default=20, ge=0, description="Receivers of one actor; 0: nobody is told.")
     timeout_s: float = Field(
         default=10.0, gt=0, description="One message: a receiver takes it in first and works later."
+    )
+    private_endpoints: list[str] = Field(
+        default_factory=list,
+        description="host:port of receivers that may be private or on http; users choose the URLs on them.",
     )
     give_up_days: float = Field(
         default=5.0,

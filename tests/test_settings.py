@@ -107,6 +107,11 @@ def test_lease_outlives_every_exchange() -> None:
     parse_settings({"authorities": [slow], "job_lease_s": 121.5})
 
 
+def test_lease_that_ends_while_a_receiver_is_told_is_refused() -> None:
+    with pytest.raises(ConfigError, match="webhooks"):
+        parse_settings({"webhooks": {"timeout_s": 118}})
+
+
 def test_every_limit_says_its_reason() -> None:
     for name, field in Settings.model_fields.items():
         if name.startswith(("max_", "retry_")) or name.endswith(("_s", "_days", "_hours", "_bytes")):

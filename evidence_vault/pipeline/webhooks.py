@@ -9,7 +9,8 @@
 A message names an event and says nothing of its content, of people or of files: the receiver asks for it, with
 a token of its own, under the rights of that moment. What isn't answered with 2xx is sent again, later and
 later; the next message waits, so that the order holds. A receiver that has failed for `webhooks.give_up_days`,
-or answers 410, is told nothing more. Whether its owner may know of a subject is judged anew for each message.
+or answers 410, is told nothing more; nor is one whose owner is disabled or lost the role. Whether he may know of a
+subject is judged anew for each message.
 
 Durable after return: the position. A crash after a message was sent and before the position is written means
 that it is sent again, under the same id.
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 
 from anchors.base import HttpClient
 from evidence_vault.access.decisions import Requester
-from evidence_vault.client.addresses import endpoint_of
+from evidence_vault.client.addresses import NotPublicError, endpoint_of
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import Subject
@@ -31,20 +32,18 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import AccessRefused, FormatError, Gone, TooMany, UnavailableError
 from evidence_vault.pipeline.feed import Entry, See, read_feed
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import jobs, log, webhooks
+from evidence_vault.store.queries import actors, jobs, log, webhooks
 from evidence_vault.store.webhook_models import Webhook
+from evidence_vault.webhook_settings import TURN_S
 
 SUBJECT_KIND = "webhook"
 TARGET = "receiver"
 MAX_URL_CHARS = 1000
-MAX_REPLY_BYTES = 64 * 1024
-"""What a receiver answers is not read further: only its status counts."""
-
 RECEIVERS_AT_ONCE = 8
-"""Told side by side: one that is slow takes up one place."""
+"""Told side by side; the next eight wait for the slowest of them, a turn and a message at most."""
 
-TURN_S = 2.0
-"""So long a receiver is told one message after the other, before others have their turn."""
+GIVE_UP_FAILURES = 10
+"""Before a receiver is given up: days in which the vault itself was down say nothing of it."""
 
 IDLE_S = 60.0
 """Whoever rests is woken by the next checkpoint; this is for a process that died between the two."""
@@ -106,10 +105,15 @@ def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as
             webhook = webhooks.get_webhook(session, job.subject.id)
             if webhook is None or webhook.ended_at is not None:
                 break
+            is_let_in = actors.holds_role(session, webhook.actor_id, webhook.role)
             see = see_as(_owner(webhook))
             page = read_feed(
                 session, position=webhook.position, limit=1, see=see, types=webhook.types.split()
             )
+        if not is_let_in:
+            with vault.database.write() as session:
+                webhooks.end_webhook(session, webhook.id, at=vault.clock(), reason="its owner has no access")
+            break
         if page.position == webhook.position:
             break
         try:
@@ -120,8 +124,8 @@ def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as
             return
         with vault.database.write() as session:
             told_at = vault.clock() if page.entries else None
-            webhooks.move_on(session, webhook.id, position=page.position, told_at=told_at)
-        if page.at_end or vault.clock() >= until:
+            moved = webhooks.move_on(session, webhook, position=page.position, told_at=told_at)
+        if not moved or page.at_end or vault.clock() >= until:
             break
     _rest(vault, job)
 
@@ -155,7 +159,7 @@ def _tell(vault: Vault, webhook: Webhook, entry: Entry, http: HttpClient) -> Non
         body,
         content_type="application/json",
         headers=headers,
-        max_bytes=MAX_REPLY_BYTES,
+        max_bytes=0,  # only the status counts
         timeout_s=vault.settings.webhooks.timeout_s,
     )
     if reply.status == HTTPStatus.GONE:
@@ -184,11 +188,16 @@ def encode_message(origin: str, entry: Entry) -> bytes:
 def _note_failure(vault: Vault, job: jobs.Claimed, webhook: Webhook, error: UnavailableError | Gone) -> None:
     now = vault.clock()
     patience = timedelta(days=vault.settings.webhooks.give_up_days)
+    said = "not a public address" if isinstance(error, NotPublicError) else str(error)
     with vault.database.write() as session:
-        webhooks.note_failure(session, webhook, at=now, error=str(error))
+        webhooks.note_failure(session, webhook, at=now, error=said)
         if isinstance(error, Gone):
             reason = "it wants no more"
-        elif webhook.failing_since is not None and now - webhook.failing_since >= patience:
+        elif (
+            webhook.failing_since is not None
+            and now - webhook.failing_since >= patience
+            and webhook.failures >= GIVE_UP_FAILURES
+        ):
             reason = "it failed for too long"
         else:
             wait = max(vault.backoff(webhook.failures), timedelta(seconds=error.retry_after_s or 0))
@@ -216,7 +225,7 @@ def _require_url(vault: Vault, url: str) -> None:
     """Only https, and http to an endpoint that the operator named; the address is judged at each connection."""
     try:
         parts = urlsplit(url)
-        named = parts.scheme == "http" and endpoint_of(url) in vault.settings.private_endpoints
+        named = parts.scheme == "http" and endpoint_of(url) in vault.settings.webhooks.private_endpoints
         good = (
             len(url) <= MAX_URL_CHARS
             and url.isascii()

@@ -126,6 +126,7 @@ def free_dead_leases(vault: Vault) -> None:
 def all_work(vault: Vault) -> Mapping[str, Work]:
     """Return the work of a whole vault, by kind of job."""
     http = GuardedClient(permitted=vault.settings.private_endpoints)
+    to_receivers = GuardedClient(permitted=vault.settings.webhooks.private_endpoints)
     return {
         **timestamp_work(vault),
         "revocation": Work(stage=singly(partial(advance_revocation, http=http))),
@@ -134,7 +135,7 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
         ),
         "export": Work(stage=singly(advance_export)),
         "webhook": Work(
-            stage=side_by_side(partial(webhooks.advance_webhook, http=http, see_as=visible_to)),
+            stage=side_by_side(partial(webhooks.advance_webhook, http=to_receivers, see_as=visible_to)),
             targets={webhooks.TARGET: webhooks.RECEIVERS_AT_ONCE},
         ),
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.store.columns import table
@@ -43,12 +43,19 @@ def count_live(session: Session, actor_id: str) -> int:
     )
 
 
-def move_on(session: Session, webhook_id: str, *, position: int, told_at: datetime | None) -> None:
-    """Note that everything before `position` is settled. told_at: when something was told, if anything was."""
-    values: dict[str, Any] = {"position": position}
-    if told_at is not None:
-        values |= {"told_at": told_at, "failing_since": None, "last_error": None, "failures": 0}
-    _update(session, webhook_id, values)
+def move_on(session: Session, webhook: Webhook, *, position: int, told_at: datetime | None) -> bool:
+    """Note that everything before `position` is settled; whether it stood where `webhook` says, and was not ended.
+
+    told_at: when something was told, if anything was. What failed before is settled too.
+    """
+    values: dict[str, Any] = {
+        "position": position,
+        "failing_since": None,
+        "last_error": None,
+        "failures": 0,
+        **({} if told_at is None else {"told_at": told_at}),
+    }
+    return _update(session, webhook.id, values, Webhook.position == webhook.position)
 
 
 def note_failure(session: Session, webhook: Webhook, *, at: datetime, error: str) -> None:
@@ -69,10 +76,12 @@ def end_webhook(session: Session, webhook_id: str, *, at: datetime, reason: str)
     _update(session, webhook_id, {"ended_at": at, "end_reason": reason})
 
 
-def _update(session: Session, webhook_id: str, values: dict[str, Any]) -> None:
-    session.execute(
+def _update(session: Session, webhook_id: str, values: dict[str, Any], *which: ColumnElement[bool]) -> bool:
+    done = session.execute(
         update(Webhook)
-        .where(Webhook.id == webhook_id, Webhook.ended_at.is_(None))
+        .where(Webhook.id == webhook_id, Webhook.ended_at.is_(None), *which)
         .values(**values)
+        .returning(Webhook.id)
         .execution_options(synchronize_session=False)
     )
+    return done.first() is not None
