@@ -22,7 +22,7 @@ from evidence_vault.store.queries.attestations import CHAIN, SIGNATURE
 STATEMENT_EVENTS = ("ATTESTED", "ATTESTATION_WITHDRAWN")
 MAX_SIZES = 32
 """Checkpoints that travel for the sake of attestations. Of more, some are left out, evenly: what they covered is
-then bounded by the next."""
+then bounded by the next; the last one stays, for after it there may be nothing but the cut, years later."""
 
 
 @value
@@ -56,7 +56,7 @@ def sizes_above_statements(
             found = bundles.first_timed_above(session, index, published=published, tokens=tokens)
             sizes += [] if found is None or found > cut else [found]
     step = max(1.0, len(sizes) / MAX_SIZES)
-    return {sizes[int(number * step)] for number in range(min(len(sizes), MAX_SIZES))}
+    return {sizes[-1 - int(number * step)] for number in range(min(len(sizes), MAX_SIZES))}
 
 
 def statement_parts(session: Session, item_id: str, *, carried: set[bytes]) -> StatementParts:

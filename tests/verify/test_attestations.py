@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from anchors.rfc3161.revocation import MAX_EVIDENCE
 from anchors.values import replace
 from evidence_vault.core.attestation import Attestation, Withdrawal, encode_statement
 from evidence_vault.core.canonical import Json
@@ -20,7 +21,7 @@ from evidence_vault.verify.finding_texts import FINDING
 from evidence_vault.verify.parts import AttestationPart
 from evidence_vault.verify.report import Finding, Findings, Status
 from evidence_vault.verify.trust import TrustPolicy
-from tests.verify.notary import NOW, YEAR, Holder, empty_crl, issue, sign
+from tests.verify.notary import NOW, YEAR, Holder, empty_crl, issue, revoke, sign
 
 ORIGIN = "vault.example/log"
 ITEM = Subject(kind="item", id=encode_id("it", bytes(16)))
@@ -275,6 +276,22 @@ def test_check_attestations_with_a_refused_algorithm_is_undecided() -> None:
     vault.attest(vault.attestation())
     policy = replace(POLICY, refused={"secp256r1": NOW.date()})
     assert codes(vault.check(policy=policy)) == [(Status.INDETERMINATE, "attestation.open")]
+
+
+def test_check_attestations_revocation_is_seen_however_much_evidence_others_brought() -> None:
+    vault = Vault()
+    for number in range(MAX_EVIDENCE):
+        other = issue(f"Another Root {number}", authority=True)
+        vault.attest(
+            vault.attestation(),
+            by=issue("Another Notary", issuer=other),
+            revocation=(empty_crl(other, published=NOW),),
+        )
+    revoked = revoke(ROOT, NOTARY, when=NOW - YEAR, published=NOW)
+    vault.attest(vault.attestation(), revocation=(revoked,))
+    vault.attest(replace(vault.attestation(), remark="Evidence lies beside the first, once in a bundle."))
+    for found in vault.check()[-2:]:
+        assert (found.status, found.values["sub"]) == (Status.INDETERMINATE, "REVOKED_NO_POE")
 
 
 def test_check_attestations_missing_part_fails() -> None:

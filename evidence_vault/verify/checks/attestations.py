@@ -60,7 +60,7 @@ def check_attestations(
     parts = {part.position: part for part in bundle.attestations}
     recorded = dict(events_in_place(bundle, ATTESTED, WITHDRAWN))
     judged: dict[Position, _Judged] = {}
-    evidence = tuple(dict.fromkeys(der for part in bundle.attestations for der in part.revocation))
+    evidence = {der: part.chain for part in bundle.attestations for der in part.revocation}
     for position, event in recorded.items():
         part = parts.pop(position, None)
         # (1) what was recorded is there
@@ -92,7 +92,7 @@ def _judge(
     policy: TrustPolicy,
     event: Event,
     part: AttestationPart,
-    evidence: tuple[bytes, ...],
+    evidence: Mapping[bytes, tuple[bytes, ...]],
     *,
     moment: datetime,
     findings: Findings,
@@ -168,22 +168,27 @@ def _misplaced(
 
 def _signer(
     part: AttestationPart,
-    evidence: tuple[bytes, ...],
+    evidence: Mapping[bytes, tuple[bytes, ...]],
     policy: TrustPolicy,
     moment: datetime,
     *,
     place: str,
 ) -> SignedBy | Indeterminate | None:
-    """(3). evidence: of the whole bundle, each piece once; its own comes first."""
+    """(3). evidence: of the whole bundle, each piece once, with the certificates that it lies beside.
+
+    There is room for some pieces only: those come first that lie beside the most certificates of this chain.
+    """
     if part.signature is None:
         return None
+    own = frozenset(part.chain)
+    nearest = sorted(evidence, key=lambda der: -len(own.intersection(evidence[der])))
     try:
         return verify_detached_cms(
             signature=part.signature,
             content=part.statement,
             chain=part.chain,
             revocation=part.revocation,
-            more_revocation=evidence,
+            more_revocation=tuple(nearest),
             roots=policy.notary_roots,
             at=moment,
             refused_algorithms=policy.refused,
