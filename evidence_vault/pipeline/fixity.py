@@ -2,8 +2,8 @@
 
     read all ──► SHA-256 ──► FIXITY_CHECKED, or FIXITY_FAILED
 
-Before a notary signs, he sees it done. Each time reads the whole content, so there is a least time between two, and
-one at a time for each item.
+Before a notary signs, he sees it done. Each time reads the whole content, so there is a least time between two, one
+at a time for each item, and a few at a time in all: whoever asks for more waits his turn, and nobody for him.
 
 Durable after return: the event. A crash before the commit means: nothing was said. After it: it stands.
 """
@@ -24,6 +24,8 @@ from evidence_vault.store.queries import attestations, sweep
 
 CHECKED, FAILED = "FIXITY_CHECKED", "FIXITY_FAILED"
 RETRY_AFTER_S = 2.0
+READERS = 4
+"""At a time in a process: each holds one of the threads that answer everybody, for as long as its content is."""
 
 
 @value
@@ -79,7 +81,7 @@ _LOCK = threading.Lock()
 def _alone(item_id: str) -> Iterator[None]:
     """One reader for each item in this process; another process is held off by the pause, once this one ends."""
     with _LOCK:
-        if item_id in _READING:
+        if item_id in _READING or len(_READING) >= READERS:
             raise Locked("fixity", RETRY_AFTER_S)
         _READING.add(item_id)
     try:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -477,6 +478,11 @@ def test_check_fixity_waits_between_two_and_alone(tmp_path: Path) -> None:
     vault.clock.advance(11)  # type: ignore[attr-defined]
     with fixity._alone(row.id), pytest.raises(Locked):
         check_fixity(vault, row, actor=ACTOR)
+    with ExitStack() as others:
+        for number in range(fixity.READERS):
+            others.enter_context(fixity._alone(f"it_{number}"))
+        with pytest.raises(Locked):
+            check_fixity(vault, row, actor=ACTOR)
     assert check_fixity(vault, row, actor=ACTOR).intact
     vault.database.dispose()
 
