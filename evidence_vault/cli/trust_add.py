@@ -97,10 +97,6 @@ def _add(args: argparse.Namespace) -> int:
         _refuse_doubtful(root, existing, reason=args.reason)
         _refuse_known(root, existing)
     if not confirmed(roots, args.sha256):
-        print(
-            "Nothing was added. Compare each fingerprint with what the authority publishes, on another way than"
-        )
-        print("the file came; then repeat the command with --sha256 and the fingerprint, for each root.")
         return 64
     text = existing.text.rstrip("\n") + "\n\n" + _table(args, roots)
     _check_whole(args, existing, roots, text)
@@ -225,11 +221,14 @@ def _refuse_known(root: Certificate, existing: Existing) -> None:
 
 
 def confirmed(roots: Sequence[Certificate], given: Sequence[str]) -> bool:
-    """Whether the fingerprint of each was given. Raises ConfigError for one that is of none."""
+    """Whether the fingerprint of each was given; if not, says what to do. Raises ConfigError for one of none."""
     said = {one.lower().replace(":", "").replace(" ", "") for one in given}
     known = {fingerprint(root) for root in roots}
     if strange := said - known:
         raise ConfigError("--sha256", f"{min(strange)} is the fingerprint of none of these roots")
+    if said != known:
+        print("Nothing was added. Compare each fingerprint with what the authority publishes, on another way")
+        print("than the file came; then repeat the command with --sha256 and the fingerprint, for each root.")
     return said == known
 
 

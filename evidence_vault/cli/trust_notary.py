@@ -48,10 +48,6 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(describe_root(root)))
     _refuse(roots, _roots_in(text, path))
     if not confirmed(roots, args.sha256):
-        print(
-            "Nothing was added. Compare each fingerprint with what the authority publishes, on another way than"
-        )
-        print("the file came; then repeat the command with --sha256 and the fingerprint, for each root.")
         return 64
     added = _with(text, roots)
     _check_whole(path, text, added, roots, is_policy=args.trust is not None)
