@@ -3,10 +3,11 @@
     offered ──► accepted   by the receiver: the vault reads its bytes again, or he sends the digest of his own copy
            └──► refused    by the receiver, or withdrawn by the giver
 
-A transfer changes the owner: who sees, exports, grants and holds as such. It changes nothing of the past: deposit
-and history stay, and so do all holds, grants, orders, cases and objections. An offer ends by the server's clock;
-one of an item is open at a time. *Durable after return:* event and owner. *A crash before the commit* leaves
-the old one. Of two acceptances one finds the offer decided.
+A transfer changes the owner: who sees, exports, grants and holds as such. What the old one granted is worth
+nothing for this item any more; the new one grants what he wants to. It changes nothing of the past: deposit and
+history stay, and so do holds, orders, cases and objections. An offer ends by the server's clock; one of an item
+is open at a time. *Durable after return:* event and owner. *A crash before the commit* leaves the old one. Of
+two acceptances one finds the offer decided.
 """
 
 from datetime import datetime, timedelta

@@ -7,7 +7,7 @@ from typing import Any
 
 from anchors.base import Submitter, Watcher
 from anchors.values import field, value
-from evidence_vault.errors import ReadOnly
+from evidence_vault.errors import ConfigError, ReadOnly
 from evidence_vault.pipeline.backlog import Backlog
 from evidence_vault.pipeline.groups import Groups
 from evidence_vault.settings import Settings
@@ -110,6 +110,8 @@ def build_vault(
 ) -> Vault:
     """Return the vault in `settings.home`, whose keys exist. Raises ConfigError."""
     keys = settings.home / "keys"
+    if not (keys / "receipt.key").exists():
+        raise ConfigError("home", f"there is no vault in {settings.home}: run `evidence-vault init`")
     receipt_key = load_ed25519(keys / "receipt.key")  # first: a folder that is no vault stays as it is
     database = Database(settings.database_dsn())
 

@@ -86,6 +86,7 @@ STATES: dict[str, Callable[[str], ItemFacts]] = {
     "mediation, opened for another": lambda role: item(
         grant(role), compartments=frozenset({"cs_9"}), opened_for=frozenset({"cs_8"})
     ),
+    "of the owner before": lambda role: item(grant(role, holder_id="ac_former")),
     "two sides": lambda role: item(grant(role, other_side=True)),
     "foreign": lambda role: item(grant(role, jurisdiction="us")),
 }
@@ -144,6 +145,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "mediation, no case": KEPT,
     "mediation, opened": GRANTED,
     "mediation, opened for another": KEPT,
+    "of the owner before": NOTHING,
     "two sides": KEPT,
     "foreign": NOTHING,
 }

@@ -153,6 +153,19 @@ def test_transfer_changes_who_answers_after_the_bytes_were_read_again(vault: Vau
     assert receiver.post(f"/items/{item}/holds/{held}/release").status_code == 204
 
 
+def test_transfer_ends_what_the_giver_let_others_see_of_it(make: Make) -> None:
+    giver, receiver, lawyer = make(), make(), make("AT")
+    sold, kept = giver.deposit(b"sold"), giver.deposit(b"kept")
+    giver.grants(lawyer, [sold, kept])
+    seq = giver.post(f"/items/{sold}/transfers", {"receiver": receiver.id}).json()["seq"]
+    assert lawyer.get(f"/items/{sold}").status_code == 200
+    assert receiver.post(f"/items/{sold}/transfers/{seq}/acceptance").status_code == 201
+    assert lawyer.get(f"/items/{sold}").status_code == 404
+    assert lawyer.get(f"/items/{kept}").status_code == 200
+    receiver.grants(lawyer, [sold])
+    assert lawyer.get(f"/items/{sold}").status_code == 200
+
+
 def test_transfer_of_changed_bytes_is_not_accepted(vault: Vault, make: Make) -> None:
     giver, receiver = make(), make()
     item = giver.deposit(b"x" * 100_000)
