@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from evidence_vault.api.json_body import Asked
 from evidence_vault.api.schemas import View
 
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=128 * 1024)]
 
 
-class StatementSubmission(View):
+class StatementSubmission(Asked):
     """A statement as it was shown and signed. Its bytes are signed, so they travel as base64."""
 
     statement: Base64 = Field(description="statement.txt, base64.")

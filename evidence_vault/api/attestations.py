@@ -12,10 +12,9 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import ValidationError
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
 from anchors.rfc3161.certificate import parse_chain
@@ -32,10 +31,10 @@ from evidence_vault.api.attestation_schemas import (
     StatementSubmission,
     WithdrawnView,
 )
-from evidence_vault.api.body import read_all
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.items import MAX_PAGE
+from evidence_vault.api.json_body import asked_as, body_of
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.core.attestation import Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_object, as_text, parse_canonical
@@ -58,27 +57,8 @@ router = APIRouter(tags=["attestations"])
 MAX_BODY_BYTES = 512 * 1024
 """Statement, signature and chain at their largest, with base64 around them."""
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": StatementSubmission.model_json_schema()}},
-    },
-    **may_answer("statement-refused"),
-}
-
-
-async def _read_submission(request: Request, _: Caller) -> StatementSubmission:
-    """Read the body of somebody who is let in, and no more of it than one may have."""
-    body = await read_all(request.stream(), max_bytes=MAX_BODY_BYTES, place="body")
-    try:
-        return StatementSubmission.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "body"
-        raise ProblemError("invalid", f"{place}: {first['msg']}") from None
-
-
-Sent = Annotated[StatementSubmission, Depends(_read_submission)]
+_BODY = body_of(StatementSubmission, **may_answer("statement-refused"))
+Sent = Annotated[StatementSubmission, Depends(asked_as(StatementSubmission, max_bytes=MAX_BODY_BYTES))]
 
 
 @router.post("/items/{item_id}/fixity-checks", status_code=201, openapi_extra=may_answer("locked"))
@@ -125,7 +105,7 @@ def draft_attestation(item_id: str, vault: VaultHere, caller: Caller) -> DraftVi
 
 
 @router.post("/items/{item_id}/attestations", status_code=201, openapi_extra=_BODY)
-def hand_in(item_id: str, sent: Sent, vault: VaultHere, caller: Caller) -> RecordedView:
+def hand_in(item_id: str, vault: VaultHere, caller: Caller, sent: Sent) -> RecordedView:
     """Hand in a statement that was signed elsewhere, or an unsigned one, which then says so for ever."""
     _open(vault, caller, item_id)
     with _refusals():
@@ -136,7 +116,7 @@ def hand_in(item_id: str, sent: Sent, vault: VaultHere, caller: Caller) -> Recor
 
 
 @router.post("/items/{item_id}/attestations/{seq}/withdrawal", status_code=201, openapi_extra=_BODY)
-def withdraw(item_id: str, seq: int, sent: Sent, vault: VaultHere, caller: Caller) -> RecordedView:
+def withdraw(item_id: str, seq: int, vault: VaultHere, caller: Caller, sent: Sent) -> RecordedView:
     """Take one's own attestation back, with a reason. Both stay visible."""
     _open(vault, caller, item_id)
     if not 0 < seq < 2**53:

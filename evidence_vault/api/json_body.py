@@ -25,14 +25,17 @@ class Asked(BaseModel):
 A = TypeVar("A", bound=Asked)
 
 
-def asked_as(model: type[A]) -> Callable[[Request], Awaitable[A]]:
-    """Return the dependency that reads the body as this. Raises FormatError, which quotes no value of it."""
+def asked_as(model: type[A], *, max_bytes: int = MAX_BYTES) -> Callable[[Request], Awaitable[A]]:
+    """Return the dependency that reads the body as this. Raises FormatError, which quotes no value of it.
+
+    It comes after the caller among a route's parameters: a stranger's body is not read.
+    """
 
     async def read(request: Request) -> A:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON:
             raise ProblemError("unsupported-media-type", f"send {JSON}")
-        body = await read_all(request.stream(), max_bytes=MAX_BYTES, place="body")
+        body = await read_all(request.stream(), max_bytes=max_bytes, place="body")
         try:
             return model.model_validate_json(body)
         except ValidationError as error:

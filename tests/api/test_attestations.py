@@ -168,25 +168,31 @@ def test_signature_in_pem_is_taken_too(
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"", 422),
-        (b"{", 422),
-        (b"[]", 422),
-        (b'{"statement":"%%%"}', 422),
+        (b"", 400),
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"statement":"%%%"}', 400),
         (b'{"statement":""}', 400),
         (b'{"statement":"eA=="}', 400),
-        (b'{"statement":"eA==","seq":7}', 422),
+        (b'{"statement":"eA==","seq":7}', 400),
         (b'{"statement":"eA==","signature":"\\u0000"}', 400),
         (b'{"statement":"eA==","chain":"-----BEGIN CERTIFICATE-----"}', 400),
-        (b'{"statement":"' + b"A" * 200_000 + b'"}', 422),
+        (b'{"statement":"' + b"A" * 200_000 + b'"}', 400),
         (b" " * 600_000, 413),
     ],
 )
 def test_body_that_is_none_is_refused_and_nothing_recorded(
     body: bytes, status: int, client: TestClient, notary: dict[str, str], item: str
 ) -> None:
-    answer = client.post(f"/v1/items/{item}/attestations", content=body, headers=notary)
+    headers = {**notary, "Content-Type": "application/json"}
+    answer = client.post(f"/v1/items/{item}/attestations", content=body, headers=headers)
     assert answer.status_code == status, answer.text
     assert client.get(f"/v1/items/{item}/attestations", headers=notary).json()["attestations"] == []
+
+
+def test_body_of_another_type_is_refused(client: TestClient, notary: dict[str, str], item: str) -> None:
+    answer = client.post(f"/v1/items/{item}/attestations", content=b'{"statement":"eA=="}', headers=notary)
+    assert answer.status_code == 415
 
 
 def test_stranger_cannot_send_a_large_body(client: TestClient, item: str) -> None:
