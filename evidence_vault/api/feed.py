@@ -53,7 +53,7 @@ def show_feed(
     if unknown := sorted(set(types or ()) - set(EVENT_TYPES)):
         raise FormatError("types", "types of events, as in the specification", ", ".join(unknown))
     with vault.database.read() as session:
-        see = visible_to(caller)
+        see = visible_to(vault, caller)
         page = read_feed(session, position=position, limit=limit, see=see, types=types or ())
     return FeedPage(
         entries=[

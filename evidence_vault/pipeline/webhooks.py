@@ -49,7 +49,7 @@ IDLE_S = 60.0
 """Whoever rests is woken by the next checkpoint; this is for a process that died between the two."""
 
 
-SeeAs = Callable[[Requester], See]
+SeeAs = Callable[[Vault, Requester], See]
 """What somebody may know of, at the time of asking."""
 
 
@@ -106,7 +106,7 @@ def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as
             if webhook is None or webhook.ended_at is not None:
                 break
             is_let_in = actors.holds_role(session, webhook.actor_id, webhook.role)
-            see = see_as(_owner(webhook))
+            see = see_as(vault, _owner(webhook))
             page = read_feed(
                 session, position=webhook.position, limit=1, see=see, types=webhook.types.split()
             )

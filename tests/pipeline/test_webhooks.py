@@ -223,7 +223,7 @@ def test_webhook_past_a_message_that_its_owner_may_not_know_of_any_more_fails_no
     advance_log(vault)
     tell(vault, Receiver(answers=[500]))
     clock.advance(MINUTE)
-    sees_nothing = partial(advance_webhook, http=Receiver(), see_as=lambda _: lambda _session, _subjects: ())
+    sees_nothing = partial(advance_webhook, http=Receiver(), see_as=lambda *_: lambda *_: ())
     advance_due(vault, "webhook", side_by_side(sees_nothing), owner="test", choice=Choice(target=TARGET))
     after = read(vault, webhook)
     assert (after.failing_since, after.last_error, after.failures, after.told_at) == (None, None, 0, None)
