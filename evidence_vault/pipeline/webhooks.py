@@ -225,7 +225,7 @@ def _require_url(vault: Vault, url: str) -> None:
     """Only https, and http to an endpoint that the operator named; the address is judged at each connection."""
     try:
         parts = urlsplit(url)
-        named = parts.scheme == "http" and endpoint_of(url) in vault.settings.webhooks.private_endpoints
+        named = endpoint_of(url) in vault.settings.webhooks.private_endpoints and parts.scheme == "http"
         good = (
             len(url) <= MAX_URL_CHARS
             and url.isascii()

@@ -333,6 +333,7 @@ def test_webhook_of_one_type_is_told_nothing_else(vault: Vault, clock: SetClock)
         "https://",
         "https://user:word@receiver.example/",
         "https://receiver.example/#part",
+        "https://receiver.example:99999/",
         "https://receiver.example/a b",
         "https://receiver.example/\r\nX-Evil: 1",
         "https://[::1",
