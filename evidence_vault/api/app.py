@@ -17,7 +17,9 @@ from evidence_vault.api import (
     attestations,
     cases,
     context,
+    custody,
     deposits,
+    evidence,
     exports,
     feed,
     fixity,
@@ -93,9 +95,9 @@ def create_app(
     app.state.remembered = Remembered()
     app.state.desk = LoginDesk(vault)
     context.install(app)
-    evidence = (deposits, tus, items, attestations, exports, fixity, feed)
-    shared = (cases, grants, orders, accesses, holds, transfers, objections)
-    for module in (*evidence, *shared, platform, public, verification, health, reference):
+    items_side = (deposits, tus, items, attestations, exports, fixity, feed)
+    shared = (cases, evidence, custody, grants, orders, accesses, holds, transfers, objections)
+    for module in (*items_side, *shared, platform, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):
         app.include_router(module.router, prefix="/v1")

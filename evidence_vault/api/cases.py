@@ -1,6 +1,6 @@
 """Cases: open, list, see, name parties, add one's own items, consent, read the history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -83,10 +83,7 @@ def show_case(case_id: str, vault: VaultHere, caller: Caller) -> CaseView:
     """
     with counting_refusals(vault, caller), vault.database.read() as session:
         seen = stage.see_case(vault, session, caller, "see", case_id)
-        under = None if seen.permission.grant is None else grants.get_grant(session, seen.permission.grant)
-        if under is None or under.whole_case:
-            return _view(session, seen.case)
-        return _view(session, seen.case, only=grants.items_granted_to(session, caller.actor_id, case_id))
+        return _view(session, seen.case, lines_seen(session, caller, seen))
 
 
 @router.post("/cases/{case_id}/parties", status_code=201, openapi_extra=may_answer("conflict"))
@@ -148,6 +145,16 @@ def list_events(
     return show_events(vault, subject, from_seq=from_seq, limit=limit)
 
 
+def lines_seen(session: Session, caller: Requester, seen: stage.Seen) -> Sequence[CaseItem]:
+    """Return the lines of the list of evidence that he may see: all, or those of the items he was let in to."""
+    lines = cases.items_of(session, seen.case.id)
+    under = None if seen.permission.grant is None else grants.get_grant(session, seen.permission.grant)
+    if under is None or under.whole_case:
+        return lines
+    own = grants.items_granted_to(session, caller.actor_id, seen.case.id)
+    return [line for line in lines if line.item_id in own]
+
+
 def clear_values(session: Session, event_id: int) -> Mapping[str, str]:
     """Return the personal values of an event that are not erased."""
     found = events.disclosures_of(session, [event_id]).get(event_id, {})
@@ -178,7 +185,7 @@ def _summary(row: Case) -> dict[str, Any]:
     }
 
 
-def _view(session: Session, row: Case, *, only: set[str] | None = None) -> CaseView:
+def _view(session: Session, row: Case, lines: Sequence[CaseItem]) -> CaseView:
     own = clear_values(session, row.event_id)
     return CaseView(
         **_summary(row),
@@ -196,16 +203,13 @@ def _view(session: Session, row: Case, *, only: set[str] | None = None) -> CaseV
             )
             for one in cases.parties_of(session, row.id)
         ],
-        items=[
-            _line(session, line)
-            for line in cases.items_of(session, row.id)
-            if only is None or line.item_id in only
-        ],
+        items=[evidence_line(session, line) for line in lines],
         orders=[order.id for order in cases.orders_of(session, row.id)],
     )
 
 
-def _line(session: Session, line: CaseItem) -> CaseItemView:
+def evidence_line(session: Session, line: CaseItem) -> CaseItemView:
+    """Return a line of the list of evidence."""
     told = clear_values(session, line.event_id)
     return CaseItemView(
         number=line.number,

@@ -55,7 +55,7 @@ def check_platform(bundle: Bundle, *, record_time: datetime | None, findings: Fi
         findings.remark(PLATFORM, can_read, place)
         if newest["operated_by_depositor"]:
             findings.remark(PLATFORM, "platform.own", place)
-    for incident in _incidents(events):
+    for incident in widest_incidents(events):
         if incident.ended is not None and since is not None and incident.ended < since:
             continue
         findings.open(
@@ -70,7 +70,7 @@ def check_platform(bundle: Bundle, *, record_time: datetime | None, findings: Fi
 
 
 @value
-class _Incident:
+class WidestIncident:
     """An incident at its widest: what was noted once can be ended, not made smaller. latest: end that was noted."""
 
     newest: Event
@@ -83,9 +83,9 @@ class _Incident:
         return None if self.newest.fields["ended_at"] is None else self.latest
 
 
-def _incidents(events: Sequence[Event]) -> list[_Incident]:
+def widest_incidents(events: Sequence[Event]) -> list[WidestIncident]:
     """Return the incidents in the order in which they were first noted."""
-    found: dict[Json, _Incident] = {}
+    found: dict[Json, WidestIncident] = {}
     for event in events:
         if event.type != "INCIDENT_NOTED":
             continue
@@ -96,7 +96,7 @@ def _incidents(events: Sequence[Event]) -> list[_Incident]:
         if known is not None:
             begins.append(known.began)
             ends += [known.latest] if known.latest is not None else []
-        found[name] = _Incident(newest=event, began=min(begins), latest=max(ends, default=None))
+        found[name] = WidestIncident(newest=event, began=min(begins), latest=max(ends, default=None))
     return list(found.values())
 
 
