@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from evidence_vault.access.case_decisions import decide_on_case
@@ -112,7 +112,12 @@ def add_item(case_id: str, asked: ItemAsked, vault: VaultHere, caller: Caller) -
     )
 
 
-@router.post("/cases/{case_id}/consents", status_code=204, openapi_extra=may_answer("conflict"))
+@router.post(
+    "/cases/{case_id}/consents",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=may_answer("conflict"),
+)
 def consent(case_id: str, asked: ConsentAsked, vault: VaultHere, caller: Caller) -> None:
     """Let items of a mediation be used in another case. They leave it when every party has."""
     with counting_refusals(vault, caller):

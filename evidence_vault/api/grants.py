@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from evidence_vault.access.decisions import require_scope
@@ -89,21 +89,31 @@ def show_grant(grant_id: str, vault: VaultHere, caller: Caller) -> GrantView:
         return grant_view(vault, session, _open(vault, session, caller, grant_id))
 
 
-@router.post("/grants/{grant_id}/revocation", status_code=204)
+@router.post("/grants/{grant_id}/revocation", status_code=204, response_class=Response)
 def revoke(grant_id: str, asked: ReasonAsked, vault: VaultHere, caller: Caller) -> None:
     """End a grant now, and all that was derived from it. Again is nothing new."""
     with counting_refusals(vault, caller):
         ending.revoke(vault, caller, grant_id, reason=asked.reason)
 
 
-@router.post("/grants/{grant_id}/confirmation", status_code=204, openapi_extra=may_answer("conflict"))
+@router.post(
+    "/grants/{grant_id}/confirmation",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=may_answer("conflict"),
+)
 def confirm(grant_id: str, vault: VaultHere, caller: Caller) -> None:
     """Say again that its grantee is meant, after his role was given, his credentials reset or his login linked."""
     with counting_refusals(vault, caller):
         ending.confirm(vault, caller, grant_id)
 
 
-@router.post("/grants/{grant_id}/undertakings", status_code=204, openapi_extra=may_answer("conflict"))
+@router.post(
+    "/grants/{grant_id}/undertakings",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=may_answer("conflict"),
+)
 def sign_undertaking(grant_id: str, asked: UndertakingAsked, vault: VaultHere, caller: Caller) -> None:
     """Sign the undertaking for a trade secret among the grant's items."""
     with counting_refusals(vault, caller):

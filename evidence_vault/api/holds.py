@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from evidence_vault.access.decisions import require_scope
 from evidence_vault.api.caller import Caller, VaultHere
@@ -64,14 +64,14 @@ def hold_case(case_id: str, asked: HoldAsked, vault: VaultHere, caller: Caller) 
     return Told(seq=seq)
 
 
-@router.post("/items/{item_id}/holds/{seq}/release", status_code=204)
+@router.post("/items/{item_id}/holds/{seq}/release", status_code=204, response_class=Response)
 def release_item(item_id: str, seq: Seq, asked: ReasonAsked, vault: VaultHere, caller: Caller) -> None:
     """Release a hold of one's own source."""
     with counting_refusals(vault, caller):
         stage.release_hold(vault, caller, Subject(kind="item", id=item_id), seq, reason=asked.reason)
 
 
-@router.post("/cases/{case_id}/holds/{seq}/release", status_code=204)
+@router.post("/cases/{case_id}/holds/{seq}/release", status_code=204, response_class=Response)
 def release_case(case_id: str, seq: Seq, asked: ReasonAsked, vault: VaultHere, caller: Caller) -> None:
     """Release a hold of the case's bench."""
     with counting_refusals(vault, caller):

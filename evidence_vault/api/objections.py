@@ -1,6 +1,6 @@
 """Objections and answers; that a court received an item, or was shown it."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.dispute_schemas import (
@@ -54,7 +54,7 @@ def list_objections(item_id: str, vault: VaultHere, caller: Caller) -> Objection
     )
 
 
-@router.post("/items/{item_id}/objections/{seq}/answers", status_code=204)
+@router.post("/items/{item_id}/objections/{seq}/answers", status_code=204, response_class=Response)
 def answer(item_id: str, seq: Seq, asked: AnswerAsked, vault: VaultHere, caller: Caller) -> None:
     """Answer as owner, withdraw what one raised, or decide as the bench of its case."""
     with counting_refusals(vault, caller):

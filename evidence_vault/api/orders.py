@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from evidence_vault.api.accesses import access_list
@@ -82,7 +82,7 @@ def tell_return(order_id: str, asked: ReturnAsked, vault: VaultHere, caller: Cal
     return show_order(order_id, vault, caller)
 
 
-@router.post("/orders/{order_id}/revocation", status_code=204)
+@router.post("/orders/{order_id}/revocation", status_code=204, response_class=Response)
 def revoke(order_id: str, asked: ReasonAsked, vault: VaultHere, caller: Caller) -> None:
     """End an order before its time, with its grants."""
     with counting_refusals(vault, caller):

@@ -280,6 +280,8 @@ def problem_for(error: EvidenceError, request_id: str) -> JSONResponse:
     headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if isinstance(error, UnavailableError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, NotPermitted) and not error.missing_scope:
+        detail = f"{error.action}: your role doesn't do this"
     if isinstance(error, NotPermitted) and error.missing_scope:
         detail = f"the token lacks the scope {error.missing_scope}"
         headers["WWW-Authenticate"] = (

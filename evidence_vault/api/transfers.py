@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from evidence_vault.access.decisions import require_scope
 from evidence_vault.api.caller import Caller, VaultHere
@@ -82,7 +82,7 @@ def accept(item_id: str, seq: Seq, asked: AcceptanceAsked, vault: VaultHere, cal
     return Compared.model_validate({"compared": compared})
 
 
-@router.post("/items/{item_id}/transfers/{seq}/refusal", status_code=204)
+@router.post("/items/{item_id}/transfers/{seq}/refusal", status_code=204, response_class=Response)
 def refuse(item_id: str, seq: Seq, asked: ReasonAsked, vault: VaultHere, caller: Caller) -> None:
     """Refuse what was offered to one, or withdraw what one offered."""
     with counting_refusals(vault, caller):

@@ -4,7 +4,7 @@ Nothing is told that stands in no event: each line is one, with its place in its
 comes from its row, which follows from its GRANTED.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -85,7 +85,7 @@ def _accesses(
 ) -> tuple[list[Access], int | None]:
     about = [("item", item_id) for item_id in item_ids]
     rows = cases.events_of_types(session, about, ACCESSES, after_id=after_id, limit=MAX_READ)
-    known = _orders(session, rows)
+    known = _named(session, rows)
     found: list[Access] = []
     for row in rows:
         access = _access(row, known)
@@ -96,11 +96,15 @@ def _accesses(
     return found, rows[-1].id if len(rows) == MAX_READ else None
 
 
-def _access(row: Event, orders: dict[str, str | None]) -> Access:
+def _access(row: Event, known: Mapping[str, Grant]) -> Access:
     fields = parse_event(row.raw).fields
     actor, why = as_object(fields["actor"]), as_object(fields["why"])
     grant = why.get("grant", fields.get("grant"))
     grant_id = None if grant is None else as_text(grant)
+    under = None if grant_id is None else known.get(grant_id)
+    case = why.get("case")
+    if case is None and under is not None:
+        case = under.case_id  # a refusal names its grant alone
     what = fields.get("what", fields.get("action"))
     return Access(
         event_id=row.id,
@@ -115,20 +119,20 @@ def _access(row: Event, orders: dict[str, str | None]) -> Access:
         on_behalf_of=None if actor["on_behalf_of"] is None else as_text(actor["on_behalf_of"]),
         basis=None if "basis" not in why else as_text(why["basis"]),
         grant=grant_id,
-        case=None if why.get("case") is None else as_text(why["case"]),
-        order=None if grant_id is None else orders.get(grant_id),
+        case=None if case is None else as_text(case),
+        order=None if under is None else under.order_id,
     )
 
 
-def _orders(session: Session, rows: Sequence[Event]) -> dict[str, str | None]:
-    """Return the order of each grant that these events name."""
+def _named(session: Session, rows: Sequence[Event]) -> Mapping[str, Grant]:
+    """Return each grant that these events name."""
     named: set[str] = set()
     for row in rows:
         fields = parse_event(row.raw).fields
         for grant in (as_object(fields["why"]).get("grant"), fields.get("grant")):
             if isinstance(grant, str):
                 named.add(grant)
-    return {grant.id: grant.order_id for grant in _grants(session, named)}
+    return {grant.id: grant for grant in _grants(session, named)}
 
 
 def _grants(session: Session, grant_ids: Collection[str]) -> Sequence[Grant]:
