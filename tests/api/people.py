@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from httpx2 import Response
-from starlette.testclient import TestClient
+from httpx2 import Client, Response
 
 from evidence_vault.pipeline.people import first_administrator
 from evidence_vault.pipeline.vault import Vault
@@ -37,7 +36,7 @@ class Office:
     """A vault with two administrators, and what they can do for a test."""
 
     vault: Vault
-    client: TestClient
+    client: Client
     first: Somebody
     second: Somebody
 
@@ -88,7 +87,7 @@ class Office:
         return self.enter(login, role=role)
 
 
-def open_office(vault: Vault, client: TestClient) -> Office:
+def open_office(vault: Vault, client: Client) -> Office:
     """Let the operator make two administrators, and let them log in."""
     nobody = Somebody("")
     office = Office(vault, client, nobody, nobody)

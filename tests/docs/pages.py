@@ -16,6 +16,17 @@ ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(?P<language>\w*)(?: (?P<name>[a-z_0-9]+))?\n(?P<text>.*?)^```$", re.M | re.S)
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.M)
 
+KINDS = (
+    # What differs from run to run: ids, times, digests, numbers, folders.
+    (r"\b(ac|bd|cs|gr|it|pr)_[0-9a-z]{26}", r"\1_…"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z| UTC)", "<time>"),
+    (r"\b[0-9a-f]{16,64}\b", "<hex>"),
+    (r"development/[0-9a-f]{8}", "development/<hex>"),
+    (r"/[^ ]*/(?=my-vault|page\.html)", "<folder>/"),
+    (r"(?<=127\.0\.0\.1:)\d+", "<port>"),
+    (r"\b\d+(?= bytes)|(?<=block )\d+|(?<=leaf )\d+|(?<=checkpoint )\d+", "<number>"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
@@ -60,3 +71,20 @@ def section(page: Path, heading: str) -> str:
 def table_keys(text: str) -> list[str]:
     """The first cells of a table's rows, where they are `code`."""
     return _ROW.findall(text)
+
+
+def kinds(text: str) -> list[str]:
+    for pattern, kind in KINDS:
+        text = re.sub(pattern, kind, text)
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def assert_shows(shown_output: str, real_output: str, command: str) -> None:
+    """Every line shown is a line of the real output, in the same order; without `…` there are no others."""
+    expected = kinds(shown_output)
+    left = iter(kinds(real_output))
+    wanted = [line for line in expected if line != "…"]
+    for line in wanted:
+        assert line in left, f"{command}: not said, or not in this place: {line}\n{real_output}"
+    if "…" not in expected:
+        assert kinds(real_output) == wanted, f"{command}: says more:\n{real_output}"

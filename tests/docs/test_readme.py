@@ -16,26 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, assert_shows, blocks, kinds
 
 README = ROOT / "README.md"
 COMMAND = Path(sys.executable).parent / "evidence-vault"
 PAGE = b"A page that copies ours, as saved today.\n"
-KINDS = (
-    (r"\b(it|bd)_[0-9a-z]{26}", r"\1_…"),
-    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z| UTC)", "<time>"),
-    (r"\b[0-9a-f]{16,64}\b", "<hex>"),
-    (r"development/[0-9a-f]{8}", "development/<hex>"),
-    (r"/[^ ]*/(?=my-vault|page\.html)", "<folder>/"),
-    (r"(?<=127\.0\.0\.1:)\d+", "<port>"),
-    (r"\b\d+(?= bytes)|(?<=block )\d+|(?<=leaf )\d+|(?<=checkpoint )\d+", "<number>"),
-)
-
-
-def kinds(text: str) -> list[str]:
-    for pattern, kind in KINDS:
-        text = re.sub(pattern, kind, text)
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def shown(name: str) -> Iterator[tuple[str, str]]:
@@ -44,17 +29,6 @@ def shown(name: str) -> Iterator[tuple[str, str]]:
     for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
-
-
-def assert_shows(shown_output: str, real_output: str, command: str) -> None:
-    """Every line shown is a line of the real output, in the same order; without `…` there are no others."""
-    expected = kinds(shown_output)
-    left = iter(kinds(real_output))
-    wanted = [line for line in expected if line != "…"]
-    for line in wanted:
-        assert line in left, f"{command}: not said, or not in this place: {line}\n{real_output}"
-    if "…" not in expected:
-        assert kinds(real_output) == wanted, f"{command}: says more:\n{real_output}"
 
 
 def environment(folder: Path, port: int) -> dict[str, str]:

@@ -115,13 +115,14 @@ def begin_story(
     log_class: str = "development",
     make_tsa: MakeTsa = DevelopmentTsa.create,
     network: NetworkParts | None = None,
+    clock: SetClock | None = None,
     **changes: object,
 ) -> Story:
     """Open a vault with two authorities of two groups, and a contract on a chain of its own.
 
-    network: another one than that. changes: other settings.
+    network: another one than that. clock: where it begins. changes: other settings.
     """
-    clock, wires = SetClock(), Wires()
+    clock, wires = clock or SetClock(), Wires()
     authorities = [
         _authority(home, name, clock, wires, log_class=log_class, make_tsa=make_tsa)
         for name in ("one", "two")
