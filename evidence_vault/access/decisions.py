@@ -8,7 +8,7 @@ may be narrower than its holder, never wider). A grant counts when
 organisation he was of, 7. he acts for nobody but whom it came from, 8. it names the action, 9. it lists the item,
 or is the bench's, 10. the item may leave its mediation for that case, 11. no border is in the way, 12. he is not
 on two sides of the expert's table, 13. the undertaking is signed where the matrix asks for one, 14. a view is left,
-15. whoever it came from still answers for the item.
+15. whoever it came from still answers for the item; of the bench's, given by the forum, that is not asked.
 
 Pure: who asks, what the item is and the time come as parameters; nothing is looked up here. Whether somebody *is*
 who he says is the business of `identity`; recording what was allowed or refused is the caller's. A refusal looks
@@ -200,7 +200,7 @@ def _blocked(
     bench = grant.whole_case and grant.grantee_role in BENCH
     if not (set(letters) & set("GWUNS") or ("F" in letters and grant.onward) or ("C" in letters and bench)):
         return "role"
-    if grant.holder_id not in (None, item.owner_id):  # (15) what was given away can't be let out any more
+    if not bench and grant.holder_id not in (None, item.owner_id):  # (15) it was given away since
         return "owner"
     needed = {action} | ({"open-content"} if content else set())
     if "F" not in letters and not needed <= grant.actions:  # (8)
