@@ -116,7 +116,7 @@ def test_production_vault_with_openssl_and_a_test_network_ends_in_zero(tmp_path:
     assert document["class"] == "production"
     text = command("verify", bundle, "--trust", trust, "--headers", headers)
     assert text.startswith("TOTAL-PASSED: No change found from ")
-    assert "(test)" in text or "test)" in text
+    assert "TEST NETWORK" in text
     logged = (home / "serve.log").read_text("utf-8")
     assert item in logged
     assert "证据" not in logged

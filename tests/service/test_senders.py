@@ -21,7 +21,7 @@ KEYSTORE = Account.encrypt(KEY, "correct horse", kdf="pbkdf2", iterations=1000) 
 HOODI: dict[str, Any] = {
     "name": "hoodi",
     "contract": "0x" + "0c" * 20,
-    "rpc_urls": ["https://node.example/secret"],
+    "rpc_urls": ["https://node.example/own-key"],
 }
 
 
@@ -69,7 +69,7 @@ def test_sender_with_a_wrong_password_or_a_service_that_is_not_there_never_shows
         {"networks": [{**HOODI, "keystore_file": "a", "keystore_password": "battery staple"}]}
     )
     assert "battery" not in repr(settings)
-    assert "secret" not in repr(settings)
+    assert "own-key" not in repr(settings)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Machine:
         if DATABASE_URL in os.environ:  # the marker `db` sets it
             self.environment[DATABASE_URL] = os.environ[DATABASE_URL]
             # There a killed worker's lease has to end by itself: its machine might be another.
-            self.environment["EVIDENCE_VAULT_JOB_LEASE_S"] = "10"
+            self.environment["EVIDENCE_VAULT_JOB_LEASE_S"] = "26"
 
     def run(self, *words: str, expect: int = 0) -> str:
         done = subprocess.run(
