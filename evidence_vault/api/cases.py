@@ -132,7 +132,10 @@ def list_events(
     from_seq: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
 ) -> EventList:
-    """Show the case's history. Reading it is an event of the case, unless one opened it."""
+    """Show the case's history. Reading it is an event of the case, unless one opened it.
+
+    Whoever was let in to some of its items sees no personal values here; `custody` shows those of his items.
+    """
     subject = Subject(kind="case", id=case_id)
     with counting_refusals(vault, caller), vault.database.write() as session:
         permission = stage.see_case(vault, session, caller, "history", case_id).permission
@@ -147,7 +150,9 @@ def list_events(
                     why=access_why(permission),
                 ),
             )
-    return show_events(vault, subject, from_seq=from_seq, limit=limit)
+        under = None if permission.grant is None else grants.get_grant(session, permission.grant)
+    partial = under is not None and not under.whole_case
+    return show_events(vault, subject, from_seq=from_seq, limit=limit, redacted=partial)
 
 
 def lines_seen(session: Session, caller: Requester, seen: stage.Seen) -> Sequence[CaseItem]:
