@@ -35,7 +35,7 @@ from evidence_vault.pipeline.revocation import want_evidence
 from evidence_vault.pipeline.statements import Signed, Submission, judge_submission, parts_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Event
-from evidence_vault.store.queries import attestations, events
+from evidence_vault.store.queries import attestations, cases, events
 
 ATTESTED, WITHDRAWN = "ATTESTED", "ATTESTATION_WITHDRAWN"
 
@@ -73,7 +73,7 @@ def record_attestation(
     with vault.database.write() as session:
         events.lock_subject_head(session, Subject(kind="item", id=item_id))
         _require_in_place(vault, session, item_id, statement)  # (3)
-        _require_case(statement)  # (4)
+        _require_case(session, item_id, statement)  # (4)
         _refuse_replay(session, item_id, submission, signed, attester)  # (5)
         _require_room(vault, session, item_id, parts_of(submission, signed))  # (6)
         return keep_statement(  # (7) a crash before this commit leaves nothing
@@ -157,9 +157,9 @@ def _require_in_place(vault: Vault, session: Session, item_id: str, statement: A
         )
 
 
-def _require_case(statement: Attestation) -> None:
-    """(4)."""
-    if statement.case is not None:
+def _require_case(session: Session, item_id: str, statement: Attestation) -> None:
+    """(4) A case that isn't there, and one that doesn't hold the item, are one answer."""
+    if statement.case is not None and not cases.items_in(session, statement.case, [item_id]):
         raise VerificationError("statement case", "a case that holds the item, or null", statement.case)
 
 

@@ -69,6 +69,27 @@ def drafted(client: TestClient, item: str, headers: dict[str, str], **changes: A
     return Attestation(**{**said, **changes})
 
 
+def test_statement_names_a_case_that_holds_the_item_or_none(
+    client: TestClient, vault: Vault, owner: dict[str, str], notary: dict[str, str], item: str
+) -> None:
+    opened = [
+        client.post("/v1/cases", json={"forum": "court", "jurisdiction": "cn"}, headers=owner).json()["id"]
+        for _ in range(2)
+    ]
+    added = client.post(f"/v1/cases/{opened[0]}/items", json={"item": item}, headers=owner)
+    assert added.status_code == 201, added.text
+    path, answers = f"/v1/items/{item}/attestations", []
+    for case in (opened[1], encode_id("cs", bytes(16))):
+        body = body_of(signed(vault, drafted(client, item, notary, case=case)))
+        answers.append(client.post(path, json=body, headers=notary))
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert all("a case that holds the item, or null" in answer.json()["detail"] for answer in answers)
+    body = body_of(signed(vault, drafted(client, item, notary, case=opened[0])))
+    assert client.post(path, json=body, headers=notary).status_code == 201
+    [shown] = client.get(path, headers=owner).json()["attestations"]
+    assert shown["statement"]["case"] == opened[0]
+
+
 def test_notary_checks_drafts_attests_and_withdraws(
     client: TestClient, vault: Vault, owner: dict[str, str], notary: dict[str, str], item: str
 ) -> None:
