@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, blocks, kinds
 PAGE = ROOT / "docs" / "journeys.md"
 _VARYING = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
-    (r"\b\d+(?= events are in)|(?<=event )\d+|(?<=size )\d+|(?<=As of: )\d+", "<number>"),
+    (r"\b\d+(?= events are in)|(?<=event )\d+|(?<=size )\d+|(?<=at index )\d+|(?<=As of: )\d+", "<number>"),
     (r"\d+ d \d+ h", "<age>"),
     (r"\+[0-9a-f]{8}\+\S+", "+<key>"),
     (r"run by \S+ on \S+", "run by <somebody>"),
