@@ -64,8 +64,7 @@ def open_keystore(path: Path, password: str) -> KeySigner:
         TypeError,
         KeyError,
         AttributeError,
-        NotImplementedError,
-        RecursionError,
+        RuntimeError,  # a kind of key derivation that eth_account doesn't have, or nesting without end
         MemoryError,
     ) as error:
         raise ConfigError("ethereum keystore", f"{path.name} does not open with this password") from error

@@ -209,13 +209,16 @@ def test_content_damaged_on_disk_is_not_handed_out(
 PATHS = ("", "/events", "/proofs", "/receipt", "/content")
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("role", ["RH", "AD", "AU", "JU"])
+# An auditor reads the history of every item, without personal values.
+CLOSED = [
+    (role, path) for role in ("RH", "AD", "AU", "JU") for path in PATHS if (role, path) != ("AU", "/events")
+]
+
+
+@pytest.mark.parametrize(("role", "path"), CLOSED)
 def test_foreign_and_unknown_items_are_one_answer(
     client: TestClient, bearer: Bearer, item: str, path: str, role: str
 ) -> None:
-    if (role, path) == ("AU", "/events"):
-        pytest.skip("an auditor reads the history of every item, without personal values")
     stranger = bearer(role)
     answers = [
         client.get(f"/v1/items/{name}{path}", headers=stranger) for name in (item, UNKNOWN, "it_1", "x")
