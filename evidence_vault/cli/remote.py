@@ -142,7 +142,7 @@ class Remote:
             if response.status != 200:
                 _read_small(response)
             written = 0
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := _read(response, CHUNK_BYTES):
                 file.write(chunk)
                 written += len(chunk)
                 progress(written)
@@ -190,6 +190,7 @@ class Remote:
     ) -> http.client.HTTPResponse:
         sent = {"Authorization": f"Bearer {self._token}", **headers}
         try:
+            connection.open()
             with suppress(BrokenPipeError, ConnectionResetError):
                 # refused before the end of the body: the answer that says why is waiting
                 connection.request(method, self._parts.path.rstrip("/") + path, body=body, headers=sent)
@@ -212,6 +213,11 @@ class _Connection:
         self._connection = connection
         self.request = connection.request
         self.getresponse = connection.getresponse
+
+    def open(self) -> None:
+        """Connect, unless it is: a reset from here on is the server's answer to a request, before it none."""
+        if self._connection.sock is None:
+            self._connection.connect()
 
     def __enter__(self) -> "_Connection":
         return self
@@ -247,7 +253,7 @@ def _read_small(response: http.client.HTTPResponse) -> Answer:
 
 
 def _read_whole(response: http.client.HTTPResponse) -> Answer:
-    body = response.read(MAX_JSON_BYTES + 1)
+    body = _read(response, MAX_JSON_BYTES + 1)
     if len(body) > MAX_JSON_BYTES:
         raise UnavailableError("vault", "its answer is too long")
     if response.length:  # http.client gives what there is, and says nothing
@@ -257,6 +263,13 @@ def _read_whole(response: http.client.HTTPResponse) -> Answer:
         headers={name.lower(): value for name, value in response.getheaders()},
         body=body,
     )
+
+
+def _read(response: http.client.HTTPResponse, size: int) -> bytes:
+    try:
+        return response.read(size)
+    except (OSError, http.client.HTTPException) as error:
+        raise UnavailableError("vault", f"its answer broke off: {_why(error)}") from None
 
 
 def _raise_problem(answer: Answer) -> None:
