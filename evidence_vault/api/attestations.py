@@ -35,6 +35,7 @@ from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.items import MAX_PAGE
 from evidence_vault.api.json_body import asked_as, body_of
+from evidence_vault.api.once import OnceHere
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.core.attestation import Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_object, as_text, parse_canonical
@@ -42,7 +43,7 @@ from evidence_vault.core.events import MAX_EVENT_BYTES, Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, FormatError, IntegrityError, VerificationError
 from evidence_vault.pipeline import attest, fixity
-from evidence_vault.pipeline.attest import ATTESTED, RecordedStatement, record_attestation
+from evidence_vault.pipeline.attest import ATTESTED, record_attestation
 from evidence_vault.pipeline.entering import draft_access, event_actor, look
 from evidence_vault.pipeline.record import append_event
 from evidence_vault.pipeline.statements import Signed, Submission, judge_kept
@@ -105,27 +106,39 @@ def draft_attestation(item_id: str, vault: VaultHere, caller: Caller) -> DraftVi
 
 
 @router.post("/items/{item_id}/attestations", status_code=201, openapi_extra=_BODY)
-def hand_in(item_id: str, vault: VaultHere, caller: Caller, sent: Sent) -> RecordedView:
+def hand_in(item_id: str, vault: VaultHere, caller: Caller, sent: Sent, once: OnceHere) -> RecordedView:
     """Hand in a statement that was signed elsewhere, or an unsigned one, which then says so for ever."""
     _open(vault, caller, item_id)
     with _refusals():
-        recorded = record_attestation(
-            vault, item_id, attester=event_actor(caller), submission=_submission(sent)
+        recorded_seq = once(
+            sent,
+            lambda vault: (
+                record_attestation(
+                    vault, item_id, attester=event_actor(caller), submission=_submission(sent)
+                ).seq
+            ),
         )
-    return _recorded(recorded)
+    return _recorded(vault, item_id, recorded_seq)
 
 
 @router.post("/items/{item_id}/attestations/{seq}/withdrawal", status_code=201, openapi_extra=_BODY)
-def withdraw(item_id: str, seq: int, vault: VaultHere, caller: Caller, sent: Sent) -> RecordedView:
+def withdraw(
+    item_id: str, seq: int, vault: VaultHere, caller: Caller, sent: Sent, *, once: OnceHere
+) -> RecordedView:
     """Take one's own attestation back, with a reason. Both stay visible."""
     _open(vault, caller, item_id)
     if not 0 < seq < 2**53:
         raise AccessRefused("attest", item_id)
     with _refusals():
-        recorded = record_withdrawal(
-            vault, item_id, seq, attester=event_actor(caller), submission=_submission(sent)
+        recorded_seq = once(
+            sent,
+            lambda vault: (
+                record_withdrawal(
+                    vault, item_id, seq, attester=event_actor(caller), submission=_submission(sent)
+                ).seq
+            ),
         )
-    return _recorded(recorded)
+    return _recorded(vault, item_id, recorded_seq)
 
 
 @router.get("/items/{item_id}/attestations")
@@ -183,13 +196,16 @@ def _submission(sent: StatementSubmission) -> Submission:
     )
 
 
-def _recorded(recorded: RecordedStatement) -> RecordedView:
-    return RecordedView(
-        seq=recorded.seq,
-        event_sha256=recorded.event_sha256.hex(),
-        statement_sha256=recorded.statement_sha256.hex(),
-        signature=_signature(recorded.signed),
-    )
+def _recorded(vault: Vault, item_id: str, seq: int) -> RecordedView:
+    with vault.database.read() as session:
+        row = attestations.event_at(session, item_id, seq)
+        assert row is not None  # it was recorded, now or before
+        return RecordedView(
+            seq=row.seq,
+            event_sha256=row.sha256.hex(),
+            statement_sha256=as_text(parse_event(row.raw).fields["statement_sha256"]),
+            signature=_kept_signature(vault, session, row),
+        )
 
 
 def _view(vault: Vault, session: Session, row: Event, withdrawn: Event | None) -> AttestationView:

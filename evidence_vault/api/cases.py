@@ -23,6 +23,7 @@ from evidence_vault.api.case_schemas import (
 )
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.items import MAX_PAGE, show_events
+from evidence_vault.api.once import OnceHere
 from evidence_vault.api.schemas import EventList
 from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import Subject
@@ -40,7 +41,7 @@ router = APIRouter(tags=["cases"])
 
 
 @router.post("/cases", status_code=201)
-def open_case(asked: CaseAsked, vault: VaultHere, caller: Caller) -> CaseView:
+def open_case(asked: CaseAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> CaseView:
     """Open a case. Who opens one as its forum is on its bench; a mediation is opened by its forum alone."""
     wish = stage.CaseWish(
         forum=asked.forum,
@@ -53,7 +54,7 @@ def open_case(asked: CaseAsked, vault: VaultHere, caller: Caller) -> CaseView:
         parties=tuple(_party(one) for one in asked.parties),
     )
     with counting_refusals(vault, caller):
-        case_id = stage.open_case(vault, caller, wish)
+        case_id = once(asked, lambda vault: stage.open_case(vault, caller, wish))
     return show_case(case_id, vault, caller)
 
 
@@ -87,25 +88,33 @@ def show_case(case_id: str, vault: VaultHere, caller: Caller) -> CaseView:
 
 
 @router.post("/cases/{case_id}/parties", status_code=201, openapi_extra=may_answer("conflict"))
-def name_party(case_id: str, asked: PartyAsked, vault: VaultHere, caller: Caller) -> CaseView:
+def name_party(case_id: str, asked: PartyAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> CaseView:
     """Name one more party, or give one that has none its account."""
     with counting_refusals(vault, caller):
-        stage.name_party(vault, caller, case_id, _party(asked), party=asked.party)
+        once(
+            asked,
+            lambda vault: stage.name_party(vault, caller, case_id, _party(asked), party=asked.party),
+        )
     return show_case(case_id, vault, caller)
 
 
 @router.post("/cases/{case_id}/items", status_code=201, openapi_extra=may_answer("conflict"))
-def add_item(case_id: str, asked: ItemAsked, vault: VaultHere, caller: Caller) -> CaseItemView:
+def add_item(
+    case_id: str, asked: ItemAsked, vault: VaultHere, caller: Caller, once: OnceHere
+) -> CaseItemView:
     """Put one's own item into a case. The bench of the case sees it from then on."""
     with counting_refusals(vault, caller):
-        number = stage.add_item(
-            vault,
-            caller,
-            case_id,
-            asked.item,
-            copies=asked.copies,
-            source=asked.source,
-            proves=asked.proves,
+        number = once(
+            asked,
+            lambda vault: stage.add_item(
+                vault,
+                caller,
+                case_id,
+                asked.item,
+                copies=asked.copies,
+                source=asked.source,
+                proves=asked.proves,
+            ),
         )
     return CaseItemView(
         number=number, item=asked.item, copies=asked.copies, source=asked.source, proves=asked.proves
@@ -118,10 +127,15 @@ def add_item(case_id: str, asked: ItemAsked, vault: VaultHere, caller: Caller) -
     response_class=Response,
     openapi_extra=may_answer("conflict"),
 )
-def consent(case_id: str, asked: ConsentAsked, vault: VaultHere, caller: Caller) -> None:
+def consent(case_id: str, asked: ConsentAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> None:
     """Let items of a mediation be used in another case. They leave it when every party has."""
     with counting_refusals(vault, caller):
-        stage.consent(vault, caller, case_id, for_case=asked.for_case, item_ids=tuple(asked.items))
+        once(
+            asked,
+            lambda vault: stage.consent(
+                vault, caller, case_id, for_case=asked.for_case, item_ids=tuple(asked.items)
+            ),
+        )
 
 
 @router.get("/cases/{case_id}/events")

@@ -13,6 +13,7 @@ from evidence_vault.access.facts import Requester
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_repr_digest
+from evidence_vault.api.once import OnceHere
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import ExportView
 from evidence_vault.core.events import Subject
@@ -45,7 +46,7 @@ class OwnExport:
 
 
 @router.post("/items/{item_id}/exports", status_code=202, response_model=ExportView)
-def start_export(item_id: str, vault: VaultHere, caller: Caller) -> JSONResponse:
+def start_export(item_id: str, vault: VaultHere, caller: Caller, once: OnceHere) -> JSONResponse:
     """Ask for a bundle of the item as it stands, content included. Its README says what it doesn't prove."""
     entered = look(vault, caller, "export", item_id)
     wish = ExportWish(
@@ -54,7 +55,7 @@ def start_export(item_id: str, vault: VaultHere, caller: Caller) -> JSONResponse
         access=access_why(entered.permission),
         without_content=entered.permission.without_content,
     )
-    export_id = request_export(vault, wish)
+    export_id = once(None, lambda vault: request_export(vault, wish))
     with vault.database.read() as session:
         view = _view(_open_export(vault, session, caller, export_id))
     return JSONResponse(view.model_dump(mode="json"), 202, headers={"Location": f"/v1/exports/{export_id}"})

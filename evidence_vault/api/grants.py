@@ -21,6 +21,7 @@ from evidence_vault.api.case_schemas import (
 from evidence_vault.api.cases import clear_values
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.items import MAX_PAGE
+from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import GRANT_ID, encode_time
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline import ending, undertakings
@@ -35,7 +36,7 @@ router = APIRouter(tags=["grants"])
 
 
 @router.post("/grants", status_code=201, openapi_extra=may_answer("conflict", "not-found"))
-def give(asked: GrantAsked, vault: VaultHere, caller: Caller) -> GrantView:
+def give(asked: GrantAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> GrantView:
     """Let somebody see items, or act in a case. The list of items is frozen; their histories say so."""
     wish = stage.GrantWish(
         grantee_id=asked.grantee,
@@ -53,7 +54,7 @@ def give(asked: GrantAsked, vault: VaultHere, caller: Caller) -> GrantView:
         jurisdiction=asked.jurisdiction,
     )
     with counting_refusals(vault, caller):
-        grant_id = stage.give(vault, caller, wish)
+        grant_id = once(asked, lambda vault: stage.give(vault, caller, wish))
     return show_grant(grant_id, vault, caller)
 
 
@@ -102,10 +103,10 @@ def revoke(grant_id: str, asked: ReasonAsked, vault: VaultHere, caller: Caller) 
     response_class=Response,
     openapi_extra=may_answer("conflict"),
 )
-def confirm(grant_id: str, vault: VaultHere, caller: Caller) -> None:
+def confirm(grant_id: str, vault: VaultHere, caller: Caller, once: OnceHere) -> None:
     """Say again that its grantee is meant, after his role was given, his credentials reset or his login linked."""
     with counting_refusals(vault, caller):
-        ending.confirm(vault, caller, grant_id)
+        once(None, lambda vault: ending.confirm(vault, caller, grant_id))
 
 
 @router.post(

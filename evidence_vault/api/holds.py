@@ -17,6 +17,7 @@ from evidence_vault.api.dispute_schemas import (
     Seq,
     Told,
 )
+from evidence_vault.api.once import OnceHere
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
@@ -30,36 +31,42 @@ router = APIRouter(tags=["holds"])
 
 
 @router.post("/items/{item_id}/holds", status_code=201)
-def hold_item(item_id: str, asked: HoldAsked, vault: VaultHere, caller: Caller) -> Told:
+def hold_item(item_id: str, asked: HoldAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> Told:
     """Keep an item's content from being erased."""
     with counting_refusals(vault, caller):
-        seq = stage.place_hold(
-            vault,
-            caller,
-            Subject(kind="item", id=item_id),
-            case_id=asked.case,
-            retention=asked.retention,
-            until=asked.until,
-            reason=asked.reason,
-            reference=asked.reference,
+        seq = once(
+            asked,
+            lambda vault: stage.place_hold(
+                vault,
+                caller,
+                Subject(kind="item", id=item_id),
+                case_id=asked.case,
+                retention=asked.retention,
+                until=asked.until,
+                reason=asked.reason,
+                reference=asked.reference,
+            ),
         )
     return Told(seq=seq)
 
 
 @router.post("/cases/{case_id}/holds", status_code=201)
-def hold_case(case_id: str, asked: HoldAsked, vault: VaultHere, caller: Caller) -> Told:
+def hold_case(case_id: str, asked: HoldAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> Told:
     """Keep the content of all items of a case from being erased, those that come later too; for its bench."""
     if asked.case not in (None, case_id) or asked.retention:
         raise FormatError("case", "the case itself, and no retention", asked.case)
     with counting_refusals(vault, caller):
-        seq = stage.place_hold(
-            vault,
-            caller,
-            Subject(kind="case", id=case_id),
-            case_id=case_id,
-            until=asked.until,
-            reason=asked.reason,
-            reference=asked.reference,
+        seq = once(
+            asked,
+            lambda vault: stage.place_hold(
+                vault,
+                caller,
+                Subject(kind="case", id=case_id),
+                case_id=case_id,
+                until=asked.until,
+                reason=asked.reason,
+                reference=asked.reference,
+            ),
         )
     return Told(seq=seq)
 

@@ -20,6 +20,7 @@ from evidence_vault.api.case_schemas import (
 from evidence_vault.api.cases import clear_values
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.items import MAX_PAGE
+from evidence_vault.api.once import OnceHere
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_text
 from evidence_vault.core.events import parse_event
 from evidence_vault.core.names import encode_time
@@ -33,7 +34,7 @@ router = APIRouter(tags=["orders"])
 
 
 @router.post("/orders", status_code=201, openapi_extra=may_answer("conflict", "not-found"))
-def register(asked: OrderAsked, vault: VaultHere, caller: Caller) -> OrderView:
+def register(asked: OrderAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> OrderView:
     """Register an order of the court in its case; each of its lawyers gets a grant that names it."""
     wish = stage.OrderWish(
         case_id=asked.case,
@@ -55,7 +56,7 @@ def register(asked: OrderAsked, vault: VaultHere, caller: Caller) -> OrderView:
         view_limit=asked.view_limit,
     )
     with counting_refusals(vault, caller):
-        order_id = stage.register_order(vault, caller, wish)
+        order_id = once(asked, lambda vault: stage.register_order(vault, caller, wish))
     return show_order(order_id, vault, caller)
 
 
@@ -68,7 +69,9 @@ def show_order(order_id: str, vault: VaultHere, caller: Caller) -> OrderView:
 
 
 @router.post("/orders/{order_id}/return", status_code=201)
-def tell_return(order_id: str, asked: ReturnAsked, vault: VaultHere, caller: Caller) -> OrderView:
+def tell_return(
+    order_id: str, asked: ReturnAsked, vault: VaultHere, caller: Caller, once: OnceHere
+) -> OrderView:
     """Tell the court what came of an order: asked, produced, refused, not found. Also after its end."""
     wish = stage.ReturnWish(
         asked=asked.asked,
@@ -78,7 +81,7 @@ def tell_return(order_id: str, asked: ReturnAsked, vault: VaultHere, caller: Cal
         note=asked.note,
     )
     with counting_refusals(vault, caller):
-        stage.return_order(vault, caller, order_id, wish)
+        once(asked, lambda vault: stage.return_order(vault, caller, order_id, wish))
     return show_order(order_id, vault, caller)
 
 

@@ -17,6 +17,7 @@ from evidence_vault.api.dispute_schemas import (
     TransferView,
 )
 from evidence_vault.api.items import MAX_PAGE
+from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline import transfers as stage
 from evidence_vault.pipeline.entering import counting_refusals
@@ -27,16 +28,19 @@ router = APIRouter(tags=["transfers"])
 
 
 @router.post("/items/{item_id}/transfers", status_code=201)
-def offer(item_id: str, asked: TransferAsked, vault: VaultHere, caller: Caller) -> Told:
+def offer(item_id: str, asked: TransferAsked, vault: VaultHere, caller: Caller, once: OnceHere) -> Told:
     """Offer one's own item to somebody who is to answer for it from then on."""
     with counting_refusals(vault, caller):
-        seq = stage.offer(
-            vault,
-            caller,
-            item_id,
-            receiver_id=asked.receiver,
-            expires_at=asked.expires_at,
-            reason=asked.reason,
+        seq = once(
+            asked,
+            lambda vault: stage.offer(
+                vault,
+                caller,
+                item_id,
+                receiver_id=asked.receiver,
+                expires_at=asked.expires_at,
+                reason=asked.reason,
+            ),
         )
     return Told(seq=seq)
 

@@ -8,12 +8,16 @@ from typing import Any
 from evidence_vault.cli.remote import add_remote_arguments, remote_from
 from evidence_vault.cli.shown import shown
 from evidence_vault.core.names import ACTOR_ID
+from evidence_vault.errors import FormatError
 
 
 def add_ask_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how the vault is found, and for whom a lawyer acts."""
     add_remote_arguments(parser)
     parser.add_argument("--on-behalf-of", metavar="ACTOR", help="the holder for whom you act, as his lawyer")
+    parser.add_argument(
+        "--once", metavar="KEY", help="the same command with the same key again is not done again"
+    )
 
 
 def ask(args: argparse.Namespace, path: str, body: Mapping[str, Any] | None = None) -> None:
@@ -24,11 +28,11 @@ def ask(args: argparse.Namespace, path: str, body: Mapping[str, Any] | None = No
         ACTOR_ID.check(args.on_behalf_of, "--on-behalf-of")
         headers["On-Behalf-Of"] = args.on_behalf_of
     if body is None:
+        if args.once is not None:
+            raise FormatError("--once", "a command that changes something", args.once)
         answer = remote.get(path, headers=headers)
     else:
-        answer = remote.post(
-            path, json.dumps(dict(body)).encode(), headers={**headers, "Content-Type": "application/json"}
-        )
+        answer = remote.post_once(path, dict(body), headers=headers, key=args.once)
     if answer.body:
         print(shown(json.dumps(answer.json(), indent=2, ensure_ascii=False)))
     else:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 def fetch_bundle(remote: Remote, item_id: str, out: Path) -> dict[str, Any]:
     """Ask for a bundle, wait for it, save it whole or not at all; return what the vault says of it."""
-    export_id = remote.post(f"/v1/items/{item_id}/exports").json()["id"]
+    export_id = remote.post_once(f"/v1/items/{item_id}/exports", None).json()["id"]
     view: dict[str, Any] = {}
     said, began = None, time.monotonic()
 

@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import os
+import secrets
 import ssl
 import threading
 import time
@@ -23,6 +24,9 @@ from evidence_vault.errors import AccessRefused, ConfigError, Conflict, FormatEr
 DEFAULT_URL = "http://127.0.0.1:8460"
 TIMEOUT_S = 120.0
 """For one silence of the server: it flushes a large deposit before it answers."""
+
+ASK_AGAIN_S = 1.0
+"""Between a request that had no answer and the same again: long enough for a proxy or a database to come back."""
 
 CHUNK_BYTES = 1 << 20
 MAX_JSON_BYTES = 16 << 20
@@ -106,9 +110,22 @@ class Remote:
         """POST a small document. patience_s: how long the answer may take."""
         return self._small("POST", path, body, headers or {}, patience_s=patience_s)
 
-    def post_json(self, path: str, body: Any) -> Answer:
-        """POST a small JSON document."""
-        return self.post(path, json.dumps(body).encode("utf-8"), headers={"Content-Type": "application/json"})
+    def post_once(
+        self, path: str, body: Any, *, headers: Mapping[str, str] | None = None, key: str | None = None
+    ) -> Answer:
+        """POST a small JSON document (None: no body), and again if no answer came; it is done once all the same.
+
+        key: the idempotency key, where the caller may ask again later; else one that nobody had before.
+        """
+        sent = {**(headers or {}), "Idempotency-Key": key or secrets.token_urlsafe(24)}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        raw = b"" if body is None else json.dumps(body).encode("utf-8")
+        try:
+            return self.post(path, raw, headers=sent)
+        except UnavailableError as error:
+            time.sleep(min(error.retry_after_s or ASK_AGAIN_S, ASK_AGAIN_S))
+            return self.post(path, raw, headers=sent)
 
     def head(self, path: str, *, headers: Mapping[str, str]) -> Answer | None:
         """HEAD; None if there is no such thing, or no more."""

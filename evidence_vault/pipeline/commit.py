@@ -235,9 +235,9 @@ def replayed(session: Session, binding: Binding, before: Completed) -> Deposited
     """Return the receipt of the same deposit before. Raises Conflict if it was another."""
     if binding.request_sha256 != before.request_sha256:
         raise Conflict("idempotency key", "it was used for other content or metadata")
-    found = deposited_before(session, before.item_id)
+    found = deposited_before(session, before.answer)
     if found is None:
-        raise IntegrityError("idempotency key", "the item it names", before.item_id)
+        raise IntegrityError("idempotency key", "the item it names", before.answer)
     return found
 
 

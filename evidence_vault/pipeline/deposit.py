@@ -295,16 +295,16 @@ def _known_content(sealed: Sealed, wish: Wish) -> Known:
 
 def _replayed(vault: Vault, wish: Wish, known: Known, before: idempotency.Completed) -> Deposited:
     """Return the receipt of the same deposit before. Raises Conflict if it was another."""
-    binding = _binding(wish, known, before.item_id)
+    binding = _binding(wish, known, before.answer)
     assert binding is not None
     with vault.database.read() as session:
         return replayed(session, binding, before)
 
 
 def _required(vault: Vault, before: idempotency.Completed) -> Deposited:
-    found = find_deposited(vault, before.item_id)
+    found = find_deposited(vault, before.answer)
     if found is None:
-        raise IntegrityError("idempotency key", "the item it names", before.item_id)
+        raise IntegrityError("idempotency key", "the item it names", before.answer)
     return found
 
 

@@ -72,10 +72,15 @@ def check_wish(wish: Wish, settings: Settings) -> None:
         raise FormatError("media type", "type/subtype (RFC 9110 §8.3)", wish.media_type)
     if wish.note is not None and not _NOTE.fullmatch(wish.note):
         raise FormatError("note", "1 to 2000 characters without control characters", wish.note)
-    if wish.idempotency_key is not None and not _KEY.fullmatch(wish.idempotency_key):
-        raise FormatError("idempotency key", "1 to 200 visible ASCII characters", wish.idempotency_key)
+    check_key(wish.idempotency_key)
     if wish.declared_sha256 is not None and len(wish.declared_sha256) != 32:
         raise FormatError("declared digest", "32 bytes", len(wish.declared_sha256))
+
+
+def check_key(key: str | None) -> None:
+    """Raise FormatError for what can't be an idempotency key. None: there is none."""
+    if key is not None and not _KEY.fullmatch(key):
+        raise FormatError("idempotency key", "1 to 200 visible ASCII characters", key)
 
 
 def _check_file_name(name: str, settings: Settings) -> None:

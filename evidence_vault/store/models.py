@@ -280,14 +280,18 @@ class ExportPart(Base):
 
 
 class IdempotencyKey(Base):
-    """A request that may come twice. item_id null: being worked on, until `lease_until`.
+    """A request that may come twice. request_sha256 null: being worked on, until `lease_until`.
 
-    request_sha256: over digest, size and metadata; null until the body was read.
+    request_sha256: over digest, size and metadata of a deposit, else over what was asked. item_id: of a deposit;
+    answer: of another act, as JSON: the id of what was made, its seq, or null.
     """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
-        CheckConstraint("(item_id IS NULL) = (request_sha256 IS NULL)", name="bound_when_done"),
+        CheckConstraint(
+            "(item_id IS NULL AND answer IS NULL) = (request_sha256 IS NULL)", name="bound_when_done"
+        ),
+        CheckConstraint("item_id IS NULL OR answer IS NULL", name="deposit_or_act"),
     )
     actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), primary_key=True)
     endpoint: Mapped[str] = mapped_column(String(60), primary_key=True)
@@ -299,6 +303,7 @@ class IdempotencyKey(Base):
         ForeignKey("items.id", deferrable=True, initially="DEFERRED"),  # bound before the item is inserted
         index=True,  # SQLite looks at every item that comes whether a key already waits for it
     )
+    answer: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

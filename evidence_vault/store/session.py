@@ -67,6 +67,10 @@ class Database:
         with _translated(alone=alone), self._one_writer(), self._write_sessions.begin() as session:
             yield session
 
+    def within(self, session: Session) -> "Database":
+        """Return this database as whoever works inside of `session`'s transaction is to see it."""
+        return _Within(self, session)
+
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Yield a connection in one transaction; no other process migrates meanwhile."""
@@ -87,6 +91,26 @@ class Database:
             return
         with self._write_lock:
             yield
+
+
+class _Within(Database):
+    """A transaction that is under way: what is read and written here is read and written in it.
+
+    Nothing is durable before its owner commits. What is raised must reach him, for nothing is undone here.
+    """
+
+    def __init__(self, whole: Database, session: Session) -> None:
+        self.engine, self.is_sqlite, self._session = whole.engine, whole.is_sqlite, session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        yield self._session
+
+    @contextmanager
+    def write(self, *, alone: bool = False) -> Iterator[Session]:
+        with _translated(alone=alone):
+            yield self._session
+            self._session.flush()
 
 
 @contextmanager

@@ -461,9 +461,14 @@ def _create_tables() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("request_sha256", sa.LargeBinary(length=32), nullable=True),
         sa.Column("item_id", sa.String(length=29), nullable=True),
+        sa.Column("answer", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "(item_id IS NULL) = (request_sha256 IS NULL)", name=op.f("ck_idempotency_keys_bound_when_done")
+            "(item_id IS NULL AND answer IS NULL) = (request_sha256 IS NULL)",
+            name=op.f("ck_idempotency_keys_bound_when_done"),
+        ),
+        sa.CheckConstraint(
+            "item_id IS NULL OR answer IS NULL", name=op.f("ck_idempotency_keys_deposit_or_act")
         ),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_idempotency_keys_actor_id"),
         sa.ForeignKeyConstraint(

@@ -99,12 +99,13 @@ def test_notary_checks_drafts_attests_and_withdraws(
     draft = client.get(f"/v1/items/{item}/attestation-draft", headers=notary).json()
     assert draft["head"] == {key: checked.json()[key] for key in ("seq", "event_sha256")}
     assert draft["checked"]["seq"] == checked.json()["seq"]
-    done = client.post(
-        f"/v1/items/{item}/attestations",
-        json=body_of(signed(vault, drafted(client, item, notary))),
-        headers=notary,
-    )
+    body = body_of(signed(vault, drafted(client, item, notary)))
+    path, keyed = f"/v1/items/{item}/attestations", {**notary, "Idempotency-Key": "k-1"}
+    done = client.post(path, json=body, headers=keyed)
     assert done.status_code == 201, done.text
+    assert client.post(path, json=body, headers=keyed).content == done.content
+    assert client.post(path, json={**body, "chain": None}, headers=keyed).status_code == 409
+    assert client.post(path, json=body, headers=notary).status_code == 409, "a replay without a key"
     assert done.json()["signature"]["status"] == "trusted"
     assert done.json()["signature"]["signer"] == "CN=A Notary"
     assert types_of(client, item, owner) == ["ITEM_RECEIVED", "FIXITY_CHECKED", "ATTESTED"]
@@ -121,7 +122,10 @@ def test_notary_checks_drafts_attests_and_withdraws(
         reason="A mistake.",
     )
     path = f"/v1/items/{item}/attestations/{shown['seq']}/withdrawal"
-    assert client.post(path, json=body_of(signed(vault, taken_back)), headers=notary).status_code == 201
+    body = body_of(signed(vault, taken_back))
+    done = client.post(path, json=body, headers=keyed)
+    assert done.status_code == 201
+    assert client.post(path, json=body, headers=keyed).content == done.content
     [shown] = client.get(f"/v1/items/{item}/attestations", headers=notary).json()["attestations"]
     assert shown["withdrawn"]["reason"] == "A mistake."
     assert shown["withdrawn"]["signature"]["status"] == "trusted"

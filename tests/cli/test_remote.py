@@ -57,3 +57,25 @@ def test_reset_within_an_answer_is_no_answer(listener: socket.socket) -> None:
     with pytest.raises(UnavailableError, match="broke off"):
         remote.get("/v1/items")
     server.join()
+
+
+@pytest.mark.socket
+def test_request_without_an_answer_is_asked_again_under_the_same_key(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evidence_vault.cli.remote.ASK_AGAIN_S", 0.01)
+    came: list[bytes] = []
+
+    def answer() -> None:
+        for reply in (CUT_SHORT, b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"):
+            connection, _ = listener.accept()
+            came.append(connection.recv(65536))
+            connection.sendall(reply)
+            connection.close()
+
+    server = threading.Thread(target=answer)
+    server.start()
+    assert remote_of(listener).post_once("/v1/cases", {"forum": "court"}).status == 201
+    server.join()
+    keys = {line for one in came for line in one.split(b"\r\n") if line.startswith(b"Idempotency-Key: ")}
+    assert (len(came), len(keys)) == (2, 1)

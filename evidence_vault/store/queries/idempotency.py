@@ -1,8 +1,11 @@
 """Idempotency keys: a request that comes twice is done once.
 
-no row ──claim──► held until lease_until ──complete──► done: request digest and item, for good
+no row ──claim──► held until lease_until ──complete──► done: request digest and answer, for good
          ▲                 │ lease over: the holder died, or is too slow to matter
          └─────────────────┘
+
+A deposit may take hours, so its key is held under a lease. Any other act is one transaction, in which its key is
+claimed and bound: a repetition that comes meanwhile waits for that.
 """
 
 from collections.abc import Sequence
@@ -38,10 +41,10 @@ class Binding:
 
 @value
 class Completed:
-    """What the first request with this key was, and what came of it."""
+    """What the first request with this key was, and what came of it: the item of a deposit, else an answer."""
 
     request_sha256: bytes
-    item_id: str
+    answer: str
 
 
 def claim(
@@ -57,8 +60,10 @@ def claim(
     row = session.scalar(_select(scope).with_for_update())
     if row is None:  # it was freed since: whoever held it came to nothing
         raise InProgress("idempotency key", 1.0)
-    if row.item_id is not None and row.request_sha256 is not None:
-        return Completed(request_sha256=row.request_sha256, item_id=row.item_id)
+    if row.request_sha256 is not None:
+        answer = row.answer if row.item_id is None else row.item_id
+        assert answer is not None  # a constraint of the table
+        return Completed(request_sha256=row.request_sha256, answer=answer)
     if row.lease_until > now:
         raise InProgress("idempotency key", max(1.0, (row.lease_until - now).total_seconds()))
     row.holder, row.lease_until = holder, lease_until
@@ -111,6 +116,16 @@ def bind(session: Session, binding: Binding) -> None:
             "done_sha256": binding.request_sha256,
             "done_item": binding.item_id,
         },
+    )
+
+
+def bind_answer(session: Session, scope: Scope, *, request_sha256: bytes, answer: str) -> None:
+    """Bind a key that was claimed in this transaction to what came of the act that was done in it."""
+    session.execute(
+        update(IdempotencyKey)
+        .where(*_is(scope))
+        .values(request_sha256=request_sha256, answer=answer)
+        .execution_options(synchronize_session=False)
     )
 
 
