@@ -8,11 +8,8 @@ READY := $(VENV)/.ready
 demo: $(READY)          ## run the main job on real input, in .demo/
 	$(BIN)/evidence-vault demo .demo
 
-# Thousands of flushes are what tests on a disk wait for: they run in memory where four gigabytes of it are free.
-MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
-
-test: check             ## the checks, then all tests (in TMPDIR, if it is set)
-	TMPDIR=$${TMPDIR:-$(or $(MEMORY),/tmp)} $(BIN)/pytest -n 2 --dist worksteal -m "not house"
+test: check             ## the checks, then all tests
+	$(BIN)/pytest -n 2 --dist worksteal -m "not house"
 
 bench: $(READY)         ## measure, beside floors and peers; writes bench/results/latest.json
 	$(BIN)/python -m bench

@@ -13,7 +13,9 @@ is for one engine only. A test that asks which it is takes the fixture `engine`.
 """
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +31,18 @@ DATABASE_URL = "EVIDENCE_VAULT_DATABASE_URL"
 
 REQUIRE_ALL = os.environ.get("EVIDENCE_REQUIRE_ALL") == "1"
 VECTORS = Path(os.environ.get("EVIDENCE_VECTORS", Path(__file__).parents[2] / "shared" / "vectors"))
+
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
+"""What must be free there for the tests' files."""
+
+
+def pytest_configure() -> None:
+    """Keep the tests' files in memory where there is room: they flush thousands of times. TMPDIR says otherwise."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def absent(reason: str) -> NoReturn:
