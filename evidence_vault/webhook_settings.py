@@ -8,6 +8,13 @@ TURN_S = 2.0
 """So long a receiver is told one message after the other, before others have their turn."""
 
 
+PROMPT_S = 1.0
+"""Whoever takes longer to answer is slow, and told among those who are."""
+
+SLOW_FOR_S = 600.0
+"""After its last slow answer a receiver counts as slow: who is slow now and then holds up nobody who isn't."""
+
+
 class Webhooks(Part):
     """How other systems are told."""
 
@@ -23,4 +30,7 @@ class Webhooks(Part):
         default=5.0,
         gt=0,
         description="A receiver that failed this long is told nothing more: a long weekend.",
+    )
+    keep_ended_days: float = Field(
+        default=30.0, ge=0, description="One that ended is listed for so long, with the reason, then deleted."
     )

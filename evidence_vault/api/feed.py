@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from evidence_vault.access.decisions import require_scope
-from evidence_vault.api.caller import Caller, VaultHere
+from evidence_vault.api.caller import Caller, CallerWithSecret, VaultHere
 from evidence_vault.api.description import may_answer
+from evidence_vault.api.items import MAX_PAGE
 from evidence_vault.api.schemas_feed import (
     FeedEntry,
     FeedPage,
@@ -24,11 +25,11 @@ from evidence_vault.api.schemas_feed import (
     WebhookView,
 )
 from evidence_vault.core.event_types.table import EVENT_TYPES
-from evidence_vault.core.names import encode_time
+from evidence_vault.core.names import WEBHOOK_ID, encode_time
 from evidence_vault.errors import FormatError
 from evidence_vault.pipeline.feed import read_feed
 from evidence_vault.pipeline.visible import visible_to
-from evidence_vault.pipeline.webhooks import add_webhook, end_webhook
+from evidence_vault.pipeline.webhooks import add_webhook, end_webhook, listed_since
 from evidence_vault.store.queries import webhooks
 from evidence_vault.store.webhook_models import Webhook
 
@@ -73,20 +74,39 @@ def show_feed(
 
 
 @router.post("/webhooks", status_code=201, openapi_extra=may_answer("too-many"))
-def create_webhook(wanted: NewWebhook, vault: VaultHere, caller: Caller) -> WebhookCreated:
-    """Have a URL told what happens from now on, as Standard Webhooks. The answer alone shows the secret."""
-    require_scope("see-metadata", caller)
-    webhook, secret = add_webhook(vault, caller, url=wanted.url, types=tuple(wanted.types))
+def create_webhook(wanted: NewWebhook, vault: VaultHere, caller: CallerWithSecret) -> WebhookCreated:
+    """Have a URL told what happens from now on, as Standard Webhooks. The answer alone shows the secret.
+
+    What a token made ends with the token.
+    """
+    require_scope("see-metadata", caller.requester)
+    webhook, secret = add_webhook(
+        vault,
+        caller.requester,
+        url=wanted.url,
+        types=tuple(wanted.types),
+        token_sha256=caller.token_sha256,
+    )
     return WebhookCreated(**_facts(webhook), secret=secret)
 
 
 @router.get("/webhooks")
-def list_webhooks(vault: VaultHere, caller: Caller) -> WebhookList:
-    """List one's own receivers, with how they answered last; those that ended too."""
+def list_webhooks(
+    vault: VaultHere,
+    caller: Caller,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    after: Annotated[str | None, Query(pattern=f"^{WEBHOOK_ID.pattern}$")] = None,
+) -> WebhookList:
+    """List one's own receivers, with how they answered last; those that ended lately too, with the reason."""
     require_scope("see-metadata", caller)
     with vault.database.read() as session:
-        rows = webhooks.webhooks_of(session, caller.actor_id)
-    return WebhookList(webhooks=[WebhookView(**_facts(row)) for row in rows])
+        rows = webhooks.webhooks_of(
+            session, caller.actor_id, ended_since=listed_since(vault), limit=limit + 1, after=after
+        )
+    return WebhookList(
+        webhooks=[WebhookView(**_facts(row)) for row in rows[:limit]],
+        next=rows[limit - 1].id if len(rows) > limit else None,
+    )
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, response_class=Response)
@@ -107,6 +127,8 @@ def _facts(row: Webhook) -> dict[str, Any]:
         "told_at": None if row.told_at is None else encode_time(row.told_at),
         "failing_since": None if row.failing_since is None else encode_time(row.failing_since),
         "last_error": row.last_error,
+        "slow_until": None if row.slow_until is None else encode_time(row.slow_until),
+        "token": None if row.token_sha256 is None else row.token_sha256.hex()[:16],
         "ended_at": None if row.ended_at is None else encode_time(row.ended_at),
         "end_reason": row.end_reason,
     }

@@ -55,6 +55,10 @@ class WebhookView(View):
     told_at: str | None
     failing_since: str | None
     last_error: str | None
+    slow_until: str | None = Field(
+        description="It was slow lately: till then it is told among those who are."
+    )
+    token: str | None = Field(description="The token that made it, with which it ends; null: a person did.")
     ended_at: str | None
     end_reason: str | None
 
@@ -66,6 +70,7 @@ class WebhookCreated(WebhookView):
 
 
 class WebhookList(View):
-    """All receivers of one actor."""
+    """Receivers of one actor. next: `after` for the next page; null when this was the last."""
 
     webhooks: list[WebhookView]
+    next: str | None

@@ -9,17 +9,26 @@
 A message names an event and says nothing of its content, of people or of files: the receiver asks for it, with
 a token of its own, under the rights of that moment. What isn't answered with 2xx is sent again, later and
 later; the next message waits, so that the order holds. A receiver that has failed for `webhooks.give_up_days`,
-or answers 410, is told nothing more; nor is one whose owner is disabled or lost the role. Whether he may know of a
-subject is judged anew for each message.
+or answers 410, is told nothing more. Whether its owner may know of a subject is judged anew for each message.
+
+A webhook doesn't outlive what made it. It ends, saying why, when its owner is disabled, loses the role in which he
+made it, or has his login or a power given anew after that; and when the token that made it is revoked or runs out.
+One that a person made in a session doesn't end with the session: it is his, not the browser's.
+
+Each receiver is told by a thread of its own and none waits for another, while threads last. They are in two lanes:
+whoever was slow to answer lately is told among those who are, so that any number of slow receivers leaves the
+prompt ones alone.
 
 Durable after return: the position. A crash after a message was sent and before the position is written means
 that it is sent again, under the same id.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
 
 from anchors.base import HttpClient
 from evidence_vault.access.decisions import Requester
@@ -34,13 +43,16 @@ from evidence_vault.pipeline.feed import Entry, See, read_feed
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, jobs, log, webhooks
 from evidence_vault.store.webhook_models import Webhook
-from evidence_vault.webhook_settings import TURN_S
+from evidence_vault.webhook_settings import PROMPT_S, SLOW_FOR_S, TURN_S
 
 SUBJECT_KIND = "webhook"
-TARGET = "receiver"
+PROMPT, SLOW = "receiver", "slow receiver"
+"""What a webhook's job is about: the lane in which its receiver is told."""
+
+RECEIVERS_AT_ONCE = {PROMPT: 8, SLOW: 8}
+"""Told at the same time in each lane: a thread and a connection each."""
+
 MAX_URL_CHARS = 1000
-RECEIVERS_AT_ONCE = 8
-"""Told side by side; the next eight wait for the slowest of them, a turn and a message at most."""
 
 GIVE_UP_FAILURES = 10
 """Before a receiver is given up: days in which the vault itself was down say nothing of it."""
@@ -53,11 +65,13 @@ SeeAs = Callable[[Vault, Requester], See]
 """What somebody may know of, at the time of asking."""
 
 
-def add_webhook(vault: Vault, owner: Requester, *, url: str, types: tuple[str, ...]) -> tuple[Webhook, str]:
+def add_webhook(
+    vault: Vault, owner: Requester, *, url: str, types: tuple[str, ...], token_sha256: bytes | None = None
+) -> tuple[Webhook, str]:
     """Tell `url` from now on what `owner` may know of; return the webhook and its secret, which is shown once.
 
-    Raises FormatError for a URL that isn't https (or one that the operator named) or an unknown type, TooMany.
-    Durable after return: the row and its job.
+    token_sha256: of what he came with. Raises FormatError for a URL that isn't https (or one that the operator
+    named) or an unknown type, TooMany. Durable after return: the row and its job.
     """
     vault.gate.require_open()
     _require_url(vault, url)
@@ -66,6 +80,7 @@ def add_webhook(vault: Vault, owner: Requester, *, url: str, types: tuple[str, .
     now = vault.clock()
     webhook_id = encode_id("wh", vault.random(16))
     with vault.database.write(alone=True) as session:
+        webhooks.delete_ended(session, owner.actor_id, before=listed_since(vault))
         if webhooks.count_live(session, owner.actor_id) >= vault.settings.webhooks.max_per_actor:
             raise TooMany(
                 "webhooks", f"{vault.settings.webhooks.max_per_actor} are there already; end one first"
@@ -77,12 +92,13 @@ def add_webhook(vault: Vault, owner: Requester, *, url: str, types: tuple[str, .
             actor_id=owner.actor_id,
             role=owner.role,
             organisation_id=owner.organisation_id,
+            token_sha256=token_sha256 if actors.is_token(session, token_sha256) else None,
             url=url,
             types=" ".join(sorted(set(types))),
             position=0 if published is None else published.size,
             created_at=now,
         )
-        jobs.add_jobs(session, "webhook", Subject(kind=SUBJECT_KIND, id=webhook_id), [TARGET], at=now)
+        jobs.add_jobs(session, "webhook", Subject(kind=SUBJECT_KIND, id=webhook_id), [PROMPT], at=now)
         webhook = webhooks.get_webhook(session, webhook_id)
         assert webhook is not None
         return webhook, vault.webhook_signer.secret_of(webhook_id)
@@ -97,6 +113,11 @@ def end_webhook(vault: Vault, actor_id: str, webhook_id: str) -> None:
         webhooks.end_webhook(session, webhook_id, at=vault.clock(), reason="taken back")
 
 
+def listed_since(vault: Vault) -> datetime:
+    """Return since when a webhook must have ended to be listed still."""
+    return vault.clock() - timedelta(days=vault.settings.webhooks.keep_ended_days)
+
+
 def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as: SeeAs) -> None:
     """Tell a receiver what is new, and record how far it has heard."""
     until = vault.clock() + timedelta(seconds=TURN_S)
@@ -105,29 +126,58 @@ def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as
             webhook = webhooks.get_webhook(session, job.subject.id)
             if webhook is None or webhook.ended_at is not None:
                 break
-            is_let_in = actors.holds_role(session, webhook.actor_id, webhook.role)
+            over = _why_over(session, webhook, now=vault.clock())
             see = see_as(vault, _owner(webhook))
             page = read_feed(
                 session, position=webhook.position, limit=1, see=see, types=webhook.types.split()
             )
-        if not is_let_in:
+        if over is not None:
             with vault.database.write() as session:
-                webhooks.end_webhook(session, webhook.id, at=vault.clock(), reason="its owner has no access")
+                webhooks.end_webhook(session, webhook.id, at=vault.clock(), reason=over)
             break
         if page.position == webhook.position:
             break
+        began = vault.clock()
         try:
             for entry in page.entries:
                 _tell(vault, webhook, entry, http)
         except (UnavailableError, Gone) as error:
+            _note_pace(vault, webhook, began=began)
             _note_failure(vault, job, webhook, error)
             return
+        _note_pace(vault, webhook, began=began)
         with vault.database.write() as session:
             told_at = vault.clock() if page.entries else None
             moved = webhooks.move_on(session, webhook, position=page.position, told_at=told_at)
         if not moved or page.at_end or vault.clock() >= until:
             break
     _rest(vault, job)
+
+
+def _why_over(session: Session, webhook: Webhook, *, now: datetime) -> str | None:
+    """Return why this webhook tells nothing any more, if so: what made it has ended."""
+    owner = actors.get_actor(session, webhook.actor_id)
+    if owner is None or not actors.holds_role(session, webhook.actor_id, webhook.role):
+        return "its owner has no access"
+    if owner.trusted_since > webhook.created_at:
+        return "its owner's login or power was given anew"
+    if webhook.token_sha256 is None:
+        return None
+    return actors.why_token_ended(session, webhook.token_sha256, now=now)
+
+
+def _note_pace(vault: Vault, webhook: Webhook, *, began: datetime) -> None:
+    """Whoever takes his time is told among the slow from now on."""
+    now = vault.clock()
+    if now - began > timedelta(seconds=PROMPT_S):
+        with vault.database.write() as session:
+            webhooks.note_slow(session, webhook.id, until=now + timedelta(seconds=SLOW_FOR_S))
+
+
+def _lane(session: Session, webhook_id: str, *, now: datetime) -> str:
+    webhook = webhooks.get_webhook(session, webhook_id)
+    is_slow = webhook is not None and webhook.slow_until is not None and webhook.slow_until > now
+    return SLOW if is_slow else PROMPT
 
 
 def _owner(webhook: Webhook) -> Requester:
@@ -201,7 +251,10 @@ def _note_failure(vault: Vault, job: jobs.Claimed, webhook: Webhook, error: Unav
             reason = "it failed for too long"
         else:
             wait = max(vault.backoff(webhook.failures), timedelta(seconds=error.retry_after_s or 0))
-            jobs.record(session, job, JobState.READY, now=now, run_at=now + wait, error=str(error))
+            lane = _lane(session, webhook.id, now=now)
+            jobs.record(
+                session, job, JobState.READY, now=now, run_at=now + wait, error=str(error), target=lane
+            )
             return
         webhooks.end_webhook(session, webhook.id, at=now, reason=reason)
         jobs.record(session, job, JobState.DONE, now=now, run_at=None)
@@ -218,7 +271,8 @@ def _rest(vault: Vault, job: jobs.Claimed) -> None:
         published = log.latest_published(session)
         behind = published is not None and webhook.position < published.size
         wait = timedelta(seconds=0 if behind else IDLE_S)
-        jobs.record(session, job, JobState.READY, now=now, run_at=now + wait)
+        lane = _lane(session, webhook.id, now=now)
+        jobs.record(session, job, JobState.READY, now=now, run_at=now + wait, target=lane)
 
 
 def _require_url(vault: Vault, url: str) -> None:

@@ -42,7 +42,7 @@ from evidence_vault.store.home_lock import serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
-from evidence_vault.workers.runner import Runner, Work, side_by_side, singly, timestamp_work
+from evidence_vault.workers.runner import Runner, Work, singly, timestamp_work
 
 LOG = logging.getLogger("evidence_vault.service")
 
@@ -135,8 +135,9 @@ def all_work(vault: Vault) -> Mapping[str, Work]:
         ),
         "export": Work(stage=singly(advance_export)),
         "webhook": Work(
-            stage=side_by_side(partial(webhooks.advance_webhook, http=to_receivers, see_as=visible_to)),
-            targets={webhooks.TARGET: webhooks.RECEIVERS_AT_ONCE},
+            stage=singly(partial(webhooks.advance_webhook, http=to_receivers, see_as=visible_to)),
+            targets=webhooks.RECEIVERS_AT_ONCE,
+            apart=True,
         ),
     }
 

@@ -1,7 +1,8 @@
 """The runner: threads that keep the log going and advance what is due. No state in memory.
 
     log thread       sequence → publish → order proofs, every checkpoint interval
-    job threads      claim under a lease → advance → record, for one kind each, some of them by target
+    job threads      claim under a lease → advance → record, for one kind each, some of them by target; for a kind
+                     whose jobs wait for many others' answers, a thread that claims and one for each job (`lane`)
     witness threads  ask one witness each for its line under the newest checkpoint; nobody waits for them
     watch threads    look the newest final anchors of one network up again each, and the sender's money
     keeper thread    looks for uploads without a record, all of the store within the hour
@@ -18,11 +19,10 @@ puts a job off when its stage fails in a way that the stage doesn't know.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
-from anchors.values import field, value
+from anchors.values import field, replace, value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
 from evidence_vault.pipeline.cosign import ask_witness
@@ -42,6 +42,7 @@ from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.pipeline.webhooks import hasten_webhooks
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
+from evidence_vault.workers.lane import Lane
 
 LOGGER = logging.getLogger("evidence_vault.workers")
 STOP_WITHIN_S = 30.0
@@ -61,11 +62,16 @@ record, with their errors. One that fails touches no other; what is raised conce
 
 @value
 class Choice:
-    """Which jobs of a kind: one target's, or those of all but some; and how many are claimed together."""
+    """Which jobs of a kind: one target's, or those of all but some; and how many at once.
+
+    apart: each is advanced by itself, and whichever is done makes room for the next; else they are claimed, and
+    advanced, together.
+    """
 
     target: str | None = None
     besides: tuple[str, ...] = ()
     at_once: int = 1
+    apart: bool = False
 
 
 @value
@@ -73,17 +79,18 @@ class Work:
     """A kind of job, and the stage that advances it.
 
     targets: those that have a thread of their own, so that one that is slow delays no other, with how many of its
-    jobs are claimed together; jobs about others, and all if there are none, share a thread and come one at a time.
-    While a target of its own rests (`Pace`), its jobs stay as they are.
+    jobs go on at once, together or apart; jobs about others, and all if there are none, share a thread and come one
+    at a time. While a target of its own rests (`Pace`), its jobs stay as they are.
     """
 
     stage: Stage
     targets: Mapping[str, int] = field(default_factory=dict)
+    apart: bool = False
 
     @property
     def choices(self) -> tuple[Choice, ...]:
         """What each of the threads claims."""
-        own = (Choice(target=target, at_once=at_once) for target, at_once in self.targets.items())
+        own = (Choice(target=one, at_once=most, apart=self.apart) for one, most in self.targets.items())
         return (*own, Choice(besides=tuple(self.targets)))
 
 
@@ -99,22 +106,6 @@ def singly(advance: Callable[[Vault, Claimed], None]) -> Stage:
                 advance(vault, job)
             except Exception as error:  # noqa: BLE001 - it is told below, and is this job's alone
                 yield job, error
-
-    return stage
-
-
-def side_by_side(advance: Callable[[Vault, Claimed], None]) -> Stage:
-    """A stage whose jobs wait for others' answers: each is advanced in a thread of its own."""
-
-    def stage(vault: Vault, claimed: Sequence[Claimed]) -> Iterator[Failed]:
-        with ThreadPoolExecutor(len(claimed), thread_name_prefix="side-by-side") as pool:
-            under_way = [(job, pool.submit(advance, vault, job)) for job in claimed]
-        for job, done in under_way:
-            error = done.exception()
-            if isinstance(error, Exception):
-                yield job, error
-            else:
-                done.result()
 
     return stage
 
@@ -140,6 +131,7 @@ class Runner:
         self._stated = False
         self._name = vault.random(6).hex()
         self._threads: list[threading.Thread] = []
+        self._lanes: list[Lane] = []
 
     def start(self) -> None:
         """Start all threads."""
@@ -175,6 +167,8 @@ class Runner:
         self._stopping.set()
         for thread in self._threads:
             thread.join(STOP_WITHIN_S)
+        for lane in self._lanes:
+            lane.wait(STOP_WITHIN_S)
         self._threads.clear()
         try:
             with self._vault.database.write() as session:
@@ -183,11 +177,15 @@ class Runner:
             LOGGER.warning("leases not given back", extra={"error": str(error)})
 
     def _job_loop(self, kind: str, stage: Stage, owner: str, choice: Choice) -> Callable[[], object]:
+        lane = Lane(choice.at_once)
+        self._lanes.append(lane)
+        begin = lane.begin if choice.apart else None
+
         def step() -> None:
-            while not self._stopping.is_set() and advance_due(
-                self._vault, kind, stage, owner=owner, choice=choice
-            ):
-                pass
+            while room := lane.room(lambda: not self._stopping.is_set()):
+                some = replace(choice, at_once=room)
+                if not advance_due(self._vault, kind, stage, owner=owner, choice=some, begin=begin):
+                    break
 
         return step
 
@@ -254,8 +252,19 @@ def advance_log(vault: Vault) -> bool:
     return head is not None
 
 
-def advance_due(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Choice = EVERY) -> bool:
-    """Claim due jobs of this kind and advance them; whether there were any. Raises ReadOnly."""
+def advance_due(
+    vault: Vault,
+    kind: str,
+    stage: Stage,
+    *,
+    owner: str,
+    choice: Choice = EVERY,
+    begin: Callable[[Callable[[], None]], None] | None = None,
+) -> bool:
+    """Claim due jobs of this kind and advance them; whether there were any. Raises ReadOnly.
+
+    begin: has each job advanced later, by itself, and raises nothing of it.
+    """
     vault.gate.require_open()  # before an authority or a chain is asked for what couldn't be recorded
     target, besides, limit = choice.target, choice.besides, choice.at_once
     now = vault.clock()
@@ -279,7 +288,10 @@ def advance_due(vault: Vault, kind: str, stage: Stage, *, owner: str, choice: Ch
             target=target,
             besides=besides,
         )
-    if claimed:
+    if begin is not None:
+        for job in claimed:
+            begin(partial(_advance, vault, [job], stage))
+    elif claimed:
         _advance(vault, claimed, stage)
     return bool(claimed)
 

@@ -149,6 +149,7 @@ def _create_tables() -> None:
         sa.Column("actor_id", sa.String(length=29), nullable=False),
         sa.Column("role", sa.String(length=6), nullable=False),
         sa.Column("organisation_id", sa.String(length=29), nullable=True),
+        sa.Column("token_sha256", sa.LargeBinary(length=32), nullable=True),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("types", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -157,10 +158,14 @@ def _create_tables() -> None:
         sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("slow_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("end_reason", sa.String(length=64), nullable=True),
         sa.CheckConstraint("position >= 0", name=op.f("ck_webhooks_position_from_zero")),
         sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_webhooks_actor_id"),
+        sa.ForeignKeyConstraint(
+            ["token_sha256"], ["credentials.token_sha256"], name="fk_webhooks_token_sha256"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
     )
     op.create_index("ix_webhooks_actor_id", "webhooks", ["actor_id"])

@@ -3,6 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from evidence_vault.identity.tokens import digest_token
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.workers.runner import advance_log
 from tests.api.conftest import Bearer
@@ -57,8 +58,10 @@ def test_webhook_shows_its_secret_once_and_belongs_to_who_made_it(
     listed = client.get("/v1/webhooks", headers=owner).json()["webhooks"]
     assert [one["id"] for one in listed] == [made.json()["id"]]
     assert "secret" not in listed[0]
+    token = owner["Authorization"].removeprefix("Bearer ")
+    assert listed[0]["token"] == digest_token(token).hex()[:16]
     other = bearer()
-    assert client.get("/v1/webhooks", headers=other).json() == {"webhooks": []}
+    assert client.get("/v1/webhooks", headers=other).json() == {"webhooks": [], "next": None}
     path = f"/v1/webhooks/{made.json()['id']}"
     refused = client.delete(path, headers=other)
     unknown = client.delete("/v1/webhooks/wh_" + "0" * 26, headers=other)
@@ -66,6 +69,11 @@ def test_webhook_shows_its_secret_once_and_belongs_to_who_made_it(
     assert {**refused.json(), "instance": ""} == {**unknown.json(), "instance": ""}
     assert client.delete(path, headers=owner).status_code == 204
     assert client.get("/v1/webhooks", headers=owner).json()["webhooks"][0]["end_reason"] == "taken back"
+    for _ in range(2):
+        client.post("/v1/webhooks", json=HOOK, headers=owner)
+    first = client.get("/v1/webhooks?limit=2", headers=owner).json()
+    rest = client.get(f"/v1/webhooks?limit=2&after={first['next']}", headers=owner).json()
+    assert ([len(one["webhooks"]) for one in (first, rest)], rest["next"]) == ([2, 1], None)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +93,4 @@ def test_webhook_refuses_what_is_not_for_the_caller_to_say(
 ) -> None:
     refused = client.post("/v1/webhooks", json=body, headers=owner)
     assert refused.status_code in (400, 422)
-    assert client.get("/v1/webhooks", headers=owner).json() == {"webhooks": []}
+    assert client.get("/v1/webhooks", headers=owner).json() == {"webhooks": [], "next": None}

@@ -3,10 +3,12 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -95,3 +97,14 @@ def silent(connection: socket.socket) -> None:
     """Say nothing and read nothing."""
     del connection
     time.sleep(3)
+
+
+def own_certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Make a certificate for a name (`DNS:…`); return a server's context, and a client's that trusts it."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=own"
+    files = ["-keyout", str(key), "-out", str(cert), "-addext", f"subjectAltName={name}"]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+    return server, ssl.create_default_context(cafile=str(cert))

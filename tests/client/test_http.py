@@ -1,7 +1,6 @@
 """The guarded client before servers that are slow, large, lying, redirecting or not permitted."""
 
 import ssl
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from anchors.base import HttpClient, HttpReply
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import UnavailableError
-from tests.client.servers import Server, dripping, pouring, replying, serving, silent
+from tests.client.servers import Server, dripping, own_certificate, pouring, replying, serving, silent
 
 pytestmark = pytest.mark.socket
 
@@ -190,16 +189,7 @@ def test_post_error_names_no_path() -> None:
 def own_tls(tmp_path: Path) -> Callable[[str], tuple[ssl.SSLContext, ssl.SSLContext]]:
     """A server's context for a name, and a client's that trusts its certificate."""
 
-    def make(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-        key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=own"
-        files = ["-keyout", str(key), "-out", str(cert), "-addext", f"subjectAltName={name}"]
-        subprocess.run([*command.split(), *files], check=True, capture_output=True)
-        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(cert, key)
-        return server, ssl.create_default_context(cafile=str(cert))
-
-    return make
+    return lambda name: own_certificate(tmp_path, name)
 
 
 def test_get_tls_trusted_certificate_for_the_name_accepted(

@@ -1,6 +1,8 @@
 """Webhooks: one message an event, in order, again until it is taken, and nothing to places it must not go."""
 
 import json
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,14 +18,25 @@ from evidence_vault.access.decisions import ALL_SCOPES, Requester
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import AccessRefused, FormatError, TooMany, UnavailableError
+from evidence_vault.identity.actors import token_credential
+from evidence_vault.identity.tokens import encode_token
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import visible_to
-from evidence_vault.pipeline.webhooks import IDLE_S, TARGET, add_webhook, advance_webhook, end_webhook
+from evidence_vault.pipeline.webhooks import (
+    IDLE_S,
+    PROMPT,
+    RECEIVERS_AT_ONCE,
+    SLOW,
+    add_webhook,
+    advance_webhook,
+    end_webhook,
+    listed_since,
+)
 from evidence_vault.store.queries import actors, jobs, people, webhooks
 from evidence_vault.store.webhook_models import Webhook
 from evidence_vault.webhook_settings import Webhooks
-from evidence_vault.workers.runner import Choice, advance_due, advance_log, side_by_side
-from tests.client.servers import replying, serving
+from evidence_vault.workers.runner import Choice, advance_due, advance_log, singly
+from tests.client.servers import Behaviour, dripping, own_certificate, pouring, replying, serving, silent
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault
 
 ME = Requester(actor_id=OWNER.id, role="RH", scopes=frozenset(ALL_SCOPES), auth="token")
@@ -82,10 +95,14 @@ def add(vault: Vault, *types: str, url: str = URL) -> tuple[Webhook, str]:
 
 def tell(vault: Vault, receiver: Receiver | GuardedClient) -> None:
     """Do what is due now, as long as something is."""
-
-    stage = side_by_side(partial(advance_webhook, http=receiver, see_as=visible_to))
-    while advance_due(vault, "webhook", stage, owner="test", choice=Choice(target=TARGET, at_once=8)):
+    while any([told_in(vault, lane, receiver) for lane in RECEIVERS_AT_ONCE]):
         pass
+
+
+def told_in(vault: Vault, lane: str, receiver: Receiver | GuardedClient) -> bool:
+    """Advance what is due in one lane, once; whether there was any."""
+    stage = singly(partial(advance_webhook, http=receiver, see_as=visible_to))
+    return advance_due(vault, "webhook", stage, owner="test", choice=Choice(target=lane, at_once=8))
 
 
 def read(vault: Vault, webhook: Webhook) -> Webhook:
@@ -193,8 +210,8 @@ def test_webhook_that_fails_too_long_is_ended(vault: Vault, clock: SetClock) -> 
     while read(vault, webhook).ended_at is None:
         receiver.answers = [503]
         tell(vault, receiver)
-        clock.advance(3600)
-    assert timedelta(days=days) <= clock() - began < timedelta(days=days, hours=4)
+        clock.advance(6 * 3600)
+    assert timedelta(days=days) <= clock() - began < timedelta(days=days, hours=13)
     assert read(vault, webhook).end_reason == "it failed for too long"
     taken = len(receiver.taken)
     clock.advance(10**6)
@@ -224,7 +241,7 @@ def test_webhook_past_a_message_that_its_owner_may_not_know_of_any_more_fails_no
     tell(vault, Receiver(answers=[500]))
     clock.advance(MINUTE)
     sees_nothing = partial(advance_webhook, http=Receiver(), see_as=lambda *_: lambda *_: ())
-    advance_due(vault, "webhook", side_by_side(sees_nothing), owner="test", choice=Choice(target=TARGET))
+    advance_due(vault, "webhook", singly(sees_nothing), owner="test", choice=Choice(target=PROMPT))
     after = read(vault, webhook)
     assert (after.failing_since, after.last_error, after.failures, after.told_at) == (None, None, 0, None)
 
@@ -248,6 +265,112 @@ def test_webhook_of_somebody_who_has_no_access_any_more_is_told_nothing_and_ende
     assert (receiver.taken, read(vault, webhook).end_reason) == ([], "its owner has no access")
     with vault.database.read() as session:
         assert not jobs.any_open(session, "webhook")
+
+
+@pytest.mark.db
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        ("revoked", "its token was revoked"),
+        ("ran out", "its token ran out"),
+        ("given anew", "its owner's login or power was given anew"),
+    ],
+)
+def test_webhook_ends_with_what_made_it(vault: Vault, clock: SetClock, ended: str, reason: str) -> None:
+    with vault.database.write() as session:
+        (held,) = actors.live_roles(session, OWNER.id)
+        token = token_credential(
+            encode_token(bytes(32)),
+            actor_id=OWNER.id,
+            role_id=held.id,
+            label="A program",
+            scopes=ALL_SCOPES,
+            now=clock(),
+            life=timedelta(hours=1),
+        )
+        actors.add_credential(session, token)
+    by_token, _ = add_webhook(vault, ME, url=URL, types=(), token_sha256=token.token_sha256)
+    by_hand, _ = add(vault)
+    deposit(vault)
+    advance_log(vault)
+    receiver = Receiver()
+    tell(vault, receiver)
+    assert len(receiver.taken) == 2
+    clock.advance(IDLE_S + 1)
+    with vault.database.write() as session:
+        if ended == "revoked":
+            actors.revoke_credential(session, token.token_sha256, now=clock())
+        elif ended == "given anew":
+            people.distrust(session, OWNER.id, now=clock())
+    if ended == "ran out":
+        clock.advance(3600)
+    deposit(vault)
+    advance_log(vault)
+    tell(vault, receiver)
+    assert read(vault, by_token).end_reason == reason
+    assert read(vault, by_hand).end_reason == (reason if ended == "given anew" else None)
+    assert len(receiver.taken) == (2 if ended == "given anew" else 3)
+
+
+def test_webhook_that_ended_is_listed_for_a_time_and_then_deleted(vault: Vault, clock: SetClock) -> None:
+    first, _ = add(vault)
+    end_webhook(vault, OWNER.id, first.id)
+    clock.advance(29 * 86_400)
+    second, _ = add(vault)
+    assert set(listed(vault)) == {first.id, second.id}
+    clock.advance(2 * 86_400)
+    assert listed(vault) == [second.id]
+    with vault.database.read() as session:
+        assert webhooks.get_webhook(session, first.id) is not None
+    add(vault)
+    with vault.database.read() as session:
+        assert webhooks.get_webhook(session, first.id) is None
+
+
+def listed(vault: Vault, **page: Any) -> list[str]:
+    with vault.database.read() as session:
+        rows = webhooks.webhooks_of(
+            session, OWNER.id, ended_since=listed_since(vault), **{"limit": 50, "after": None, **page}
+        )
+        return [row.id for row in rows]
+
+
+def test_webhooks_come_in_pages(vault: Vault) -> None:
+    made = sorted(add(vault)[0].id for _ in range(5))
+    assert listed(vault, limit=3) + listed(vault, limit=3, after=made[2]) == made
+
+
+@pytest.mark.db
+def test_webhook_that_is_slow_is_told_among_the_slow_until_it_was_prompt_for_long(
+    vault: Vault, clock: SetClock
+) -> None:
+    webhook, _ = add(vault)
+
+    @dataclass(slots=True)
+    class Slow(Receiver):
+        def post(self, *args: Any, **kwargs: Any) -> HttpReply:
+            clock.advance(3)
+            return Receiver.post(self, *args, **kwargs)
+
+    def happens(receiver: Receiver, *lanes: str) -> list[bool]:
+        deposit(vault)
+        advance_log(vault)
+        return [told_in(vault, lane, receiver) for lane in lanes]
+
+    slow, prompt = Slow(), Receiver()
+    assert happens(slow, SLOW, PROMPT) == [False, True]
+    assert read(vault, webhook).slow_until is not None
+    assert happens(prompt, PROMPT, SLOW) == [False, True]
+    clock.advance(599)
+    assert happens(prompt, PROMPT, SLOW) == [False, True], "not for one quick answer"
+    clock.advance(10)
+    assert happens(prompt, PROMPT, SLOW) == [False, True]
+    assert happens(prompt, SLOW, PROMPT) == [False, True]
+    assert len(slow.ids + prompt.ids) == 5, "in order, each once"
+    slow.answers = [UnavailableError("receiver.example:443", "silent")]
+    assert happens(slow, PROMPT) == [True]
+    clock.advance(MINUTE)
+    assert happens(prompt, PROMPT, SLOW) == [False, True], "one that fails slowly is slow"
 
 
 @pytest.mark.db
@@ -380,3 +503,85 @@ def test_webhook_to_a_private_address_only_where_the_operator_named_it(
         assert (secret[:6], after.last_error) == ("whsec_", None)
     else:
         assert after.last_error == "not a public address"  # which one is nobody's who only chose a name
+
+
+HOSTILE: dict[str, tuple[Behaviour, str | None]] = {
+    "endless body": (pouring(b"HTTP/1.1 200 OK\r\n\r\n"), None),
+    "endless head": (pouring(b"HTTP/1.1 200 OK\r\nX: "), "did not speak"),
+    "huge field": (replying(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n"), "did not speak"),
+    "dripping head": (dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100, 0.02), "within 0.3 s"),
+    "silence": (silent, "within 0.3 s"),
+    "no HTTP": (replying(b"\x16\x03\x01\x00\x05hello"), "did not speak"),
+    "redirect inwards": (
+        replying(b"HTTP/1.1 307 Go\r\nLocation: http://169.254.169.254/latest/meta-data/\r\n\r\n"),
+        "a redirect, which is not followed",
+    ),
+    "informational without end": (dripping(b"HTTP/1.1 103 Hints\r\n\r\n" * 100, 0.002), "within 0.3 s"),
+}
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_webhook_to_a_hostile_receiver_ends_in_time_and_says_what_was_wrong(
+    tmp_path: Path, kind: str
+) -> None:
+    behave, said = HOSTILE[kind]
+    with serving(behave) as server:
+        vault = new_vault(
+            tmp_path, webhooks=Webhooks(private_endpoints=[server.endpoint], timeout_s=0.3), clock=SetClock()
+        )
+        advance_log(vault)
+        webhook, _ = add(vault, url=server.url)
+        deposit(vault)
+        advance_log(vault)
+        began = time.monotonic()
+        tell(vault, GuardedClient(permitted=[server.endpoint]))
+        assert time.monotonic() - began < 2
+        after = read(vault, webhook)
+        assert len(server.requests) == 1
+    assert (after.last_error is None) == (said is None)
+    assert said is None or (after.last_error is not None and said in after.last_error)
+
+
+@pytest.mark.socket
+def test_webhook_over_tls_that_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    theirs, _ = own_certificate(tmp_path, "IP:127.0.0.1")
+    with serving(replying(b"HTTP/1.1 204 No\r\n\r\n"), tls=theirs) as server:
+        url = server.url.replace("http:", "https:")
+        vault = new_vault(tmp_path, webhooks=Webhooks(private_endpoints=[server.endpoint]))
+        advance_log(vault)
+        webhook, _ = add(vault, url=url)
+        deposit(vault)
+        advance_log(vault)
+        tell(vault, GuardedClient(permitted=[server.endpoint]))
+        assert server.requests == []
+        assert "certificate verify failed" in (read(vault, webhook).last_error or "")
+
+
+@pytest.mark.socket
+def test_webhook_whose_name_means_another_address_each_time_reaches_none_inside(
+    vault: Vault, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that is judged is the one that is connected to; the name is asked once for each message."""
+    answers = iter(["192.0.2.1", "93.184.216.34", "127.0.0.1", "::ffff:10.0.0.1"])
+    connected: list[str] = []
+
+    def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), 443))]
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        connected.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    webhook, _ = add(vault, url="https://receiver.example/in")
+    deposit(vault)
+    advance_log(vault)
+    errors = []
+    for _ in range(4):
+        tell(vault, GuardedClient())
+        errors.append(read(vault, webhook).last_error)
+        clock.advance(3600)
+    assert connected == ["93.184.216.34"]
+    assert [error == "not a public address" for error in errors] == [True, False, True, True]

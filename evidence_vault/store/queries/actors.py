@@ -246,6 +246,22 @@ def list_credentials(
     return [(row[0], row[1]) for row in session.execute(statement)]
 
 
+def is_token(session: Session, token_sha256: bytes | None) -> bool:
+    """Whether this is the digest of a program's token, and not of a session."""
+    row = None if token_sha256 is None else session.get(Credential, token_sha256)
+    return row is not None and row.kind == "token"
+
+
+def why_token_ended(session: Session, token_sha256: bytes, *, now: datetime) -> str | None:
+    """Return why this token speaks for nobody any more; none while it does."""
+    row = session.get(Credential, token_sha256, populate_existing=True)
+    if row is None or row.revoked_at is not None:
+        return "its token was revoked"
+    if row.expires_at is not None and row.expires_at <= now:
+        return "its token ran out"
+    return None
+
+
 def revoke_credential(session: Session, token_sha256: bytes, *, now: datetime) -> bool:
     """End a credential; false if there was no live one."""
     done = session.execute(

@@ -120,16 +120,19 @@ def record(
     progress: Mapping[str, Any] | None = None,
     error: str | None = None,
     keep_lease: bool = False,
+    target: str | None = None,
 ) -> Claimed:
     """Record where the job stands and give the lease back (or keep it); return the job as it now is.
 
-    run_at null: nothing left to do. progress null: as it was. Raises IntegrityError for a step that
+    run_at null: nothing left to do. progress, target null: as it was. Raises IntegrityError for a step that
     `core.states` doesn't know, and Conflict if the lease was lost: another worker has the job now.
     """
     check_step(job.kind, job.state, state)
     kept = job.progress if progress is None else dict(progress)
     tries = job.tries + 1 if error is not None else job.tries
+    target = target or job.target
     values: dict[str, Any] = {
+        "target": target,
         "state": state.value,
         "run_at": run_at,
         "progress": kept,
@@ -152,7 +155,7 @@ def record(
         id=job.id,
         kind=job.kind,
         subject=job.subject,
-        target=job.target,
+        target=target,
         state=state,
         tries=tries,
         progress=kept,

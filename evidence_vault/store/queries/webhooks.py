@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.store.columns import table
@@ -24,11 +24,28 @@ def get_webhook(session: Session, webhook_id: str) -> Webhook | None:
     return session.get(Webhook, webhook_id, populate_existing=True)
 
 
-def webhooks_of(session: Session, actor_id: str) -> Sequence[Webhook]:
-    """Return all that this actor ever made, oldest first."""
-    return session.scalars(
-        select(Webhook).where(Webhook.actor_id == actor_id).order_by(Webhook.created_at, Webhook.id)
-    ).all()
+def webhooks_of(
+    session: Session, actor_id: str, *, ended_since: datetime, limit: int, after: str | None
+) -> Sequence[Webhook]:
+    """Return this actor's by id, those above `after`: all that live, and those that ended since then."""
+    statement = (
+        select(Webhook)
+        .where(Webhook.actor_id == actor_id, or_(Webhook.ended_at.is_(None), Webhook.ended_at > ended_since))
+        .order_by(Webhook.id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(Webhook.id > after)
+    return session.scalars(statement).all()
+
+
+def delete_ended(session: Session, actor_id: str, *, before: datetime) -> None:
+    """Delete those of an actor's that ended before then."""
+    session.execute(
+        delete(Webhook)
+        .where(Webhook.actor_id == actor_id, Webhook.ended_at < before)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def count_live(session: Session, actor_id: str) -> int:
@@ -41,6 +58,11 @@ def count_live(session: Session, actor_id: str) -> int:
         )
         or 0
     )
+
+
+def note_slow(session: Session, webhook_id: str, *, until: datetime) -> None:
+    """Note that the receiver took its time."""
+    _update(session, webhook_id, {"slow_until": until})
 
 
 def move_on(session: Session, webhook: Webhook, *, position: int, told_at: datetime | None) -> bool:
