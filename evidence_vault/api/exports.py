@@ -1,4 +1,4 @@
-"""Exports: ask for a bundle, see how far it is, fetch it. Handing it out is a DOWNLOADED event of each item."""
+"""Exports: ask for a bundle of an item or a case, see how far it is, fetch it. Handing it out is on record."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -8,7 +8,6 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from anchors.values import value
-from evidence_vault.access.decisions import Permission, require_scope
 from evidence_vault.access.facts import Requester
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
@@ -19,9 +18,10 @@ from evidence_vault.api.schemas import ExportView
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
-from evidence_vault.errors import AccessRefused, Conflict, InProgress, IntegrityError
-from evidence_vault.pipeline.entering import access_why, decide, event_actor, hand_out, look
-from evidence_vault.pipeline.export import SUBJECT_KIND, ExportWish, request_export, spool_path
+from evidence_vault.errors import Conflict, InProgress, IntegrityError
+from evidence_vault.pipeline.export import spool_path
+from evidence_vault.pipeline.export_wish import SUBJECT_KIND, request_export, wish_for_case, wish_for_item
+from evidence_vault.pipeline.handing_out import hand_out_bundle, marking_refusals, may_still_have
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Job
 from evidence_vault.store.queries import exports, jobs
@@ -38,27 +38,34 @@ router = APIRouter(tags=["exports"])
 
 @value
 class OwnExport:
-    """An export of the caller's, its job, and on what basis he may have each item."""
+    """An export of the caller's, its job, and the items in it, all of which he may still have."""
 
     export: Export
     job: Job
-    permissions: dict[str, Permission]
+    items: tuple[str, ...]
 
 
 @router.post("/items/{item_id}/exports", status_code=202, response_model=ExportView)
 def start_export(item_id: str, vault: VaultHere, caller: Caller, once: OnceHere) -> JSONResponse:
     """Ask for a bundle of the item as it stands, content included. Its README says what it doesn't prove."""
-    entered = look(vault, caller, "export", item_id)
-    wish = ExportWish(
-        actor=event_actor(caller),
-        item_ids=(entered.item.id,),
-        access=access_why(entered.permission),
-        without_content=entered.permission.without_content,
-    )
-    export_id = once(None, lambda vault: request_export(vault, wish))
-    with vault.database.read() as session:
-        view = _view(_open_export(vault, session, caller, export_id))
-    return JSONResponse(view.model_dump(mode="json"), 202, headers={"Location": f"/v1/exports/{export_id}"})
+    wish = wish_for_item(vault, caller, item_id)
+    return _asked(vault, caller, once(None, lambda vault: request_export(vault, wish)))
+
+
+@router.post(
+    "/cases/{case_id}/exports",
+    status_code=202,
+    response_model=ExportView,
+    openapi_extra=may_answer("conflict"),
+)
+def start_case_export(case_id: str, vault: VaultHere, caller: Caller, once: OnceHere) -> JSONResponse:
+    """Ask for a bundle of the case: its history, and every item of it that one may export, under one seal.
+
+    Events of the case that one may not see are in it as digests. Who sees the whole list of the case is told how
+    many of its items are left out.
+    """
+    wish = wish_for_case(vault, caller, case_id)
+    return _asked(vault, caller, once(None, lambda vault: request_export(vault, wish)))
 
 
 @router.get("/exports/{export_id}")
@@ -76,7 +83,7 @@ def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
 )
 def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingResponse:
     """Hand out the finished bundle. Our own verifier has read it before."""
-    with vault.database.read() as session:
+    with marking_refusals(vault, caller), vault.database.read() as session:
         own = _open_export(vault, session, caller, export_id)
     _require_ready(own)
     path = spool_path(vault, export_id)
@@ -85,9 +92,8 @@ def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingRes
     except FileNotFoundError:
         raise IntegrityError(f"export {export_id}", "its bundle in the spool", "no such file") from None
     try:
-        with_content = not own.export.options.get("without_content", False)
-        for item_id in own.permissions:
-            hand_out(vault, caller, item_id, bundle=export_id, with_content=with_content)
+        with marking_refusals(vault, caller):
+            hand_out_bundle(vault, caller, own.export, list(own.items))
     except BaseException:
         file.close()
         raise
@@ -103,20 +109,19 @@ def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingRes
     )
 
 
+def _asked(vault: Vault, caller: Requester, export_id: str) -> JSONResponse:
+    with vault.database.read() as session:
+        view = _view(_open_export(vault, session, caller, export_id))
+    return JSONResponse(view.model_dump(mode="json"), 202, headers={"Location": f"/v1/exports/{export_id}"})
+
+
 def _open_export(vault: Vault, session: Session, caller: Requester, export_id: str) -> OwnExport:
-    """Return one's own export, if its items may still be exported: a right that ended, ends here too."""
-    require_scope("export", caller)
     export = exports.get_export(session, export_id)
-    if export is None or export.actor_id != caller.actor_id:
-        raise AccessRefused("export", export_id)
-    permissions = {
-        row.item_id: decide(vault, session, caller, "export", row.item_id).permission
-        for row in exports.export_items(session, export_id)
-    }
     found = jobs.jobs_of(session, Subject(kind=SUBJECT_KIND, id=export_id))
-    if len(found) != 1:
+    items = may_still_have(vault, session, caller, export, found[0] if found else None)
+    if export is None or len(found) != 1:
         raise IntegrityError(f"export {export_id}", "one job", len(found))
-    return OwnExport(export=export, job=found[0], permissions=permissions)
+    return OwnExport(export=export, job=found[0], items=tuple(items))
 
 
 def _require_ready(own: OwnExport) -> None:
@@ -136,7 +141,9 @@ def _view(own: OwnExport) -> ExportView:
     return ExportView(
         id=export.id,
         state=own.job.state,
-        items=list(own.permissions),
+        case=export.case_id,
+        items=list(own.items),
+        left_out=export.options.get("left_out"),
         created_at=encode_time(export.created_at),
         size=export.bundle_size,
         sha256=export.bundle_sha256.hex() if export.bundle_sha256 else None,

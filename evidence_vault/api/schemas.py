@@ -185,7 +185,11 @@ class ExportView(View):
 
     id: str
     state: str = Field(description="READY, SPOOLED, VERIFIED (fetch it), EXPIRED or FAILED")
+    case: str | None = Field(default=None, description="That is exported with its items.")
     items: list[str]
+    left_out: int | None = Field(
+        default=None, description="Items of the case that one may not have; null where one may not know."
+    )
     created_at: str
     size: int | None
     sha256: str | None

@@ -66,7 +66,7 @@ def demonstrate(shown_folder: Path) -> int:
         wait_until_final(remote, items)
         _say("4", "The image is exported, with all that proves it, into one file")
         bundle = folder / "bundle.zip"
-        view = fetch_bundle(remote, items[1], bundle)
+        view = fetch_bundle(remote, f"/v1/items/{items[1]}", bundle)
         print(f"     {bundle.name}, {view['size']} bytes; the vault's own verifier has read it first")
         policy = export_policy(settings.home, tsa_groups=1, anchors=1, known_blocks=True)
         (folder / "trust.toml").write_text(policy, "utf-8")

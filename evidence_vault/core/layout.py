@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from anchors.values import value
 from evidence_vault.core.canonical import Json, encode_canonical, parse_canonical
-from evidence_vault.core.events import Subject, parse_subject_folder
+from evidence_vault.core.events import Event, Subject, parse_subject_folder
 from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, ORIGIN
 from evidence_vault.core.shapes import ListOf, OneOf, Record
 from evidence_vault.errors import FormatError
@@ -267,6 +267,13 @@ def encode_bundle_json(*, origin: str, bundle_id: str, item_ids: list[str]) -> b
     """Return proof/bundle.json."""
     return encode_canonical(
         {"v": 1, "origin": origin, "bundle": bundle_id, "items": list[Json](sorted(item_ids))}
+    )
+
+
+def encode_redacted_event(event: Event) -> bytes:
+    """Return what travels in the place of an event that the reader may not see: enough for chain, slot and leaf."""
+    return encode_canonical(
+        {"v": 1, "seq": event.seq, "event_sha256": event.sha256.hex(), "nonce": event.nonce.hex()}
     )
 
 

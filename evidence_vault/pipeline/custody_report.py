@@ -4,10 +4,8 @@
     case    the case's own history and those of its items that the reader may read, in one order
 
 Each event tells how far its proof has come and the outside times between which it was logged, by the same rule as a
-report's row 8. Persons are ids and roles; personal values are shown to whom the history shows them: an auditor
-sees none; who is let in to some items of a case alone sees of the case's events those that concern him, and of the
-others that they are there, as in a bundle's `<seq>.redacted.json`; who stands behind a pseudonym is told to the
-owner and to those who act in the case, or under the order, that revealed it.
+report's row 8. Persons are ids and roles; which events and personal values are shown, `sight` decides, as it does
+for a bundle: of the others the reader learns that they are there, as from its `<seq>.redacted.json`.
 
 Reading by anybody but the owner is a CUSTODY_READ of each subject on the page. *Durable after return:* these
 events, so before a byte leaves; they are decided on again in the transaction that records them. A crash before the
@@ -15,7 +13,7 @@ commit means that nothing was read. A place names the newest event of its first 
 there, so that the reading is no part of what is read and comes to an end.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -23,8 +21,7 @@ from sqlalchemy.orm import Session
 from anchors.values import field, value
 from evidence_vault.access.decisions import Permission
 from evidence_vault.access.facts import Requester
-from evidence_vault.core.canonical import Json, as_object
-from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Event, Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.pipeline.bounds import Logged, logged_between
@@ -32,6 +29,7 @@ from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.custody_gaps import Gap, gaps_of
 from evidence_vault.pipeline.entering import access_why, counting_refusals, event_actor, look
 from evidence_vault.pipeline.record import Draft, append_events
+from evidence_vault.pipeline.sight import Sight, grant_of, sight_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import readable_items
 from evidence_vault.store.models import Event as EventRow
@@ -97,12 +95,15 @@ class Custody:
 
 @value
 class _Reader:
-    """Who reads, and why he may: each subject of his with its permission. whole: the case's events too."""
+    """Who reads, and what he sees. withheld: how many items of the case he may not read, if he may know that."""
 
-    id: str
-    permissions: Mapping[Subject, Permission]
-    whole: bool = True
+    sight: Sight
     withheld: int | None = None
+
+    @property
+    def permissions(self) -> Mapping[Subject, Permission]:
+        """Each subject of his, and why."""
+        return self.sight.permissions
 
 
 def read_item_custody(
@@ -113,8 +114,8 @@ def read_item_custody(
         newest = timeline.newest_event_id(session)
     entered = look(vault, caller, "read-custody", item_id)
     subject = Subject(kind="item", id=entered.item.id)
-    reader = _Reader(id=caller.actor_id, permissions={subject: entered.permission})
     with vault.database.read() as session:
+        reader = _Reader(sight=sight_of(session, caller.actor_id, {subject: entered.permission}))
         rows, following = _page(session, reader, wanted, _bounded(place, newest), limit)
         return _custody(vault, session, reader, rows, following)
 
@@ -137,19 +138,14 @@ def read_case_custody(
 
 
 def _case_reader(vault: Vault, session: Session, caller: Requester, case_id: str) -> _Reader:
+    case = Subject(kind="case", id=case_id)
     permission = see_case(vault, session, caller, "history", case_id).permission
-    grant = None if permission.grant is None else grants.get_grant(session, permission.grant)
-    whole = grant is None or grant.whole_case
     listed = {line.item_id for line in cases.items_of(session, case_id)}
     listed |= grants.items_granted_in(session, case_id)
     readable = readable_items(vault, session, caller, listed)
     permissions = {Subject(kind="item", id=item_id): readable[item_id] for item_id in sorted(readable)}
-    return _Reader(
-        id=caller.actor_id,
-        permissions={Subject(kind="case", id=case_id): permission, **permissions},
-        whole=whole,
-        withheld=len(listed) - len(readable) if whole else None,
-    )
+    sight = sight_of(session, caller.actor_id, {case: permission, **permissions})
+    return _Reader(sight=sight, withheld=len(listed) - len(readable) if case in sight.whole else None)
 
 
 def _mark_read(
@@ -211,21 +207,10 @@ def _is_asked_for(row: EventRow, reader: _Reader, wanted: Wanted) -> bool:
     if not filtered:
         return True
     event = parse_event(row.raw)
-    if not _is_open(event, reader):
+    if not reader.sight.opens(event):
         return False
     actor = as_object(event.fields["actor"])
     return wanted.actor is None or wanted.actor in (actor["id"], actor["on_behalf_of"])
-
-
-def _is_open(event: Event, reader: _Reader) -> bool:
-    """Whether the reader may see more of the event than that it is there."""
-    if event.subject.kind == "item" or reader.whole or event.type == "CASE_OPENED":
-        return True
-    if as_object(event.fields["actor"])["id"] == reader.id:
-        return True
-    own = {one.grant for one in reader.permissions.values()}
-    item = Subject(kind="item", id=str(event.fields.get("item")))
-    return (event.type == "ITEM_ADDED" and item in reader.permissions) or _grant_of(event) in own - {None}
 
 
 def _custody(
@@ -235,14 +220,14 @@ def _custody(
     bounds = logged_between(session, vault.settings, indexes.values())
     clear = events.disclosures_of(session, [row.id for row in rows])
     told = {row.id: parse_event(row.raw) for row in rows}
-    named = {grant for event in told.values() if (grant := _grant_of(event)) is not None}
+    named = {grant for event in told.values() if (grant := grant_of(event)) is not None}
     orders = timeline.orders_of_grants(session, named)
     reach = _reach(vault, session)
     lines = []
     for row in rows:
         event, index = told[row.id], indexes.get(row.id)
-        shown = _disclosed(event, reader, clear.get(row.id, {}), orders)
-        is_open, grant = _is_open(event, reader), _grant_of(event)
+        shown = reader.sight.clear(event, clear.get(row.id, {}))
+        is_open, grant = reader.sight.opens(event), grant_of(event)
         lines.append(
             Line(
                 subject=event.subject,
@@ -255,7 +240,7 @@ def _custody(
                 logged=Logged(not_before=None, not_after=None) if index is None else bounds[index],
                 event=event if is_open else None,
                 order=orders.get(grant) if is_open and grant is not None else None,
-                disclosures=shown if is_open else {},
+                disclosures=shown,
                 undisclosed=len(event.disclosure_digests) - len(shown) if is_open else 0,
             )
         )
@@ -268,20 +253,6 @@ def _custody(
         log_size=reach["published"],
         following=following,
     )
-
-
-def _disclosed(
-    event: Event, reader: _Reader, encoded: Mapping[str, str], orders: Mapping[str, str]
-) -> Mapping[str, str]:
-    """Return the personal values of an event that the reader may see."""
-    permission = reader.permissions[event.subject]
-    if permission.redacted:
-        return {}
-    if event.type == "PSEUDONYM_REVEALED" and permission.basis != "owner":
-        in_case = permission.case is not None and permission.case == event.fields["case"]
-        if not in_case and orders.get(permission.grant or "") != event.fields["order"]:
-            return {}
-    return {name: parse_disclosure(text).value for name, text in encoded.items()}
 
 
 def _reach(vault: Vault, session: Session) -> Mapping[str, int]:
@@ -310,12 +281,6 @@ def _since(session: Session, reader: _Reader) -> datetime:
         limit=1,
     )
     return heads[0].at
-
-
-def _grant_of(event: Event) -> str | None:
-    """Return the grant that an event names: under which it was, or which it is about."""
-    named: Collection[Json] = (as_object(event.fields["why"]).get("grant"), event.fields.get("grant"))
-    return next((one for one in named if isinstance(one, str)), None)
 
 
 def _subject(row: EventRow) -> Subject:

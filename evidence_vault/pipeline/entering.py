@@ -1,7 +1,7 @@
 """Letting somebody in to an item: decide, record, and only then hand anything out.
 
     look      state, proofs, history: an owner leaves no mark, anybody else an event each time
-    hand_out  content or a bundle: an event each time, whoever asks
+    hand_out  content: an event each time, whoever asks (of a bundle: `handing_out`)
 
 The decision that counts is made in the transaction that records it, on rows that are locked: a grant that is
 revoked, runs out or is used up meanwhile is either told before or not used at all, and of two who want its last
@@ -14,7 +14,7 @@ statements. Whoever once had a grant on the item leaves a mark in its history, o
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -22,15 +22,16 @@ from anchors.values import value
 from evidence_vault.access.decisions import NotPermitted, Permission, decide_on_item
 from evidence_vault.access.facts import ItemFacts, Requester, Rules
 from evidence_vault.access.matrix import Action
-from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import Subject
+from evidence_vault.core.canonical import Json, as_object
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import ITEM_ID
 from evidence_vault.errors import AccessRefused, FormatError
 from evidence_vault.pipeline.consequences import append_and_follow
 from evidence_vault.pipeline.record import Draft, EventActor
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.case_models import Grant
 from evidence_vault.store.models import Item
-from evidence_vault.store.queries import cases, grants
+from evidence_vault.store.queries import cases, events, grants
 
 NOBODY = ""
 """An id that is none: asked for in the place of what doesn't look like one."""
@@ -76,41 +77,24 @@ def look(vault: Vault, caller: Requester, action: Action, item_id: str) -> Enter
         raise
 
 
-def hand_out(
-    vault: Vault,
-    caller: Requester,
-    item_id: str,
-    *,
-    bundle: str | None = None,
-    with_content: bool = True,
-    purpose: str | None = None,
-) -> Entered:
-    """Record that content, or a finished bundle with it, is handed out. Raises AccessRefused, counted.
+def hand_out(vault: Vault, caller: Requester, item_id: str, *, purpose: str | None = None) -> Entered:
+    """Record that content is handed out. Raises AccessRefused, counted.
 
     purpose: of a working copy, in the words of whoever makes it.
     """
     try:
         with vault.database.write() as session:
-            entered = decide(
-                vault, session, caller, "open-content" if bundle is None else "export", item_id, locked=True
-            )
+            entered = decide(vault, session, caller, "open-content", item_id, locked=True)
             item, permission = entered.item, entered.permission
-            if bundle is None and (item.mode != "content" or item.sha256 is None):
+            if item.mode != "content" or item.sha256 is None:
                 raise AccessRefused("open-content", item_id, reason="no-content", grant=permission.grant)
-            if bundle is not None and with_content and permission.without_content:
-                raise AccessRefused("export", item_id, reason="role", grant=permission.grant)
             if permission.working_copy:
-                assert item.sha256 is not None
                 told = {} if purpose is None else {"purpose": purpose}
                 draft = draft_access(
                     caller, entered, "WORKING_COPY_MADE", {"sha256": item.sha256.hex()}, disclosures=told
                 )
             else:
-                what: Mapping[str, Json] = {
-                    "what": "content" if bundle is None else "bundle",
-                    "bundle": bundle,
-                }
-                draft = draft_access(caller, entered, "DOWNLOADED", what)
+                draft = draft_access(caller, entered, "DOWNLOADED", {"what": "content", "bundle": None})
             append_and_follow(vault, session, draft)
             return entered
     except AccessRefused as refused:
@@ -179,30 +163,54 @@ def note_refusal(vault: Vault, caller: Requester, refused: AccessRefused, item_i
     A token that is too narrow says nothing about any item and is not counted. A vault that is read-only counts and
     writes nothing.
     """
-    if isinstance(refused, NotPermitted) or vault.gate.reasons:
+    if not isinstance(refused, NotPermitted):
+        note_refusals(vault, caller, {item_id: refused})
+
+
+def note_refusals(vault: Vault, caller: Requester, refused: Mapping[str, AccessRefused]) -> None:
+    """Count one refusal, of a request about these items; mark it in the history of each he once had a grant on."""
+    if vault.gate.reasons:
         return
     now = vault.clock()
     with vault.database.write() as session:
         cases.count_refusal(session, caller.actor_id, now.replace(minute=0, second=0, microsecond=0))
-        if refused.grant is None or not _is_item_id(item_id):
-            return
-        grants.lock_grants(session, [refused.grant])
-        line = grants.get_grant_item(session, refused.grant, item_id)
-        wait = timedelta(seconds=vault.settings.access.refusal_note_s)
-        if line is None or (line.refused_at is not None and now < line.refused_at + wait):
+        named = {one.grant for one in refused.values() if one.grant is not None}
+        locked = {grant.id: grant for grant in grants.lock_grants(session, named)}
+        for item_id, one in sorted(refused.items()):
+            if one.grant in locked and _is_item_id(item_id):
+                _mark_refusal(vault, session, caller, item_id, refused=one, grant=locked[one.grant])
+
+
+def _mark_refusal(
+    vault: Vault, session: Session, caller: Requester, item_id: str, *, refused: AccessRefused, grant: Grant
+) -> None:
+    """Append ACCESS_REFUSED, unless one of his was there a while ago."""
+    now, wait = vault.clock(), timedelta(seconds=vault.settings.access.refusal_note_s)
+    line = grants.get_grant_item(session, grant.id, item_id)
+    if line is not None:
+        if line.refused_at is not None and now < line.refused_at + wait:
             return
         grants.note_refused(session, caller.actor_id, item_id, at=now)
-        append_and_follow(
-            vault,
-            session,
-            Draft(
-                subject=Subject(kind="item", id=item_id),
-                type="ACCESS_REFUSED",
-                actor=event_actor(caller),
-                fields={"action": refused.action, "grant": refused.grant, "reason": refused.reason},
-                result="refused",
-            ),
-        )
+    elif not grant.whole_case or _was_refused(session, caller, item_id, since=now - wait):
+        return  # a grant on a case as a whole lists no items: the history itself tells
+    append_and_follow(
+        vault,
+        session,
+        Draft(
+            subject=Subject(kind="item", id=item_id),
+            type="ACCESS_REFUSED",
+            actor=event_actor(caller),
+            fields={"action": refused.action, "grant": refused.grant, "reason": refused.reason},
+            result="refused",
+        ),
+    )
+
+
+def _was_refused(session: Session, caller: Requester, item_id: str, *, since: datetime) -> bool:
+    subject = Subject(kind="item", id=item_id)
+    events.lock_subject_head(session, subject)
+    rows = events.newest_of_type(session, subject, "ACCESS_REFUSED", since=since)
+    return any(as_object(parse_event(row.raw).fields["actor"])["id"] == caller.actor_id for row in rows)
 
 
 _MARKS: Mapping[Action, tuple[str, Mapping[str, Json]]] = {

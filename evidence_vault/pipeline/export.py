@@ -2,8 +2,8 @@
 
     request ──► READY ──(seal)──► READY ──(a checkpoint covers EXPORTED)──► SPOOLED ──(verify)──► VERIFIED
 
-1. *seal*, one transaction: choose the cut, lock the subjects in id order, freeze the parts, commit EXPORTED
-   with their digest as the newest event of each item. From here on the bundle's bytes are determined.
+1. *seal*, one transaction: decide again who may have what, choose the cut, freeze the parts, commit EXPORTED with
+   their digest as the newest event of each item, and of the case. From here on the bundle's bytes are determined.
 2. *write*, once a published checkpoint M covers every EXPORTED: log proofs against M, the zip to the spool.
 3. *verify*: our own verifier reads the file before anyone else does; what fails is never handed out.
 
@@ -13,7 +13,7 @@ again, with the same bytes: parts are frozen, M is chosen once. A crash after it
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,19 +21,20 @@ from typing import BinaryIO
 
 from sqlalchemy.orm import Session
 
-from anchors.values import value
+from evidence_vault.access.facts import Requester
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
-from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import LOG, Subject
-from evidence_vault.core.names import encode_id
+from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
 from evidence_vault.durable import storage_errors
 from evidence_vault.errors import IntegrityError, UnavailableError
+from evidence_vault.pipeline.entering import access_why, event_actor, note_refusal
+from evidence_vault.pipeline.export_access import Admitted, Ended, admit
+from evidence_vault.pipeline.export_choice import Choice, choose
 from evidence_vault.pipeline.export_log import bundle_sizes, log_files
-from evidence_vault.pipeline.export_parts import Choice, Part, choose, collect, sealed_digests
+from evidence_vault.pipeline.export_parts import Part, collect, sealed_digests
 from evidence_vault.pipeline.looks import look_at, record_looks
-from evidence_vault.pipeline.record import Draft, EventActor, append_event
+from evidence_vault.pipeline.record import Draft, append_events
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.custody_models import SOUND
@@ -42,8 +43,6 @@ from evidence_vault.store.queries import events, exports, items, jobs, log, swee
 from evidence_vault.verify.report import Finding, Report, Verdict
 from evidence_vault.verify.verifier import verify_path
 
-SUBJECT_KIND = "export"
-TARGET = "bundle"
 _NO_COVER = "waits for the checkpoint that holds the export itself"
 
 
@@ -53,42 +52,6 @@ class DamagedContentError(IntegrityError):
     def __init__(self, item_id: str, error: IntegrityError) -> None:
         self.item_id = item_id
         super().__init__(error.place, error.expected, error.found)
-
-
-@value
-class ExportWish:
-    """Who wants which items, and why he may: `access` is the `why` of EXPORTED. A docket copy has no content."""
-
-    actor: EventActor
-    item_ids: tuple[str, ...]
-    access: Mapping[str, Json]
-    full_chain: bool = False
-    without_content: bool = False
-
-
-def request_export(vault: Vault, wish: ExportWish) -> str:
-    """Note the wish and return the id of the bundle to be. Durable after return: the export and its job."""
-    vault.gate.require_open()
-    bundle_id = encode_id("bd", vault.random(16))
-    now = vault.clock()
-    with vault.database.write() as session:
-        exports.add_export(
-            session,
-            export_id=bundle_id,
-            actor_id=wish.actor.id,
-            item_ids=sorted(set(wish.item_ids)),
-            options={
-                "role": wish.actor.role,
-                "auth": wish.actor.auth,
-                "on_behalf_of": wish.actor.on_behalf_of,
-                "access": dict(wish.access),
-                "full_chain": wish.full_chain,
-                "without_content": wish.without_content,
-            },
-            at=now,
-        )
-        jobs.add_jobs(session, "export", Subject(kind=SUBJECT_KIND, id=bundle_id), [TARGET], at=now)
-    return bundle_id
 
 
 def advance_export(vault: Vault, job: jobs.Claimed) -> None:
@@ -115,65 +78,86 @@ def spool_path(vault: Vault, bundle_id: str) -> Path:
 
 def _seal(vault: Vault, job: jobs.Claimed, export: Export) -> None:
     """Step 1. A crash before the commit leaves nothing; after it, the parts and EXPORTED stand for ever."""
+    refused: Ended | None = None
     with vault.database.write() as session:
         now = vault.clock()
-        wanted = exports.export_items(session, export.id)
-        for row in wanted:
-            events.lock_subject_head(session, Subject(kind="item", id=row.item_id))
-        events.lock_subject_head(session, LOG)  # a rotation is before EXPORTED and travels, or above r and M
-        found = [_item(items.get_item(session, row.item_id), row.item_id) for row in wanted]
-        choice = choose(
-            session,
-            found,
-            tokens=len(vault.settings.authorities),
-            full_chain=bool(export.options["full_chain"]),
-        )
-        if choice is None:
-            _again(vault, session, job, now, _why_no_cut(vault))
-            return
-        withheld = bool(export.options.get("without_content", False))
-        parts = collect(
-            session, vault.settings, bundle_id=export.id, items=found, choice=choice, withheld=withheld
-        )
-        parts_text = sealed_digests(parts)
-        parts_sha256 = hashlib.sha256(parts_text).digest()
-        parts[layout.PARTS] = Part(sha256=parts_sha256, body=parts_text)
-        for item in found:
-            recorded = append_event(
-                vault, session, _exported(export, item, choice=choice, parts_sha256=parts_sha256)
-            )
-            exports.set_exported_event(session, export.id, item.id, recorded.event_id)
-        exports.freeze_parts(
-            session, export.id, {path: (part.sha256, part.body) for path, part in parts.items()}
-        )
-        exports.update_export(
-            session,
-            export.id,
-            cut_size=choice.cut.size,
-            parts_sha256=parts_sha256,
-            options={**export.options, "sizes": list(choice.sizes)},
-        )
-        _again(vault, session, job, now, _NO_COVER)
+        try:
+            admitted = admit(vault, session, export)
+        except Ended as ended:
+            refused = ended
+            jobs.record(session, job, JobState.FAILED, now=now, run_at=None, error=_why_ended(ended))
+        else:
+            _freeze(vault, session, job, export, admitted)
+    if refused is not None:
+        _note_refusal(vault, export, refused)
 
 
-def _exported(export: Export, item: Item, *, choice: Choice, parts_sha256: bytes) -> Draft:
-    options = export.options
+def _freeze(vault: Vault, session: Session, job: jobs.Claimed, export: Export, admitted: Admitted) -> None:
+    now = vault.clock()
+    choice = choose(
+        session,
+        admitted.items,
+        case=admitted.case,
+        authorities=[authority.name for authority in vault.settings.authorities],
+        full_chain=bool(export.options["full_chain"]),
+    )
+    if choice is None:
+        _again(vault, session, job, now, _why_no_cut(vault))
+        return
+    parts = collect(session, vault.settings, bundle_id=export.id, admitted=admitted, choice=choice)
+    parts_text = sealed_digests(parts)
+    parts_sha256 = hashlib.sha256(parts_text).digest()
+    parts[layout.PARTS] = Part(sha256=parts_sha256, body=parts_text)
+    seals = [
+        _exported(export, admitted, subject, choice=choice, parts_sha256=parts_sha256)
+        for subject in admitted.permissions
+    ]
+    for recorded in append_events(vault, session, seals):
+        if recorded.event.subject == admitted.case:
+            exports.update_export(session, export.id, case_event_id=recorded.event_id)
+        else:
+            exports.set_exported_event(session, export.id, recorded.event.subject.id, recorded.event_id)
+    exports.freeze_parts(session, export.id, {path: (part.sha256, part.body) for path, part in parts.items()})
+    exports.update_export(
+        session,
+        export.id,
+        cut_size=choice.cut.size,
+        parts_sha256=parts_sha256,
+        options={**export.options, "sizes": list(choice.sizes), "withheld": sorted(admitted.withheld)},
+    )
+    _again(vault, session, job, now, _NO_COVER)
+
+
+def _exported(
+    export: Export, admitted: Admitted, subject: Subject, *, choice: Choice, parts_sha256: bytes
+) -> Draft:
     return Draft(
-        subject=Subject(kind="item", id=item.id),
+        subject=subject,
         type="EXPORTED",
-        actor=EventActor(
-            id=export.actor_id,
-            role=options["role"],
-            auth=options["auth"],
-            on_behalf_of=options["on_behalf_of"],
-        ),
-        why=options["access"],
+        actor=event_actor(admitted.requester),
+        why=access_why(admitted.permissions[subject]),
         fields={
             "bundle": export.id,
             "cut": {"size": choice.cut.size, "root": choice.cut.root_hash.hex()},
             "parts_sha256": parts_sha256.hex(),
         },
     )
+
+
+def _note_refusal(vault: Vault, export: Export, ended: Ended) -> None:
+    """Count it, and mark it on the item, as a refusal at the door; a crash before leaves the job's reason alone."""
+    actor = Requester(
+        actor_id=export.actor_id,
+        role=export.options["role"],
+        scopes=frozenset(),
+        auth=export.options["auth"],
+        on_behalf_of=export.options["on_behalf_of"],
+    )
+    note_refusal(vault, actor, ended, ended.asked_id)
+
+
+def _why_ended(ended: Ended) -> str:
+    return f"the right to {ended.asked_id} ended ({ended.reason}) before the bundle was sealed; nothing is exported"
 
 
 def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
@@ -194,13 +178,10 @@ def _write(vault: Vault, job: jobs.Claimed, export: Export) -> None:
             path = layout.content_path(item.id)
             if path in frozen:
                 files[path] = _content(vault, item)
-        for row in wanted:
-            if row.event_id is None:
-                raise IntegrityError(f"export {export.id}", "an EXPORTED event", row.item_id)
-            event = events.get_event(session, row.event_id)
-            files[layout.event_path(Subject(kind="item", id=row.item_id), event.seq)] = file_of_bytes(
-                event.raw
-            )
+        for event_id in _seal_events(session, export):
+            event = events.get_event(session, event_id)
+            subject = Subject(kind=event.subject_kind, id=event.subject_id)
+            files[layout.event_path(subject, event.seq)] = file_of_bytes(event.raw)
         sizes = bundle_sizes(vault, session, chosen=map(int, export.options["sizes"]), newest=size)
         proofs = log_files(vault, session, sizes=sizes, event_paths=list(files))
     files.update({path: file_of_bytes(data) for path, data in proofs.items()})
@@ -236,12 +217,22 @@ def _covering_checkpoint(session: Session, export: Export) -> int | None:
     """
     if export.checkpoint_size is not None:
         return export.checkpoint_size
-    event_ids = [row.event_id for row in exports.export_items(session, export.id) if row.event_id]
+    event_ids = _seal_events(session, export)
     indexes = log.leaf_indexes(session, event_ids)
     if len(indexes) < len(event_ids):
         return None
     first = log.first_published_above(session, max(indexes.values()))
     return None if first is None else first.size
+
+
+def _seal_events(session: Session, export: Export) -> list[int]:
+    """The EXPORTED of each item, and of the case."""
+    found: list[int] = [] if export.case_event_id is None else [export.case_event_id]
+    for row in exports.export_items(session, export.id):
+        if row.event_id is None:
+            raise IntegrityError(f"export {export.id}", "an EXPORTED event", row.item_id)
+        found.append(row.event_id)
+    return found
 
 
 def _verify(vault: Vault, job: jobs.Claimed, export: Export) -> None:

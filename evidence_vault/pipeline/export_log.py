@@ -43,7 +43,7 @@ def log_files(
     """Return the files under proof/log by path.
 
     sizes: of the checkpoints that travel; the largest, M, is the one that all events are proved against.
-    event_paths: paths in the bundle, of which those of events are used.
+    event_paths: paths in the bundle, of which those of events are used, whole or redacted.
     """
     ordered = sorted(set(sizes))
     newest = ordered[-1]
@@ -61,16 +61,19 @@ def log_files(
         files[layout.consistency_path(size1, size2)] = encode_canonical(
             {"v": 1, "proof": list[Json](encode_base64(node) for node in proof)}
         )
+    indexes: dict[object, dict[int, int]] = {}
     for path in event_paths:
         meaning = layout.parse_path(path)
-        if meaning.part is not PartKind.EVENT or meaning.subject is None:
+        if meaning.part not in (PartKind.EVENT, PartKind.REDACTED) or meaning.subject is None:
             continue
-        row = bundles.logged_event(session, meaning.subject, meaning.seq)
-        if row is None or row.leaf_index >= newest:
-            raise IntegrityError(path, f"a leaf below {newest}", None if row is None else row.leaf_index)
+        if meaning.subject not in indexes:
+            indexes[meaning.subject] = bundles.leaf_indexes_of(session, meaning.subject, below=newest)
+        index = indexes[meaning.subject].get(meaning.seq)
+        if index is None:
+            raise IntegrityError(path, f"a leaf below {newest}", "none")
         inclusion = TlogProof(
-            index=row.leaf_index,
-            hashes=tuple(prove_inclusion(row.leaf_index, newest, read)),
+            index=index,
+            hashes=tuple(prove_inclusion(index, newest, read)),
             checkpoint_note=notes[newest],
         )
         files[layout.inclusion_path(meaning.subject, meaning.seq)] = encode_tlog_proof(inclusion)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from anchors.values import replace
 from evidence_vault.access.case_decisions import decide_on_case
 from evidence_vault.access.decisions import Permission, Requester, decide_on_item
-from evidence_vault.access.matrix import cell
+from evidence_vault.access.matrix import Action, cell
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.entering import rules_of
@@ -48,18 +48,28 @@ def readable_items(
     vault: Vault, session: Session, requester: Requester, item_ids: Collection[str]
 ) -> Mapping[str, Permission]:
     """Return which of these items' histories the requester may read, and why."""
-    by_role = "R" in cell("read-custody", requester.role)
+    readable, _ = decide_items(vault, session, requester, "read-custody", item_ids)
+    return readable  # nobody named the others: there is nothing to count
+
+
+def decide_items(
+    vault: Vault, session: Session, requester: Requester, action: Action, item_ids: Collection[str]
+) -> tuple[dict[str, Permission], dict[str, AccessRefused]]:
+    """Return with which of these items the requester may do this, and why; and of the others, why not.
+
+    Both in the order of the ids. What lies nowhere near him is in neither.
+    """
+    by_role = "R" in cell(action, requester.role)
     facts = many_facts.facts_of_items(session, requester.actor_id, item_ids, all_of_them=by_role)
     at, rules = vault.clock(), rules_of(vault)
-    found: dict[str, Permission] = {}
-    for item_id, one in facts.items():
+    permitted: dict[str, Permission] = {}
+    refused: dict[str, AccessRefused] = {}
+    for item_id, one in sorted(facts.items()):
         try:
-            found[item_id] = decide_on_item(
-                "read-custody", requester, one, asked_id=item_id, now=at, rules=rules
-            )
-        except AccessRefused:
-            continue  # nobody named it: there is nothing to count
-    return found
+            permitted[item_id] = decide_on_item(action, requester, one, asked_id=item_id, now=at, rules=rules)
+        except AccessRefused as error:
+            refused[item_id] = error
+    return permitted, refused
 
 
 def _readable_cases(

@@ -242,11 +242,16 @@ class Job(Base):
 
 
 class Export(Base):
-    """A bundle that someone asked for. Filled as its job advances; the frozen parts are in `export_parts`."""
+    """A bundle that someone asked for. Filled as its job advances; the frozen parts are in `export_parts`.
+
+    case_id: of a case that is exported with its items; case_event_id: its EXPORTED, once that is committed.
+    """
 
     __tablename__ = "exports"
     id: Mapped[str] = mapped_column(String(29), primary_key=True)
     actor_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))
+    case_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     cut_size: Mapped[int | None] = mapped_column(BigInteger)

@@ -371,23 +371,6 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_vault_state"),
     )
     op.create_table(
-        "exports",
-        sa.Column("id", sa.String(length=29), nullable=False),
-        sa.Column("actor_id", sa.String(length=29), nullable=False),
-        sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cut_size", sa.BigInteger(), nullable=True),
-        sa.Column("parts_sha256", sa.LargeBinary(length=32), nullable=True),
-        sa.Column("checkpoint_size", BIG_ID, nullable=True),
-        sa.Column("bundle_sha256", sa.LargeBinary(length=32), nullable=True),
-        sa.Column("bundle_size", sa.BigInteger(), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_exports_actor_id"),
-        sa.ForeignKeyConstraint(["checkpoint_size"], ["checkpoints.size"], name="fk_exports_checkpoint_size"),
-        sa.PrimaryKeyConstraint("id", name="pk_exports"),
-    )
-    op.create_index("ix_exports_actor_id", "exports", ["actor_id"], unique=False)
-    op.create_table(
         "packed_deposits",
         sa.Column("item_id", sa.String(length=29), nullable=False),
         sa.Column("pack", sa.String(length=32), nullable=False),
@@ -486,26 +469,6 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("actor_id", "endpoint", "key", name="pk_idempotency_keys"),
     )
     op.create_index("ix_idempotency_keys_item_id", "idempotency_keys", ["item_id"], unique=False)
-    op.create_table(
-        "export_items",
-        sa.Column("export_id", sa.String(length=29), nullable=False),
-        sa.Column("item_id", sa.String(length=29), nullable=False),
-        sa.Column("event_id", BIG_ID, nullable=True),
-        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_export_items_event_id"),
-        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_items_export_id"),
-        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_export_items_item_id"),
-        sa.PrimaryKeyConstraint("export_id", "item_id", name="pk_export_items"),
-    )
-    op.create_index("ix_export_items_item_id", "export_items", ["item_id"], unique=False)
-    op.create_table(
-        "export_parts",
-        sa.Column("export_id", sa.String(length=29), nullable=False),
-        sa.Column("path", sa.String(length=200), nullable=False),
-        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_parts_export_id"),
-        sa.PrimaryKeyConstraint("export_id", "path", name="pk_export_parts"),
-    )
 
 
 def _create_people() -> None:
@@ -704,6 +667,47 @@ def _create_cases() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_cases_event_id")),
     )
     op.create_index(op.f("ix_cases_opened_by"), "cases", ["opened_by"], unique=False)
+    op.create_table(
+        "exports",
+        sa.Column("id", sa.String(length=29), nullable=False),
+        sa.Column("actor_id", sa.String(length=29), nullable=False),
+        sa.Column("case_id", sa.String(length=29), nullable=True),
+        sa.Column("case_event_id", BIG_ID, nullable=True),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cut_size", sa.BigInteger(), nullable=True),
+        sa.Column("parts_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("checkpoint_size", BIG_ID, nullable=True),
+        sa.Column("bundle_sha256", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("bundle_size", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["actor_id"], ["actors.id"], name="fk_exports_actor_id"),
+        sa.ForeignKeyConstraint(["case_event_id"], ["events.id"], name="fk_exports_case_event_id"),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="fk_exports_case_id"),
+        sa.ForeignKeyConstraint(["checkpoint_size"], ["checkpoints.size"], name="fk_exports_checkpoint_size"),
+        sa.PrimaryKeyConstraint("id", name="pk_exports"),
+    )
+    op.create_index("ix_exports_actor_id", "exports", ["actor_id"], unique=False)
+    op.create_table(
+        "export_items",
+        sa.Column("export_id", sa.String(length=29), nullable=False),
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=True),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_export_items_event_id"),
+        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_items_export_id"),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_export_items_item_id"),
+        sa.PrimaryKeyConstraint("export_id", "item_id", name="pk_export_items"),
+    )
+    op.create_index("ix_export_items_item_id", "export_items", ["item_id"], unique=False)
+    op.create_table(
+        "export_parts",
+        sa.Column("export_id", sa.String(length=29), nullable=False),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["export_id"], ["exports.id"], name="fk_export_parts_export_id"),
+        sa.PrimaryKeyConstraint("export_id", "path", name="pk_export_parts"),
+    )
     op.create_table(
         "case_parties",
         sa.Column("case_id", sa.String(length=29), nullable=False),

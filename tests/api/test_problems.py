@@ -145,6 +145,7 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/cases/{case_id}/consents", "post"),
         ("/v1/cases/{case_id}/custody", "get"),
         ("/v1/cases/{case_id}/events", "get"),
+        ("/v1/cases/{case_id}/exports", "post"),
         ("/v1/cases/{case_id}/evidence", "get"),
         ("/v1/cases/{case_id}/holds", "post"),
         ("/v1/cases/{case_id}/holds/{seq}/release", "post"),

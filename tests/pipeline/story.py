@@ -21,13 +21,16 @@ from anchors.ethereum.submit import EthereumSubmitter
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.rfc3161.submit import Rfc3161Submitter, TsaConfig
 from anchors.values import replace
+from evidence_vault.access.decisions import ALL_SCOPES
+from evidence_vault.access.facts import Requester
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import UnavailableError
 from evidence_vault.network_settings import Network
 from evidence_vault.pipeline.anchor import advance_anchor
 from evidence_vault.pipeline.deposit import begin_deposit
-from evidence_vault.pipeline.export import ExportWish, advance_export, request_export, spool_path
+from evidence_vault.pipeline.export import advance_export, spool_path
+from evidence_vault.pipeline.export_wish import ExportWish, request_export
 from evidence_vault.pipeline.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.timestamp import advance_timestamps
@@ -42,7 +45,7 @@ from evidence_vault.workers.runner import Work, run_once, singly
 from tests.pipeline.vaults import SetClock
 
 OWNER = EventActor(id=encode_id("ac", b"o" * 16), role="RH", auth="token")
-OWNER_ACCESS = {"basis": "owner", "grant": None, "case": None}
+REQUESTER = Requester(actor_id=OWNER.id, role="RH", scopes=frozenset(ALL_SCOPES), auth="token")
 CHAIN_URL = "http://chain.example/"
 
 
@@ -99,7 +102,7 @@ class Story:
             return one.commit().item_id
 
     def export(self, *items: str) -> str:
-        return request_export(self.vault, ExportWish(actor=OWNER, item_ids=items, access=OWNER_ACCESS))
+        return request_export(self.vault, ExportWish(requester=REQUESTER, item_ids=items))
 
     def bundle(self, bundle_id: str) -> Path:
         return spool_path(self.vault, bundle_id)

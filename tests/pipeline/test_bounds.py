@@ -22,7 +22,7 @@ from evidence_vault.store.queries import events, log
 from evidence_vault.verify.render import render_text
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from tests.pipeline.story import OWNER, OWNER_ACCESS, Story, begin_story
+from tests.pipeline.story import OWNER, Story, begin_story
 from tests.pipeline.test_export import policy_of
 
 
@@ -34,7 +34,7 @@ def view(story: Story, item: str) -> None:
             type="DOWNLOADED",
             actor=OWNER,
             fields={"what": "content", "bundle": None},
-            why=OWNER_ACCESS,
+            why={"basis": "owner", "grant": None, "case": None},
         )
         append_event(story.vault, session, draft)
 

@@ -17,7 +17,8 @@ from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.pipeline.deposit import deposit_digests
-from evidence_vault.pipeline.export import ExportWish, advance_export, request_export
+from evidence_vault.pipeline.export import advance_export
+from evidence_vault.pipeline.export_wish import ExportWish, request_export
 from evidence_vault.pipeline.trust import final_blocks, policy_text
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import bundles, events, exports, jobs, log
@@ -26,7 +27,7 @@ from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from evidence_vault.workers.runner import advance_due, singly
 from tests.conftest import absent
-from tests.pipeline.story import OWNER_ACCESS, Story, begin_story
+from tests.pipeline.story import REQUESTER, Story, begin_story
 from tests.pipeline.vaults import OWNER, deposit, new_vault
 
 
@@ -278,7 +279,7 @@ def test_bundle_of_a_production_log_with_a_chain_of_class_test_passes(tmp_path: 
 def test_export_that_waits_says_for_what(tmp_path: Path) -> None:
     vault = new_vault(tmp_path, submitters={})
     item = deposit(vault).item_id
-    bundle = request_export(vault, ExportWish(actor=OWNER, item_ids=(item,), access=OWNER_ACCESS))
+    bundle = request_export(vault, ExportWish(requester=REQUESTER, item_ids=(item,)))
 
     advance_due(vault, "export", singly(advance_export), owner="w")
 

@@ -1,6 +1,6 @@
 """What a bundle is made of: events with their place in the log, and the checkpoints that outsiders witnessed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Select, cast, exists, func, select
@@ -38,6 +38,56 @@ def logged_event(session: Session, subject: Subject, seq: int) -> LoggedEvent | 
         .where(Event.subject_kind == subject.kind, Event.subject_id == subject.id, Event.seq == seq)
     ).first()
     return None if row is None else LoggedEvent(row[0], row[1])
+
+
+def leaf_indexes_of(session: Session, subject: Subject, *, below: int) -> dict[int, int]:
+    """Return the leaf index of each of the subject's events below that index, by seq."""
+    rows = session.execute(
+        select(Event.seq, Leaf.leaf_index)
+        .join(Leaf, Leaf.event_id == Event.id)
+        .where(Event.subject_kind == subject.kind, Event.subject_id == subject.id, Leaf.leaf_index < below)
+    )
+    return {seq: index for seq, index in rows}
+
+
+def indexes_of(
+    session: Session, subjects: Sequence[Subject], *, below: int, without: Collection[str]
+) -> list[int]:
+    """Return the leaf indexes below that one of all events of these subjects but of some types, ascending."""
+    ids: dict[str, list[str]] = {}
+    for subject in subjects:
+        ids.setdefault(subject.kind, []).append(subject.id)
+    found: list[int] = []
+    for kind, of_kind in ids.items():
+        rows = session.scalars(
+            select(Leaf.leaf_index)
+            .join(Event, Event.id == Leaf.event_id)
+            .where(
+                Event.subject_kind == kind,
+                Event.subject_id.in_(of_kind),
+                Event.type.not_in(list(without)),
+                Leaf.leaf_index < below,
+            )
+        )
+        found += rows
+    return sorted(found)
+
+
+def recorded_at(session: Session, sizes: Collection[int], *, below: int, tokens: int) -> dict[int, int]:
+    """Return, of those checkpoints with so many tokens recorded below that index, the index of the last record."""
+    rows = session.execute(
+        select(Event.subject_id, func.max(Leaf.leaf_index))
+        .join(Leaf, Leaf.event_id == Event.id)
+        .where(
+            Event.subject_kind == "checkpoint",
+            Event.subject_id.in_([str(size) for size in sorted(sizes)]),
+            Event.type == "CHECKPOINT_TIMESTAMPED",
+            Leaf.leaf_index < below,
+        )
+        .group_by(Event.subject_id)
+        .having(func.count() >= tokens)
+    )
+    return {int(size): index for size, index in rows}
 
 
 def newest_timed(session: Session, *, published: int, tokens: int) -> int | None:

@@ -111,6 +111,18 @@ def cases_with(session: Session, item_id: str) -> Sequence[Case]:
     ).all()
 
 
+def cases_holding(session: Session, item_ids: Collection[str]) -> set[str]:
+    """Return the ids of the cases that any of these items is in."""
+    return set(
+        session.scalars(select(CaseItem.case_id).where(CaseItem.item_id.in_(sorted(item_ids))).distinct())
+    )
+
+
+def get_cases(session: Session, case_ids: Collection[str]) -> Sequence[Case]:
+    """Return these cases in id order. Who may see them is not decided here."""
+    return session.scalars(select(Case).where(Case.id.in_(sorted(case_ids))).order_by(Case.id)).all()
+
+
 def add_consent(session: Session, row: Mapping[str, Any]) -> None:
     """Note a party's consent for one item and one other case; again is nothing new."""
     if session.get(Consent, (row["case_id"], row["party"], row["for_case"], row["item_id"])) is None:

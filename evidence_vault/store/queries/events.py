@@ -1,6 +1,7 @@
 """Events: append under the lock of their subject's head, read back, with disclosures and proof parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -124,6 +125,22 @@ def events_of(session: Session, subject: core.Subject, *, from_seq: int = 0) -> 
         select(Event)
         .where(Event.subject_kind == subject.kind, Event.subject_id == subject.id, Event.seq >= from_seq)
         .order_by(Event.seq)
+    ).all()
+
+
+def newest_of_type(
+    session: Session, subject: core.Subject, event_type: str, *, since: datetime
+) -> Sequence[Event]:
+    """Return the subject's events of this type that the vault dates after `since`, the newest first."""
+    return session.scalars(
+        select(Event)
+        .where(
+            Event.subject_kind == subject.kind,
+            Event.subject_id == subject.id,
+            Event.type == event_type,
+            Event.at > since,
+        )
+        .order_by(Event.seq.desc())
     ).all()
 
 

@@ -16,13 +16,13 @@ def add_export(
     export_id: str,
     actor_id: str,
     item_ids: Sequence[str],
+    case_id: str | None,
     options: Mapping[str, Any],
     at: datetime,
 ) -> None:
-    """Add an export of these items."""
-    session.execute(
-        insert(Export), {"id": export_id, "actor_id": actor_id, "options": dict(options), "created_at": at}
-    )
+    """Add an export of these items, and of the case with them if there is one."""
+    row = {"id": export_id, "actor_id": actor_id, "case_id": case_id}
+    session.execute(insert(Export), {**row, "options": dict(options), "created_at": at})
     session.execute(insert(ExportItem), [{"export_id": export_id, "item_id": i} for i in item_ids])
 
 

@@ -29,6 +29,18 @@ def get_grant(session: Session, grant_id: str) -> Grant | None:
     return session.get(Grant, grant_id, populate_existing=True)
 
 
+def grants_by_id(session: Session, grant_ids: Collection[str]) -> Mapping[str, Grant]:
+    """Return these grants by id."""
+    return {row.id: row for row in session.scalars(select(Grant).where(Grant.id.in_(sorted(grant_ids))))}
+
+
+def lock_grants_of(session: Session, grantee_id: str) -> None:
+    """Lock all grants of somebody, in id order, until the end of the transaction."""
+    session.execute(
+        select(Grant.id).where(Grant.grantee_id == grantee_id).order_by(Grant.id).with_for_update()
+    )
+
+
 def lock_grants(session: Session, grant_ids: Collection[str]) -> Sequence[Grant]:
     """Return these grants in id order, locked until the end of the transaction."""
     return session.scalars(

@@ -88,6 +88,11 @@ def get_item(session: Session, item_id: str) -> Item | None:
     return session.get(Item, item_id)
 
 
+def get_items(session: Session, item_ids: Iterable[str]) -> Sequence[Item]:
+    """Return these items in id order; those that there are."""
+    return session.scalars(select(Item).where(Item.id.in_(list(item_ids))).order_by(Item.id)).all()
+
+
 def digests_of(session: Session, item_ids: Iterable[str]) -> dict[str, bytes]:
     """Return the SHA-256 of each of these items' contents, where it is known. A few hundred ids at most."""
     rows = session.execute(
