@@ -15,10 +15,11 @@ from pathlib import Path
 from anchors.values import replace
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.exits import USAGE
+from evidence_vault.verify.escaping import escape
 from evidence_vault.verify.headers_files import AnyHeaders, parse_any_headers
 from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import FileDigest
-from evidence_vault.verify.render import escape, render_text, report_json
+from evidence_vault.verify.render import render_text, report_json
 from evidence_vault.verify.report import EXIT_CODES, WORST_FIRST, Report
 from evidence_vault.verify.trust import MAX_POLICY_BYTES, parse_policy
 from evidence_vault.verify.verifier import verify_path

@@ -35,7 +35,14 @@ FINDING: Mapping[str, Text] = {
         "内容的{algorithm}摘要与存入时不同", "The content's {algorithm} digest is not that of the deposit"
     ),
     "content.not-the-same": Text(
-        "所提交的文件不是本包中的任何一项", "The file handed in is none of the items in this bundle"
+        "所提交的文件不是本包中的任何一项（已与{compared}项的 SHA-256 比对）；这不涉及各项本身",
+        "The file handed in is none of the items in this bundle (its SHA-256 was compared with {compared}); this "
+        "says nothing about the items",
+    ),
+    "content.not-comparable": Text(
+        "所提交的文件不是可比对的{compared}项中的任何一项；另有{sealed}项仅存承诺值，未能比对",
+        "The file handed in is none of the {compared} items that it could be compared with; of {sealed} only a "
+        "commitment is known",
     ),
     "content.fixity-failed": Text(
         "平台复核时发现所存内容有问题（{cause}），此后未见恢复记录",

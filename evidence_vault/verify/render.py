@@ -4,14 +4,23 @@ Strings from a bundle are hostile. In text they are shown quoted, with control, 
 nothing is ever interpreted as markup. The verdict line is first and last.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import encode_time
+from evidence_vault.verify.escaping import escape
 from evidence_vault.verify.finding_texts import FINDING
+from evidence_vault.verify.render_story import (
+    bound_json,
+    bounds_text,
+    case_json,
+    case_text,
+    file_json,
+    file_text,
+    other_file,
+)
 from evidence_vault.verify.report import Finding, ItemReport, Report, Row, Stamper, Status
 from evidence_vault.verify.texts import (
     CLAUSE,
@@ -30,25 +39,6 @@ from evidence_vault.verify.texts import (
 )
 from evidence_vault.verify.trusted_lists import Qualification
 
-_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")
-"""Letters that show nothing (Hangul fillers)."""
-_HARMLESS = re.compile(r"(?:[\w.,/+\-–—<>=()#@ ]|:(?! ))*")
-"""What may stand unquoted. Without the marks that part our own sentences, so that no string can pass for one."""
-
-
-def escape(text: str) -> str:
-    r"""Return `text` as it may be shown: unsafe characters as \u{…}, quoted unless plain."""
-    if text.isprintable() and _HARMLESS.fullmatch(text) and _INVISIBLE.isdisjoint(text):
-        return text
-    return '"' + "".join(_escape_character(c) for c in text) + '"'
-
-
-def _escape_character(c: str) -> str:
-    """Control, format and bidi characters, line ends, odd spaces, and what Unicode doesn't know, by number."""
-    if c in '"\\':
-        return f"\\{c}"
-    return c if c.isprintable() and c not in _INVISIBLE else f"\\u{{{ord(c):x}}}"
-
 
 def verdict_line(report: Report, lang: str) -> str:
     """Return the one line that says what came out."""
@@ -60,8 +50,12 @@ def render_text(report: Report, *, lang: str) -> str:
     lines = [verdict_line(report, lang), "", *_head(report, lang)]
     if report.unreadable:
         lines += ["", *_finding(report.unreadable, lang)]
+    for file in report.files:
+        lines += ["", *file_text(file, lang)]
     for item in report.items:
         lines += ["", *_item(item, lang)]
+    for case in report.cases:
+        lines += ["", *case_text(case, lang)]
     if report.items:
         lines += ["", f"{LABEL['not_checked'].lang(lang)}:"]
         lines += [f"  – {text.lang(lang)}" for text in _not_checked(report)]
@@ -89,7 +83,9 @@ def report_json(report: Report) -> dict[str, Json]:
             "ran_by": report.ran_by,
         },
         "unreadable": _finding_json(report.unreadable) if report.unreadable else None,
+        "files": [file_json(file) for file in report.files],
         "items": [_item_json(item) for item in report.items],
+        "cases": [case_json(case) for case in report.cases],
         "not_checked": [{"zh": text.zh, "en": text.en} for text in _not_checked(report)],
         "never_proved": [{"zh": text.zh, "en": text.en} for text in NEVER_PROVED],
     }
@@ -118,6 +114,7 @@ def _what_is_wrong(report: Report, lang: str) -> str:
         for item in report.items
         if (failed := [ROW_NAME[r.number].lang(lang) for r in item.rows if r.status is Status.FAILED])
     ]
+    wrong += [other_file(file, lang) for file in report.files if file.status is Status.FAILED]
     return comma.join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
 
 
@@ -170,10 +167,7 @@ def _item(item: ItemReport, lang: str) -> Iterator[str]:
     yield f"  {LABEL['never'].lang(lang)}"
     yield from (f"      – {text.lang(lang)}" for text in NEVER_PROVED)
     yield f"  {LABEL['logged'].lang(lang)}"
-    unbounded = LABEL["unbounded"].lang(lang)
-    for bound in item.bounds:
-        lower, upper = _time(bound.not_before) or unbounded, _time(bound.not_after) or unbounded
-        yield f"    {bound.seq:>4}  {escape(bound.type):<22} {lower} {LABEL['and'].lang(lang)} {upper}"
+    yield from bounds_text(item.bounds, lang)
 
 
 def _qualification(found: Qualification, lang: str) -> str:
@@ -246,16 +240,7 @@ def _item_json(item: ItemReport) -> Json:
         "anchors": list[Json](item.anchors),
         "unmet": [{"code": key, "zh": UNMET[key].zh, "en": UNMET[key].en} for key in item.unmet],
         "rows": [_row_json(row) for row in item.rows],
-        "bounds": [
-            {
-                "seq": bound.seq,
-                "type": bound.type,
-                "at": _time(bound.at),
-                "not_before": _time(bound.not_before),
-                "not_after": _time(bound.not_after),
-            }
-            for bound in item.bounds
-        ],
+        "bounds": [bound_json(bound) for bound in item.bounds],
     }
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from anchors.values import field, value
+from evidence_vault.core.canonical import Json
 from evidence_vault.errors import VerificationError
 from evidence_vault.verify.trusted_lists import Qualification
 
@@ -91,8 +92,43 @@ class Row:
 
 
 @value
+class Person:
+    """Who acted, as the event says; name, holder: as other events of the bundle name him and whom he acts for."""
+
+    id: str
+    role: str
+    auth: str
+    on_behalf_of: str | None
+    name: str | None = None
+    holder: str | None = None
+
+
+@value
+class Told:
+    """What an event tells, beside its type and time; `story` says where it comes from.
+
+    order: under which it was, or which it is about. fields: the type's own; of an unknown type none. disclosures:
+    personal values that travel, by name; undisclosed: how many more the event holds digests of.
+    """
+
+    actor: Person
+    result: str
+    basis: str | None
+    grant: str | None
+    case: str | None
+    order: str | None
+    order_number: str | None
+    fields: Mapping[str, Json]
+    disclosures: Mapping[str, str]
+    undisclosed: int
+
+
+@value
 class Bounds:
-    """Between which times an event was logged, and what it says itself. None: not bounded on that side."""
+    """Between which times an event was logged, and what it says itself. None: not bounded on that side.
+
+    told: None for a redacted event.
+    """
 
     subject: str
     seq: int
@@ -100,6 +136,46 @@ class Bounds:
     at: datetime | None
     not_before: datetime | None
     not_after: datetime | None
+    told: Told | None = None
+
+
+@value
+class CaseReport:
+    """A case that travels with its items. exported: sealed with them, up to its newest event; else as of the cut.
+
+    redacted: events of which this reader may know that they are there. left_out: items that the case names, as far
+    as that may be seen, and that are not in this bundle.
+    """
+
+    case: str
+    exported: bool
+    redacted: int
+    left_out: tuple[str, ...]
+    bounds: tuple[Bounds, ...]
+
+
+@value
+class HandedIn:
+    """A file that somebody handed in, and what it was compared with: by SHA-256 with every item that has one.
+
+    items: those whose deposit has this digest. compared: with how many it was compared; sealed: items of which only
+    a commitment is known, so that they can't be. recorded: row 4 passed for what it was compared with.
+    """
+
+    name: str
+    sha256: bytes
+    size: int
+    items: tuple[str, ...]
+    compared: int
+    sealed: int
+    recorded: bool
+
+    @property
+    def status(self) -> Status:
+        """PASSED: the same as an item, if row 2 of that passed. FAILED: no item's. Else it can't be said."""
+        if self.items:
+            return Status.PASSED
+        return Status.INDETERMINATE if self.sealed else Status.FAILED
 
 
 @value
@@ -154,6 +230,8 @@ class Report:
     ran_by: str | None = None
     unreadable: Finding | None = None
     complete_size: int | None = None
+    cases: tuple[CaseReport, ...] = ()
+    files: tuple[HandedIn, ...] = ()
 
     @property
     def exit_code(self) -> int:

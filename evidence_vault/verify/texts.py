@@ -163,4 +163,36 @@ LABEL: Mapping[str, Text] = {
     "logged": Text("记录于…之间", "Logged between"),
     "unbounded": Text("无界", "unbounded"),
     "and": Text("与", "and"),
+    "for": Text("代表", "for"),
+    "login": Text("登录方式", "login"),
+    "basis": Text("依据", "basis"),
+    "grant": Text("授权", "grant"),
+    "case": Text("案件", "Case"),
+    "in_case": Text("案件", "case"),
+    "order": Text("调查令", "order"),
+    "order_number": Text("令号", "order number"),
+    "result": Text("结果", "result"),
+    "undisclosed": Text("未披露的个人信息", "personal values not disclosed"),
+    "exported": Text("随本包一并封存", "exported and sealed with this bundle"),
+    "as_of_cut": Text("截至截取点，此后未示", "as of the cut; nothing is shown after it"),
+    "redacted": Text("遮盖的事件（仅核验其位置）", "Redacted events (only their places are verified)"),
+    "left_out": Text("案件列有、本包未含的项", "An item of the case that is not in this bundle"),
+    "handed_in": Text("提交的文件", "File handed in"),
+    "bytes": Text("字节", "bytes"),
+    "same_as": Text("与此项相同：{items}", "the same as {items}"),
+    "none_of": Text(
+        "不是本包任何一项的内容（已按 SHA-256 与{count}项比对）；这不涉及各项本身",
+        "the content of no item in this bundle (compared with {count} by SHA-256); this says nothing about them",
+    ),
+    "not_all_of": Text(
+        "不是可比对的{count}项中的任何一项；另有{sealed}项仅存承诺值，未能比对",
+        "none of the {count} items that it could be compared with; of {sealed} only a commitment is known",
+    ),
+    "unauthenticated": Text(
+        "；所比对的记录未经认证", "; the record that it was compared with is not authenticated"
+    ),
+    "other_file": Text(
+        "提交的文件 {name} 不是本包任何一项的内容（与{count}项比对）",
+        "the file handed in, {name}, is the content of no item in this bundle ({count} compared)",
+    ),
 }

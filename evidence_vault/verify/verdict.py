@@ -17,8 +17,10 @@ from evidence_vault.verify.checks.times import Timeline
 from evidence_vault.verify.checks.tokens import TokenFact
 from evidence_vault.verify.report import (
     ROWS,
+    WORST_FIRST,
     Bounds,
     Findings,
+    HandedIn,
     ItemReport,
     Row,
     Stamper,
@@ -45,6 +47,15 @@ class Facts:
     bounds: tuple[Bounds, ...]
     cut_size: int | None
     complete_size: int | None = None
+    files: tuple[HandedIn, ...] = ()
+
+
+def judge_all(items: Sequence[ItemReport], files: Sequence[HandedIn]) -> Verdict:
+    """The worst of the items; and a file that is none of them never ends in a passed verdict, whatever they are."""
+    found = {item.verdict for item in items}
+    found |= {Verdict.TOTAL_FAILED for file in files if file.status is Status.FAILED}
+    found |= {Verdict.INDETERMINATE for file in files if file.status is Status.INDETERMINATE}
+    return next(verdict for verdict in WORST_FIRST if verdict in found)
 
 
 def judge_item(item: str, policy: TrustPolicy, facts: Facts, *, at: datetime) -> ItemReport:

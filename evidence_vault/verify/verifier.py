@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from anchors.values import replace
 from evidence_vault import __version__
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
@@ -39,16 +40,18 @@ from evidence_vault.verify.headers_files import AnyHeaders
 from evidence_vault.verify.mirror import LogMirror
 from evidence_vault.verify.reader import BundleFiles, FileDigest, open_bundle
 from evidence_vault.verify.report import (
-    WORST_FIRST,
+    CaseReport,
     Finding,
     Findings,
+    HandedIn,
     ItemReport,
     Report,
     Status,
     Verdict,
 )
+from evidence_vault.verify.story import report_cases, tell_story
 from evidence_vault.verify.trust import TrustPolicy
-from evidence_vault.verify.verdict import Facts, judge_item
+from evidence_vault.verify.verdict import Facts, judge_all, judge_item
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Given times that can be asked about: far enough from the ends of the calendar to reckon with."""
@@ -97,13 +100,15 @@ def verify_files(
     return _report(
         policy,
         at=at,
-        verdict=next(v for v in WORST_FIRST if any(item.verdict is v for item in items)),
+        verdict=judge_all(items, facts.files),
         bundle=bundle,
         log_class=facts.log.log_class,
         items=items,
         cut_size=size,
         cut_time=cut.latest if cut else None,
         complete_size=facts.complete_size,
+        cases=report_cases(bundle, facts.bounds),
+        files=facts.files,
     )
 
 
@@ -151,7 +156,7 @@ def run_checks(
     complete_size = None if mirror is None else check_mirror(mirror, bundle, log, findings=findings)
     # (2) content; after the log, which says whether the record it is compared with is authentic
     recorded = findings.row(4, None).status is Status.PASSED
-    check_content(bundle, handed_in=handed_in, recorded=recorded, findings=findings)
+    files_handed_in = check_content(bundle, handed_in=handed_in, recorded=recorded, findings=findings)
     # (6) and (7) anchors
     anchors = check_anchors(bundle, policy, at=at, log=log, headers=headers, findings=findings)
     remark_younger(bundle.items, anchors, log=log, findings=findings)
@@ -159,7 +164,11 @@ def run_checks(
     tokens = check_tokens(bundle, policy, at=at, log=log, blocks=anchors, findings=findings)
     # (8) times
     timeline = build_timeline(tokens, anchors, policy)
-    bounds = check_times(bundle, policy, log=log, timeline=timeline, findings=findings)
+    told = tell_story(bundle, log.index)
+    bounds = tuple(
+        replace(bound, told=told.get((bound.subject, bound.seq)))
+        for bound in check_times(bundle, policy, log=log, timeline=timeline, findings=findings)
+    )
     _check_log_keys_in_time(bundle, log, timeline, at=at, findings=findings)
     # (9) attestations
     check_attestations(bundle, policy, at=at, timeline=timeline, log=log, findings=findings)
@@ -182,6 +191,7 @@ def run_checks(
         bounds=bounds,
         cut_size=cut_size(bundle),
         complete_size=complete_size,
+        files=files_handed_in,
     )
 
 
@@ -237,6 +247,8 @@ def _report(
     cut_time: datetime | None = None,
     complete_size: int | None = None,
     unreadable: Finding | None = None,
+    cases: tuple[CaseReport, ...] = (),
+    files: tuple[HandedIn, ...] = (),
 ) -> Report:
     return Report(
         verdict=verdict,
@@ -252,4 +264,6 @@ def _report(
         policy_sha256=policy.sha256,
         verifier_version=__version__,
         unreadable=unreadable,
+        cases=cases,
+        files=files,
     )

@@ -23,7 +23,7 @@ from evidence_vault.core import attestation, layout, receipt
 from evidence_vault.core.event_types.form import NOTHING
 from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import COMMON, SUBJECT_IDS
-from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, LOG_CLASS, ORIGIN, SHA256, TIME
+from evidence_vault.core.names import BUNDLE_ID, CASE_ID, ITEM_ID, LOG_CLASS, ORIGIN, SHA256, TIME
 from evidence_vault.core.shapes import Boolean, Integer, ListOf, Nullable, OneOf, Record, Shape, Text
 from evidence_vault.errors import FormatError
 from evidence_vault.verify import parts
@@ -261,7 +261,51 @@ def report() -> Schema:
         block={"enum": ["since-anchoring", "before-anchoring"]},
         findings=listed({"$ref": "#/$defs/finding"}),
     )
-    bound = closed(seq=Integer().schema(), type=ANY_TEXT, at=time, not_before=time, not_after=time)
+    person = closed(
+        id=ANY_TEXT,
+        role=ANY_TEXT,
+        auth=ANY_TEXT,
+        on_behalf_of=nullable(ANY_TEXT),
+        name=nullable(ANY_TEXT),
+        holder=nullable(ANY_TEXT),
+    )
+    told = closed(
+        actor=person,
+        result=ANY_TEXT,
+        basis=nullable(ANY_TEXT),
+        grant=nullable(ANY_TEXT),
+        case=nullable(ANY_TEXT),
+        order=nullable(ANY_TEXT),
+        order_number=nullable(ANY_TEXT),
+        fields={"type": "object"},
+        disclosures={"type": "object", "additionalProperties": ANY_TEXT},
+        undisclosed=Integer().schema(),
+    )
+    bound = closed(
+        seq=Integer().schema(),
+        type=ANY_TEXT,
+        at=time,
+        not_before=time,
+        not_after=time,
+        told=nullable({"$ref": "#/$defs/told"}),
+    )
+    case = closed(
+        case=CASE_ID.schema(),
+        exported=Boolean().schema(),
+        redacted=Integer().schema(),
+        left_out=listed(ANY_TEXT),
+        bounds=listed({"$ref": "#/$defs/bound"}),
+    )
+    handed_in = closed(
+        name=ANY_TEXT,
+        sha256=SHA256.schema(),
+        size=Integer().schema(),
+        status={"enum": ["PASSED", "FAILED", "INDETERMINATE"]},
+        items=listed(ITEM_ID.schema()),
+        compared=Integer().schema(),
+        not_comparable=Integer().schema(),
+        text=BOTH,
+    )
     qualified = closed(
         status={"enum": sorted(QUALIFICATION)}, list=nullable(ANY_TEXT), issued=time, text=BOTH
     )
@@ -276,7 +320,7 @@ def report() -> Schema:
         anchors=listed(ANY_TEXT),
         unmet=listed(closed(code=ANY_TEXT, zh=ANY_TEXT, en=ANY_TEXT)),
         rows={**listed({"$ref": "#/$defs/row"}), "minItems": 11, "maxItems": 11},
-        bounds=listed(bound),
+        bounds=listed({"$ref": "#/$defs/bound"}),
     )
     codes = [
         {"if": _has(verdict={"const": str(name)}), "then": _prop(exit_code={"const": code})}
@@ -295,12 +339,14 @@ def report() -> Schema:
         policy=closed(name=ANY_TEXT, sha256=SHA256.schema()),
         verifier=closed(name={"const": "evidence-vault"}, version=ANY_TEXT, ran_by=nullable(ANY_TEXT)),
         unreadable=nullable({"$ref": "#/$defs/finding"}),
+        files=listed(handed_in),
         items=listed(item),
+        cases=listed(case),
         complete_as_of=nullable(Integer(1).schema()),
         not_checked=listed(BOTH),
         never_proved=listed(BOTH),
     )
-    return {**whole, "allOf": codes, "$defs": {"finding": finding, "row": row}}
+    return {**whole, "allOf": codes, "$defs": {"finding": finding, "row": row, "bound": bound, "told": told}}
 
 
 def encode(schema: Schema) -> str:

@@ -15,8 +15,8 @@ from evidence_vault.core.events import MAX_FIELDS, Subject, encode_event, parse_
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify import command
 from evidence_vault.verify.checks.anchor_facts import AnchorFact
+from evidence_vault.verify.escaping import escape
 from evidence_vault.verify.reader import FileDigest, FolderFiles
-from evidence_vault.verify.render import escape
 from evidence_vault.verify.report import MAX_SHOWN, Findings, Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verdict import chain_is_full

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evidence_vault.core import layout
+from evidence_vault.verify.render import verdict_line
 from evidence_vault.verify.report import Report, Status
 from evidence_vault.verify.verifier import verify_path
 from tests.verify.asking import GIVEN, ask, hand_in, outcome, policy_of, verify_bytes
@@ -145,9 +146,29 @@ def test_verify_hash_only_item_with_its_file_is_total_passed() -> None:
     assert outcome(ask(hash_only()[0], files={"any name": b"a secret"})) == "TOTAL-PASSED"
 
 
-def test_verify_hash_only_item_with_another_file_is_failed() -> None:
+def test_verify_hash_only_item_with_another_file_is_failed_and_the_item_is_not() -> None:
     report = ask(hash_only()[0], files={"secret.txt": b"another"})
-    assert outcome(report) == "TOTAL-FAILED 2:content.not-the-same"
+    assert outcome(report) == "TOTAL-FAILED"
+    assert report.exit_code == 2
+    assert items_of(report) == [("INDETERMINATE", ("no-content-compared",))]
+    assert [(one.name, one.status, one.compared) for one in report.files] == [("secret.txt", "FAILED", 1)]
+    assert verdict_line(report, "en") == (
+        "TOTAL-FAILED: Does not match: the file handed in, secret.txt, is the content of no item in this bundle (1 "
+        "compared)."
+    )
+
+
+def test_verify_file_beside_a_commitment_is_not_said_to_be_another() -> None:
+    vault = Vault()
+    vault.receive(b"", digests={"commitment": "00" * 32}, mode="commitment", size=None)
+    item = next(iter(vault.contents))
+    vault.contents[item] = None
+    size = vault.publish()
+    for authority in vault.authorities:
+        vault.stamp(size, authority)
+    report = ask(vault.export([item]), files={"x": b"it may be this one"})
+    assert report.verdict == "INDETERMINATE"
+    assert [(one.status, one.compared, one.sealed) for one in report.files] == [("INDETERMINATE", 0, 1)]
 
 
 def test_verify_content_withheld_is_record_intact() -> None:
@@ -162,15 +183,19 @@ def test_verify_content_withheld_is_record_intact() -> None:
 
 
 def test_verify_handed_in_file_is_matched_by_digest(good: Sealed) -> None:
-    assert outcome(ask(good, files={"x": b"the second picture"})) == "TOTAL-PASSED"
-    assert outcome(ask(good, files={"first.jpg": b"the first picturf"})).startswith("TOTAL-FAILED 2:")
+    same = ask(good, files={"x": b"the second picture"})
+    assert (outcome(same), same.files[0].items) == ("TOTAL-PASSED", (good.items[1],))
+    other = ask(good, files={"first.jpg": b"the first picturf"})
+    assert (outcome(other), other.files[0].items) == ("TOTAL-FAILED", ())
+    assert {verdict for verdict, _ in items_of(other)} == {"TOTAL-PASSED"}, "the items are what they were"
 
 
 def test_verify_two_handed_in_files_of_one_name_are_both_compared(good: Sealed) -> None:
     same, other = hand_in("picture.jpg", b"the first picture"), hand_in("picture.jpg", b"another picture")
     for files in ([same, other], [other, same]):
         report = verify_bytes(good.zip(), policy_of(good.vault.policy()), handed_in=files)
-        assert outcome(report) == "TOTAL-FAILED 2:content.not-the-same"
+        assert outcome(report) == "TOTAL-FAILED"
+        assert {one.status for one in report.files} == {"PASSED", "FAILED"}
 
 
 def test_verify_item_said_never_deposited_though_it_was_is_failed(good: Sealed) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from evidence_vault.core import layout
 from evidence_vault.core.zipform import ZipMember, write_zip
-from evidence_vault.verify.render import escape, render_text, report_json
+from evidence_vault.verify.escaping import escape
+from evidence_vault.verify.render import render_text, report_json
 from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.verifier import verify_path
 from tests.verify.asking import GIVEN, ask, hand_in, outcome, policy_of, verify_bytes

@@ -11,16 +11,20 @@ from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Event, Subject
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.reader import FileDigest
-from evidence_vault.verify.report import Findings
+from evidence_vault.verify.report import Findings, HandedIn
 
 ROW = 2
 
 
 def check_content(
     bundle: Bundle, *, handed_in: Sequence[FileDigest], recorded: bool, findings: Findings
-) -> None:
-    """Compare carried contents and handed-in files with the deposit. recorded: row 4 passed for the record."""
-    matched: set[int] = set()  # positions: two files may bear one name
+) -> tuple[HandedIn, ...]:
+    """Compare carried contents and handed-in files with the deposit. recorded: row 4 passed for the record.
+
+    A file that is none of the items says nothing about any of them: it is told beside them, and counts by itself.
+    """
+    matched: dict[int, list[str]] = {}  # by position: two files may bear one name
+    compared, sealed = 0, 0
     for item in bundle.items:
         first = bundle.histories[Subject(kind="item", id=item)].get(0)
         if not isinstance(first, Event) or first.type != "ITEM_RECEIVED":
@@ -28,8 +32,10 @@ def check_content(
             continue
         digests = _digests(first)
         if "commitment" in digests:
+            sealed += 1
             findings.open(ROW, "content.commitment", item, item=item)
             continue
+        compared += 1
         carried = bundle.contents[item]
         if carried is not None:
             _compare(carried, first, item=item, recorded=recorded, findings=findings)
@@ -38,14 +44,27 @@ def check_content(
             findings.remark(ROW, code, item, item=item)
         for number, file in enumerate(handed_in):
             if file.hex("sha256") == digests["sha256"]:
-                matched.add(number)
+                matched.setdefault(number, []).append(item)
                 _compare(file, first, item=item, recorded=recorded, findings=findings)
         _remark_fixity(bundle, item, findings)
         if item in bundle.never_deposited and first.fields["mode"] == "content":
             findings.failed(ROW, "content.denied", item, item=item)
     for number, file in enumerate(handed_in):
         if number not in matched:
-            findings.failed(ROW, "content.not-the-same", file.path, found=file.hex("sha256"))
+            code = "content.not-comparable" if sealed else "content.not-the-same"
+            findings.remark(ROW, code, file.path, found=file.hex("sha256"), compared=compared, sealed=sealed)
+    return tuple(
+        HandedIn(
+            name=file.path,
+            sha256=bytes.fromhex(str(file.hex("sha256"))),
+            size=file.size,
+            items=tuple(matched.get(number, ())),
+            compared=compared,
+            sealed=sealed,
+            recorded=recorded,
+        )
+        for number, file in enumerate(handed_in)
+    )
 
 
 def _remark_fixity(bundle: Bundle, item: str, findings: Findings) -> None:
