@@ -49,6 +49,15 @@ class RevertedError(UnavailableError):
     """The contract would refuse the call; `reason` is its own."""
 
 
+@value
+class Anchored:
+    """An anchor as a node shows it, unproved. prev: size and 24 bytes of root of the one that it links to."""
+
+    head: TreeHead
+    prev: tuple[int, bytes] | None
+    found: Found
+
+
 @value(kw_only=False)
 class AnchorContract:
     """`contract` and `sender` (20 bytes each) through the eyes of `node`."""
@@ -89,10 +98,13 @@ class AnchorContract:
     def find(self, head: TreeHead, *, first_block: int) -> Found | None:
         """The log that anchored `head`, searched backwards from the newest block down to `first_block`."""
         everything = self.anchors(first_block=first_block)
-        return next((found for one, found in everything if one == head), None)
+        return next((one.found for one in everything if one.head == head), None)
 
-    def anchors(self, *, first_block: int) -> Iterator[tuple[TreeHead, Found]]:
-        """The sender's anchors down to `first_block`, those in the newest blocks first."""
+    def anchors(self, *, first_block: int, above: int = -1) -> Iterator[Anchored]:
+        """The sender's anchors down to `first_block`, those in the newest blocks first.
+
+        above: a size; sizes only grow, so the search ends where an anchor links to one of no more leaves.
+        """
         newest = self.node.ask_number("eth_blockNumber")
         topics = [as_hex(EVENT_TOPIC), as_hex(bytes(12) + self.sender)]
         for end in range(
@@ -100,17 +112,25 @@ class AnchorContract:
         ):  # a node that invents heights: `Node` counts time
             window = {"fromBlock": hex(max(first_block, end - _LOG_WINDOW + 1)), "toBlock": hex(end)}
             wanted = {"address": as_hex(self.contract), "topics": topics, **window}
-            for each in self.node.read_list("logs", self.node.ask("eth_getLogs", wanted)):
-                log = self.node.read_object("log", each)
-                data = self.node.read_bytes("log data", log.get("data"))
-                yield (
-                    TreeHead(size=int.from_bytes(data[:32], "big"), root_hash=data[32:64]),
-                    Found(
-                        transaction=self.node.read_digest("log transaction", log.get("transactionHash")),
-                        block=self.node.read_digest("log block", log.get("blockHash")),
-                        number=self.node.read_number("log block", log.get("blockNumber")),
-                    ),
-                )
+            logs = self.node.read_list("logs", self.node.ask("eth_getLogs", wanted))
+            here = [self._anchored(self.node.read_object("log", each)) for each in logs]
+            yield from here
+            if any((one.prev or (0, b""))[0] <= above for one in here):
+                return
+
+    def _anchored(self, log: Mapping[str, object]) -> Anchored:
+        data = self.node.read_bytes("log data", log.get("data"))
+        if len(data) != 96:
+            raise UnavailableError(self.node.host, f"log data: {len(data)} bytes are no anchor")
+        return Anchored(
+            head=TreeHead(size=int.from_bytes(data[:32], "big"), root_hash=data[32:64]),
+            prev=decode_prev(data[64:]),
+            found=Found(
+                transaction=self.node.read_digest("log transaction", log.get("transactionHash")),
+                block=self.node.read_digest("log block", log.get("blockHash")),
+                number=self.node.read_number("log block", log.get("blockNumber")),
+            ),
+        )
 
     def estimate_gas(self, data: bytes) -> int:
         """The gas limit for a call: the node's estimate and a margin. RevertedError if it would revert."""

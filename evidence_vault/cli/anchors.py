@@ -3,6 +3,8 @@
     --calendar URL    upgrades promises of OpenTimestamps; where there is no stamp, hands in the newest checkpoint
     --bitcoin URL     nodes that show the header of the block that a stamp came into
     --rpc URL         Ethereum nodes: anchors of the bundle's checkpoints that were made since, or made again
+    --log URL|DIR     with --rpc: the vault's published log, or a mirror of it (`log follow`): anchors of its later
+                      checkpoints, too, with what joins them to the bundle
 
 A proof is whole when it is recorded; who vouches for its block stands outside, in the file of `headers fetch`.
 
@@ -23,15 +25,19 @@ from anchors.opentimestamps.bitcoin import NETWORKS, BitcoinNetwork
 from anchors.opentimestamps.calendar import Calendar
 from anchors.opentimestamps.refresh import refresh_stamp, stamp_anew
 from anchors.values import value
+from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
 from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core import layout
 from evidence_vault.core.bundle import BundleFile, file_of_bytes, write_bundle
 from evidence_vault.errors import ConfigError, FormatError, VerificationError
+from evidence_vault.mirror.later import LaterLog
 from evidence_vault.verify.anchor_parts import AnchorPart
+from evidence_vault.verify.checks.log_keys import own_keys
 from evidence_vault.verify.contents import Bundle, read_bundle
 from evidence_vault.verify.reader import BundleFiles, open_bundle
+from evidence_vault.verify.trust import TrustPolicy, parse_policy
 
 
 @value
@@ -60,7 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rpc", action="append", default=[], metavar="URL", help="an Ethereum node; give several"
     )
     refresh.add_argument(
-        "--from-block", type=int, metavar="N", help="begin there (default: at the bundle's first anchor)"
+        "--log", metavar="URL|DIR", help="the log's prefix, or a mirror of it: later checkpoints, with --rpc"
+    )
+    refresh.add_argument(
+        "--trust", type=Path, metavar="FILE", help="a trust.toml that names keys and contracts made since"
+    )
+    refresh.add_argument(
+        "--from-block", type=int, default=0, metavar="N", help="look at no older blocks of Ethereum"
     )
     refresh.add_argument(
         "--network", choices=tuple(NETWORKS), default="main", help="which Bitcoin (default: main)"
@@ -71,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and write the new bundle. The old one stays as it is."""
     if not (args.calendar or args.bitcoin or args.rpc):
         raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, --rpc")
+    if args.log and not args.rpc:
+        raise ConfigError("--log", "shows checkpoints, and --rpc who anchored them: give both")
     if args.out.exists():
         raise ConfigError(str(args.out), "is there already: a bundle is never written over")
     urls = [*args.calendar, *args.bitcoin, *args.rpc]
@@ -86,9 +100,15 @@ def run(args: argparse.Namespace) -> int:
             raise FormatError(bundle.damage[0].path, "the digest that the bag lists", "another")
         added: dict[str, bytes] = {}
         if args.rpc:
-            from evidence_vault.cli.refresh_ethereum import ethereum_proofs  # noqa: PLC0415 - loads 40 MB
+            from evidence_vault.cli.refresh_ethereum import ethereum_parts  # noqa: PLC0415 - loads 40 MB
 
-            for size, proof in ethereum_proofs(bundle, args.rpc, asked.http, from_block=args.from_block):
+            policy = parse_policy(args.trust.read_bytes(), name=args.trust.name) if args.trust else None
+            log = _log_of(bundle, args.log, policy) if args.log else None
+            proofs, beside = ethereum_parts(
+                bundle, args.rpc, asked.http, from_block=args.from_block, log=log, policy=policy
+            )
+            added |= beside
+            for size, proof in proofs:
                 added[layout.anchor_path(size, _free(bundle, size, added), added=True)] = proof
         stamps = [part for part in bundle.anchors if part.ots is not None and (args.calendar or args.bitcoin)]
         found = []
@@ -105,6 +125,23 @@ def run(args: argparse.Namespace) -> int:
             f"Who vouches for the blocks: evidence-vault headers fetch {args.out} {nodes} --out headers.json"
         )
     return 0
+
+
+def _log_of(bundle: Bundle, place: str, policy: TrustPolicy | None) -> LaterLog:
+    """The log as it is by now. Its keys are the policy's, or those that it named itself up to the bundle's cut."""
+    logs = () if policy is None else policy.logs
+    keys = dict.fromkeys(one.key for one in logs if one.origin == bundle.origin)
+    own = [key for key in own_keys(bundle) if key.name == bundle.origin]
+    held = bundle.notes[max(bundle.notes)].checkpoint.tree_head
+    log = LaterLog(
+        source_of(place), origin=bundle.origin, held=held, keys=tuple(keys) or tuple(dict.fromkeys(own))
+    )
+    print(
+        f"{shown(place)}: shows the log up to {log.newest.size} leaves, consistent with the bundle's {held.size}"
+    )
+    if not log.is_signed:
+        print("no key that the bundle names signed it: after a rotation, give the new policy with --trust")
+    return log
 
 
 def _refreshed(
@@ -176,8 +213,11 @@ def _as_it_is(files: BundleFiles, path: str) -> BundleFile:
 
 def _write(out: Path, bundle: Bundle, files: BundleFiles, added: dict[str, bytes]) -> int:
     """Write the zip anew: every file as it is but the bag's own, and the added ones. A failure leaves nothing."""
+    for path in sorted(bundle.decayed):  # or it would get a digest that fits, and look whole
+        print(f"{path}: left out: its bytes are not those that were put in")
+    gone = {*layout.BAG_FILES, *added, *bundle.decayed}
     members: dict[str, BundleFile] = {
-        path: _as_it_is(files, path) for path in files.sizes if path not in (*layout.BAG_FILES, *added)
+        path: _as_it_is(files, path) for path in files.sizes if path not in gone
     }
     members |= {path: file_of_bytes(data) for path, data in added.items()}
     with ExitStack() as undo:

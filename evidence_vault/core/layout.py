@@ -12,7 +12,7 @@ functions below it build one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from anchors.values import value
@@ -20,6 +20,7 @@ from evidence_vault.core.canonical import Json, encode_canonical, parse_canonica
 from evidence_vault.core.events import Event, Subject, parse_subject_folder
 from evidence_vault.core.names import BUNDLE_ID, ITEM_ID, ORIGIN
 from evidence_vault.core.shapes import ListOf, OneOf, Record
+from evidence_vault.core.textfields import encode_base64
 from evidence_vault.errors import FormatError
 
 BAGIT = "bagit.txt"
@@ -213,6 +214,11 @@ def cosigs_path(size: int, *, added: bool = False) -> str:
 def consistency_path(size1: int, size2: int, *, added: bool = False) -> str:
     """Return where the consistency proof between two neighbouring checkpoints stands."""
     return f"proof/{_added(added)}log/consistency/{size1}-{size2}.json"
+
+
+def encode_consistency(proof: Sequence[bytes]) -> bytes:
+    """Return the file of a consistency proof: its hashes, 32 bytes each."""
+    return encode_canonical({"v": 1, "proof": list[Json](encode_base64(node) for node in proof)})
 
 
 def timestamp_folder(subject: Subject, seq: int, *, added: bool = False) -> str:

@@ -9,12 +9,10 @@ from itertools import pairwise
 from sqlalchemy.orm import Session
 
 from evidence_vault.core import layout
-from evidence_vault.core.canonical import Json, encode_canonical
 from evidence_vault.core.layout import Part as PartKind
 from evidence_vault.core.merkle import prove_consistency, prove_inclusion
 from evidence_vault.core.note_keys import parse_vkey
 from evidence_vault.core.notes import encode_signatures
-from evidence_vault.core.textfields import encode_base64
 from evidence_vault.core.tiles import TileNodeReader
 from evidence_vault.core.tlog_proof import TlogProof, encode_tlog_proof
 from evidence_vault.errors import IntegrityError
@@ -58,9 +56,7 @@ def log_files(
         files[layout.cosigs_path(size)] = encode_signatures(lines)
     for size1, size2 in pairwise(ordered):
         proof = prove_consistency(size1, size2, read)
-        files[layout.consistency_path(size1, size2)] = encode_canonical(
-            {"v": 1, "proof": list[Json](encode_base64(node) for node in proof)}
-        )
+        files[layout.consistency_path(size1, size2)] = layout.encode_consistency(proof)
     indexes: dict[object, dict[int, int]] = {}
     for path in event_paths:
         meaning = layout.parse_path(path)

@@ -3,7 +3,8 @@
 A FormatError from here means *unreadable* (exit 4): a path the format doesn't know, a part that is not its
 format, a part that belongs to nothing, a bag that is not complete. Whether the parts are true is for the
 checks. Digests that disagree in a well-formed bundle are collected as damage and reported by the row that
-owns the file: content 2, proof/log 4, any other 3.
+owns the file: content 2, proof/log 4, any other 3. Under proof/added all this makes nothing unreadable and nothing
+fail: what is wrong there is left out, and told.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,8 @@ class Bundle:
 
     contents: digests of each item's content; None where it is withheld or was never deposited.
     sealed: digest by path of every file that parts.txt must list, EXPORTED events among them.
-    spoiled: by path, what is wrong with parts under proof/added that were left out.
+    spoiled: by path, what is wrong with parts under proof/added that were left out; decayed: those of them whose
+    bytes are not those that the bag lists.
     """
 
     base: str | None
@@ -78,6 +80,7 @@ class Bundle:
     never_deposited: frozenset[str]
     damage: tuple[Damage, ...]
     spoiled: Mapping[str, FormatError] = field(default_factory=dict)
+    decayed: frozenset[str] = frozenset()
 
 
 def read_bundle(files: BundleFiles) -> Bundle:
@@ -88,6 +91,8 @@ def read_bundle(files: BundleFiles) -> Bundle:
         if needed not in paths:
             raise FormatError(needed, "a file that every bundle has", "none")
     raw, digests = _read_proofs(files, paths, spoiled)
+    decayed = _decayed(raw[layout.TAG_MANIFEST], digests)
+    spoiled |= decayed
     paths = {path: meaning for path, meaning in paths.items() if path not in spoiled}
     origin, bundle_id, items = layout.parse_bundle_json(raw[layout.BUNDLE_JSON])
     if files.base is not None and files.base != layout.base_folder(bundle_id):
@@ -120,6 +125,7 @@ def read_bundle(files: BundleFiles) -> Bundle:
         never_deposited=never,
         damage=tuple(_damage(files, raw, digests)),
         spoiled=found.spoiled,
+        decayed=frozenset(decayed),
     )
 
 
@@ -127,7 +133,7 @@ def owner_row(path: str) -> int:
     """Return the row that reports a digest of `path` that disagrees."""
     if path.startswith("data/"):
         return 2
-    return 4 if path.startswith(("proof/log/", "proof/added/log/")) else 3
+    return 4 if path.startswith("proof/log/") else 3
 
 
 def row_of_added(path: str) -> int:
@@ -214,6 +220,16 @@ def _algorithms(first: Event | Redacted | None) -> tuple[str, ...]:
     )
 
 
+def _decayed(manifest: bytes, digests: Mapping[str, FileDigest]) -> dict[str, FormatError]:
+    """What is not as it was put in under proof/added: no fault of what was sealed, and nothing to be read."""
+    listed = layout.parse_digest_lines(manifest, place=layout.TAG_MANIFEST)
+    return {
+        path: FormatError(path, "the bytes that the bag lists", "others")
+        for path, found in digests.items()
+        if path.startswith(layout.ADDED) and (found.damage or listed.get(path, found.sha256) != found.sha256)
+    }
+
+
 def _damage(
     files: BundleFiles, raw: Mapping[str, bytes], digests: Mapping[str, FileDigest]
 ) -> Iterator[Damage]:
@@ -230,7 +246,7 @@ def _damage(
         for path in sorted(covered ^ listed.keys()):
             raise FormatError(manifest, "exactly the files that are there", path)
         for path, expected_sha256 in listed.items():
-            if digests[path].sha256 != expected_sha256:
+            if digests[path].sha256 != expected_sha256 and not path.startswith(layout.ADDED):
                 yield Damage(
                     path=path,
                     row=owner_row(path),
@@ -239,7 +255,7 @@ def _damage(
                     found=digests[path].sha256.hex(),
                 )
     for path, found in digests.items():
-        if found.damage:
+        if found.damage and not path.startswith(layout.ADDED):
             error = found.damage
             yield Damage(
                 path=path,

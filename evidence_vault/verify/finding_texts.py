@@ -119,6 +119,14 @@ FINDING: Mapping[str, Text] = {
     "log.rotation": Text(
         "换钥记录与双方签名不符", "A rotation of the log's key is not what both keys signed"
     ),
+    "log.added": Text(
+        "后补的检查点（大小{size}）与封存的检查点（大小{newest}）相一致",
+        "Added later: a checkpoint of size {size}, consistent with the sealed one of size {newest}",
+    ),
+    "log.added-open": Text(
+        "后补的日志部件不能采用：{reason}",
+        "A part of the log that was added later does not count: {reason}",
+    ),
     "log.key-order": Text(
         "检查点由彼时不在用的签名钥签署", "Another of the log's keys was in use at this size"
     ),

@@ -178,6 +178,8 @@ class Parts:
         notes: dict[int, LogNote] = {}
         for path, meaning in self._of(Part.NOTE, added=added):
             with self._aside(path, meaning):
+                if added and len(notes) == MAX_ADDED:
+                    raise FormatError(path, f"at most {MAX_ADDED} checkpoints added later")
                 notes[meaning.sizes[0]] = self._note(path, layout.cosigs_path(meaning.sizes[0], added=added))
         for path, meaning in self._of(Part.COSIGS, added=added):
             with self._aside(path, meaning):
@@ -217,20 +219,18 @@ class Parts:
         """Consistency proofs by their two sizes, exactly between neighbouring checkpoints.
 
         A missing one is row 4's to report; one that joins no neighbours is unreadable. Under proof/added, where
-        anybody may have put a checkpoint in between, one may join M or any added one to any later one.
+        anybody may have put a checkpoint in between, one joins any two of M and the added ones.
         """
         sizes = sorted(meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=False))
         joined = set(pairwise(sizes))
-        later = {meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=True)}
+        ends = {meaning.sizes[0] for _, meaning in self._of(Part.NOTE, added=True)} | {*sizes[-1:]}
         proofs: dict[tuple[int, int], tuple[bytes, ...]] = {}
         for path, meaning in self._of(Part.CONSISTENCY, added=added):
             size1, size2 = meaning.sizes
             with self._aside(path, meaning):
-                if added:
-                    good = size1 < size2 and size2 in later and (size1 in later or size1 in sizes[-1:])
-                else:
-                    good = (size1, size2) in joined
-                if not good:
+                if added and not (size1 < size2 and {size1, size2} <= ends):
+                    raise FormatError(path, "two of M and the checkpoints that were added")
+                if not added and (size1, size2) not in joined:
                     raise FormatError(path, "two neighbouring checkpoints of this bundle")
                 document = parse_canonical(self._raw[path], place=path, max_bytes=16 * 1024)
                 _CONSISTENCY.check(document, path)

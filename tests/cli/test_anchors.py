@@ -139,3 +139,20 @@ def test_junk_beside_the_seal_hinders_no_refresh(place: Place) -> None:
     assert place.refresh("j.zip", "k.zip", "--calendar", place.calendar_url) == 0
     assert len(place.calendar.received) == 1  # what lies there is no stamp: the bundle gets one
     assert place.unmet("k.zip") == ("anchors",)
+
+
+def test_what_decayed_beside_the_seal_is_left_behind(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else it would get a digest that fits, and look whole."""
+    path = f"proof/added/anchors/{place.size}/7.json"
+    whole = place.sealed.changed(place.sealed.files | {path: b'{"kind":"moon"}'})
+    broken = whole.changed(whole.files | {path: b'{"kind":"mooo"}'}, reseal="raw")
+    (place.folder / "j.zip").write_bytes(broken.zip())
+    assert place.refresh("j.zip", "k.zip", "--calendar", place.calendar_url) == 0
+    assert f"{path}: left out" in capsys.readouterr().out
+    assert not [name for name in contents(place.folder / "k.zip") if name.endswith("7.json")]
+
+
+def test_a_log_without_a_chain_to_ask_is_refused(place: Place) -> None:
+    assert place.refresh("a.zip", "b.zip", "--calendar", place.calendar_url, "--log", "x") == 64

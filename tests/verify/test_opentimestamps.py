@@ -282,9 +282,28 @@ def test_malformed_added_parts_hide_no_good_one() -> None:
         )
 
 
-def test_a_damaged_added_part_is_still_damage_of_the_bag() -> None:
-    sealed, size = bare_bundle()
-    path = layout.anchor_path(size, 0, added=True)
+@pytest.mark.parametrize("path", ["proof/added/anchors/3/0.json", "proof/added/log/90.note", "proof/added/x"])
+def test_a_decayed_added_part_is_told_and_fails_nothing(path: str) -> None:
+    """The bag's digest of it disagrees, or the zip's CRC-32: no fault of what was sealed."""
+    sealed, _ = bare_bundle()
+    asked = sealed.vault.policy(require={"tsa_groups": 2, "anchors": 0})
     whole = added(sealed, {path: b'{"kind":"moon"}'})
-    report = ask(whole.changed(whole.files | {path: b'{"kind":"mooo"}'}, reseal="raw"), sealed.vault.policy())
-    assert str(report.verdict) == "TOTAL-FAILED"
+    changed = whole.changed(whole.files | {path: b'{"kind":"mooo"}'}, reseal="raw")
+    torn = whole.zip().replace(b'{"kind":"moon"}', b'{"kind":"mooo"}')
+    for broken in (changed, torn):
+        report = ask(broken, asked)
+        assert outcome(report) == "TOTAL-PASSED"
+        told = [one for row in report.items[0].rows for one in row.findings if one.code == "added.malformed"]
+        assert [one.place for one in told] == [path]
+
+
+def test_a_decayed_added_proof_counts_for_nothing() -> None:
+    """Attack: a good proof whose digest disagrees; what the bag doesn't vouch for is not read."""
+    sealed, size = bare_bundle()
+    chain = ToyBitcoin()
+    proof, ots = made_proof(chain, digest(sealed.vault, size))
+    asked = policy(sealed, {1: block_hash(chain, 1)})
+    place = layout.ots_path(size, 0, added=True)
+    whole = added(sealed, {layout.anchor_path(size, 0, added=True): proof, place: b"x"})
+    mended = whole.changed(whole.files | {place: ots}, reseal="raw")
+    assert ask(mended, asked).items[0].unmet == ("anchors",)

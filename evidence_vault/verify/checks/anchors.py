@@ -11,7 +11,7 @@ the requirement of anchors; what is wrong there is told and changes nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -47,8 +47,8 @@ from evidence_vault.verify.headers_files import AnyHeaders
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustPolicy
 
-Judge = Callable[[AnchorPart, str, Findings], AnchorFact | None]
-"""Judges one proof, of whichever kind: its place, and where the findings go."""
+Judge = Callable[[AnchorPart, str, Findings, bool], AnchorFact | None]
+"""Judges one proof, of whichever kind: its place, where the findings go, whether the log calls it lost."""
 
 
 def check_anchors(
@@ -69,7 +69,7 @@ def check_anchors(
     )
     digest = hash_proofs(_well_formed(bundle.anchors))
 
-    def judge(part: AnchorPart, place: str, into: Findings, is_lost: bool = False) -> AnchorFact | None:
+    def judge(part: AnchorPart, place: str, into: Findings, is_lost: bool) -> AnchorFact | None:
         if part.kind == OPENTIMESTAMPS:
             return judge_opentimestamps(
                 part,
@@ -114,7 +114,7 @@ def check_anchors(
             facts.append(fact)
     for position in parts:
         findings.failed(INCLUDED, "anchor.unrecorded", layout.anchor_path(int(position[0].id), position[1]))
-    return (*facts, *_added(bundle, log, judge, findings=findings))
+    return (*facts, *_added(bundle, log, judge, lost=lost, findings=findings))
 
 
 def remark_younger(
@@ -230,8 +230,13 @@ def _check_prev(included: IncludedAnchor, log: LogFacts) -> int:
     return size
 
 
-def _added(bundle: Bundle, log: LogFacts, judge: Judge, *, findings: Findings) -> tuple[AnchorFact, ...]:
-    """Later proofs: they may meet a requirement, and can't spoil a verdict, not even by their form."""
+def _added(
+    bundle: Bundle, log: LogFacts, judge: Judge, *, lost: Collection[object], findings: Findings
+) -> tuple[AnchorFact, ...]:
+    """Later proofs: they may meet a requirement, and can't spoil a verdict, not even by their form.
+
+    lost: digests of proofs; such a one counts for nothing here either.
+    """
     facts: list[AnchorFact] = []
     for part in bundle.anchors:
         if not part.added:
@@ -239,9 +244,10 @@ def _added(bundle: Bundle, log: LogFacts, judge: Judge, *, findings: Findings) -
         size = int(part.position[0].id)
         place = layout.anchor_path(size, part.position[1], added=True)
         aside = Findings()
-        fact, reason = None, "no checkpoint"
+        fact, reason = None, f"no checkpoint of size {size} that counts"
+        is_lost = hashlib.sha256(part.data).hexdigest() in lost
         try:
-            fact = judge(part, place, aside) if size in log.heads else None
+            fact = judge(part, place, aside, is_lost) if size in log.heads else None
             reason = _why_open(aside) or reason
         except FormatError as error:
             reason = str(error)

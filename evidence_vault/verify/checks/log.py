@@ -11,7 +11,6 @@ what contradicts itself is FAILED. Not checked here: whether the log holds more 
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from itertools import pairwise
 
 from anchors.base import TreeHead
@@ -21,9 +20,10 @@ from evidence_vault.core.events import Event, encode_leaf_entry, first_slot, nex
 from evidence_vault.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from evidence_vault.core.notes import Verified, verify_signatures
 from evidence_vault.errors import VerificationError
+from evidence_vault.verify.checks.added_log import check_note, find_added_heads
 from evidence_vault.verify.checks.log_keys import check_keys, own_keys
 from evidence_vault.verify.contents import Bundle
-from evidence_vault.verify.parts import LogNote, Position
+from evidence_vault.verify.parts import Position
 from evidence_vault.verify.report import Findings
 from evidence_vault.verify.trust import TrustedLog, TrustPolicy
 
@@ -57,7 +57,7 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
         findings.open(ROW, "log.unknown", bundle.origin)
     signers: dict[int, TrustedLog] = {}
     for size, note in bundle.notes.items():
-        signer = _check_note(bundle.origin, size, note, logs, place=layout.note_path(size), findings=findings)
+        signer = check_note(bundle.origin, size, note, logs, place=layout.note_path(size), findings=findings)
         if signer:
             signers[size] = signer
     authentic = signers.keys() == bundle.notes.keys()
@@ -69,7 +69,7 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
     log_class = classes.pop() if len(classes) == 1 else None
     _check_origin_and_class(bundle, log_class, findings=findings)
     facts = LogFacts(
-        heads={**heads, **_added_heads(bundle, logs, heads)},
+        heads={**heads, **find_added_heads(bundle, logs, newest=heads[max(heads)], findings=findings)},
         index=index,
         authentic=authentic,
         log_class=log_class,
@@ -80,38 +80,6 @@ def check_log(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> Log
     if authentic and not any(f.row == ROW and f.status == "FAILED" for f in findings.all):
         findings.passed(ROW, "log.recorded", bundle.origin, count=len(index), size=max(heads))
     return facts
-
-
-def _check_note(
-    origin: str,
-    size: int,
-    note: LogNote,
-    logs: tuple[TrustedLog, ...],
-    *,
-    place: str,
-    findings: Findings,
-) -> TrustedLog | None:
-    """(1). Returns the policy's entry for the key that signed, if one did at a size it may."""
-    if note.checkpoint.origin != origin:
-        findings.failed(ROW, "log.origin", place, expected=origin, found=note.checkpoint.origin)
-    if note.checkpoint.tree_head.size != size:
-        findings.failed(ROW, "log.size", place, expected=size, found=note.checkpoint.tree_head.size)
-    try:
-        verdict = verify_signatures(note.text, note.signatures, trusted=[log.key for log in logs])
-    except VerificationError as error:
-        findings.error(ROW, error, place)
-        return None
-    if not isinstance(verdict, Verified):
-        if logs:
-            findings.open(ROW, "log.unknown-key", place, found=note.signatures[0].name)
-        return None
-    named = [log for log in logs if log.key == verdict.signatures[0].key]
-    for log in named:
-        if log.from_size <= size and (log.last_size is None or size <= log.last_size):
-            return log
-    ranges = ", ".join(f"{log.from_size}–{'' if log.last_size is None else log.last_size}" for log in named)
-    findings.failed(ROW, "log.key-range", place, expected=ranges, found=size)
-    return None
 
 
 def _check_consistency(bundle: Bundle, heads: Mapping[int, TreeHead], *, findings: Findings) -> None:
@@ -180,27 +148,6 @@ def _check_origin_and_class(bundle: Bundle, log_class: str | None, *, findings: 
                 )
             if log_class is not None and link.env != log_class:
                 findings.failed(ROW, "log.class", place, item=item, expected=log_class, found=link.env)
-
-
-def _added_heads(
-    bundle: Bundle, logs: tuple[TrustedLog, ...], heads: Mapping[int, TreeHead]
-) -> dict[int, TreeHead]:
-    """Later checkpoints that provably extend the sealed ones. What doesn't hold is left out: it only informs."""
-    older = heads[max(heads)]
-    added: dict[int, TreeHead] = {}
-    for size in sorted(bundle.added_notes):
-        note, aside = bundle.added_notes[size], Findings()
-        signer = _check_note(bundle.origin, size, note, logs, place="", findings=aside)
-        if size <= older.size or signer is None or aside.all:
-            continue
-        for before in (older, *added.values()):
-            proof = bundle.added_consistency.get((before.size, size))
-            with suppress(VerificationError):
-                if proof is not None:
-                    verify_consistency(older=before, newer=note.checkpoint.tree_head, proof=proof)
-                    added[size] = note.checkpoint.tree_head
-                    break
-    return added
 
 
 def _check_witnesses(bundle: Bundle, policy: TrustPolicy, *, findings: Findings) -> dict[int, frozenset[str]]:
