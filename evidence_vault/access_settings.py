@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from evidence_vault.network_settings import Code, Part
+from evidence_vault.core.names import JURISDICTION
+from evidence_vault.errors import FormatError
+from evidence_vault.network_settings import Part
 
 DEFAULT_UNDERTAKING = (
     "I keep what I see here secret, use it for the stated purpose alone, make no copy that the purpose does not "
@@ -12,6 +14,20 @@ DEFAULT_UNDERTAKING = (
 )
 
 Paragraph = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,2000}$")]
+
+
+def _jurisdiction(text: str) -> str:
+    """One spelling, or two of one country would be two."""
+    try:
+        JURISDICTION.check(text, "jurisdiction")
+    except FormatError as error:
+        raise ValueError(f"must be {error.expected}") from None
+    return text
+
+
+Jurisdiction = Annotated[
+    str, AfterValidator(_jurisdiction), Field(json_schema_extra={"pattern": f"^{JURISDICTION.pattern}$"})
+]
 
 
 class Access(Part):
@@ -33,7 +49,7 @@ class Access(Part):
     max_items: int = Field(
         default=500, ge=1, le=500, description="Items of one grant or order: as many events as items."
     )
-    jurisdiction: Code | None = Field(
+    jurisdiction: Jurisdiction | None = Field(
         default=None, description="Where this vault is, as in `cn`; a grant to another crosses the border."
     )
     cross_border: bool = Field(

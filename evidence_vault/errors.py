@@ -6,6 +6,7 @@ EvidenceError
 ├── UnavailableError     (anchors.errors) a later try may help
 │   ├── StorageFull      no room on the disk; nothing was kept
 │   ├── Overloaded       too much waits already; asking less often is the answer
+│   │   └── TooSoon      it was done a moment ago, and may be done again after a while
 │   ├── InProgress       the same request is being worked on right now
 │   │   └── Locked       another request writes to it; one at a time
 │   └── ReadOnly         the vault takes nothing in until an operator has looked
@@ -46,6 +47,7 @@ __all__ = [
     "StorageFull",
     "TooLarge",
     "TooMany",
+    "TooSoon",
     "UnavailableError",
     "VerificationError",
     "WrongOffset",
@@ -102,6 +104,10 @@ class Overloaded(UnavailableError):  # noqa: N818 - an answer, not a fault
 
     def __init__(self, place: str, reason: str, retry_after_s: float) -> None:
         super().__init__(place, reason, retry_after_s)
+
+
+class TooSoon(Overloaded):
+    """What is asked of `place` was done a moment ago, and is done so often at most; nothing is waiting."""
 
 
 class InProgress(UnavailableError):  # noqa: N818 - an answer, not a fault

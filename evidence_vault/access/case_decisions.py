@@ -7,6 +7,9 @@
     appoint    whoever opened it, and the bench: parties are named, grants on the case as a whole are given
     order      the bench, by a live grant on the case that names it
     consent    the party itself: nobody consents for another
+    opine      its technical investigator: gives an opinion that is sealed to the bench
+    opinions   the bench: sees which opinions there are
+    reveal     judge or arbitrator of the bench, by a grant that names `order`
 
 The bench are those with a live grant on the case as a whole, in a role that may be on a bench. Nobody sees a case
 whose id he guessed: the refusal is that of a case that doesn't exist.
@@ -29,7 +32,9 @@ from evidence_vault.access.facts import CaseFacts, GrantFacts, Requester
 from evidence_vault.access.matrix import BENCH, Action, cell
 from evidence_vault.errors import AccessRefused
 
-CaseAction: TypeAlias = Literal["see", "history", "add", "appoint", "order", "consent"]
+CaseAction: TypeAlias = Literal[
+    "see", "history", "add", "appoint", "order", "consent", "opine", "opinions", "reveal"
+]
 
 OPENERS = ("RH", "AM", "JU", "CL")
 """Who may open a case; one for mediation only, the forum's people alone."""
@@ -41,6 +46,9 @@ _SCOPE_OF: dict[CaseAction, Action] = {
     "appoint": "grant",
     "order": "order",
     "consent": "grant",
+    "opine": "deposit",
+    "opinions": "see-metadata",
+    "reveal": "unseal",
 }
 
 
@@ -125,7 +133,16 @@ def _appoint(standing: _Standing, now: datetime) -> Permission | None:
 
 def _order(standing: _Standing, now: datetime) -> Permission | None:
     del now
-    if "C" not in cell("order", standing.requester.role):
+    return _by_order("order", standing)
+
+
+def _reveal(standing: _Standing, now: datetime) -> Permission | None:
+    del now
+    return _by_order("unseal", standing)
+
+
+def _by_order(action: Action, standing: _Standing) -> Permission | None:
+    if "C" not in cell(action, standing.requester.role):
         return None
     return next((_under(grant) for grant in standing.bench if "order" in grant.actions), None)
 
@@ -133,6 +150,18 @@ def _order(standing: _Standing, now: datetime) -> Permission | None:
 def _consent(standing: _Standing, now: datetime) -> Permission | None:
     del now
     return Permission(basis="role", case=standing.case.case_id) if standing.party else None
+
+
+def _opine(standing: _Standing, now: datetime) -> Permission | None:
+    del now
+    if cell("attest", standing.requester.role) != "S" or standing.requester.on_behalf_of is not None:
+        return None
+    return next((_under(grant) for grant in standing.bench if "attest" in grant.actions), None)
+
+
+def _opinions(standing: _Standing, now: datetime) -> Permission | None:
+    del now
+    return next((_under(grant) for grant in standing.bench if "see-metadata" in grant.actions), None)
 
 
 def _under(grant: GrantFacts) -> Permission:
@@ -147,4 +176,7 @@ _GROUNDS: Mapping[CaseAction, Callable[[_Standing, datetime], Permission | None]
     "appoint": _appoint,
     "order": _order,
     "consent": _consent,
+    "opine": _opine,
+    "opinions": _opinions,
+    "reveal": _reveal,
 }

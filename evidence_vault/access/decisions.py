@@ -8,7 +8,8 @@ may be narrower than its holder, never wider). A grant counts when
 organisation he was of, 7. he acts for nobody but whom it came from, 8. it names the action, 9. it lists the item,
 or is the bench's, 10. the item may leave its mediation for that case, 11. no border is in the way, 12. he is not
 on two sides of the expert's table, 13. the undertaking is signed where the matrix asks for one, 14. a view is left,
-15. whoever it came from still answers for the item; of the bench's, given by the forum, that is not asked.
+15. whoever it came from still answers for the item; of the bench's, given by the forum, that is not asked,
+16. of an opinion that is sealed, it is that bench's; of an unsealed one, that bench's or an order's in that case.
 
 Pure: who asks, what the item is and the time come as parameters; nothing is looked up here. Whether somebody *is*
 who he says is the business of `identity`; recording what was allowed or refused is the caller's. A refusal looks
@@ -21,7 +22,7 @@ from typing import Literal, TypeAlias
 
 from anchors.values import value
 from evidence_vault.access.facts import GrantFacts, ItemFacts, Requester, Rules
-from evidence_vault.access.matrix import ALL_SCOPES, BENCH, SCOPES, Action, cell
+from evidence_vault.access.matrix import ALL_SCOPES, BENCH, EXPERTS, NAMED_AS, SCOPES, Action, cell
 from evidence_vault.errors import AccessRefused
 
 __all__ = ["ALL_SCOPES", "SCOPES", "Requester"]
@@ -37,8 +38,7 @@ MANAGE_SCOPE = SCOPES["manage"]
 class Permission:
     """Why the action is allowed, and with what restriction.
 
-    counts: it uses up a view of the grant. working_copy, without_content, redacted, sealed: as W, N, R and S in the
-    matrix.
+    counts: it uses up a view of the grant. working_copy, without_content, redacted: as W, N and R in the matrix.
     """
 
     basis: Basis
@@ -48,7 +48,6 @@ class Permission:
     working_copy: bool = False
     without_content: bool = False
     redacted: bool = False
-    sealed: bool = False
 
 
 class NotPermitted(AccessRefused):
@@ -81,18 +80,22 @@ def decide_on_item(
         raise AccessRefused(action, asked_id)
     letters = _letters(action, requester.role, item)
     own = item.owner_id == requester.actor_id and requester.on_behalf_of is None
-    if "O" in letters and own:
+    sealed = item.opinion_in is not None and not item.unsealed
+    if "O" in letters and own and (item.opinion_in is None or requester.role == "TI"):
         return Permission(basis="owner")
     if "R" in letters:
         return Permission(basis="role", redacted=True)
-    if "P" in letters and item.party_in and requester.on_behalf_of is None:
+    if "P" in letters and item.party_in and requester.on_behalf_of is None and not sealed:
         return Permission(basis="role", case=min(item.party_in))
+    as_party = item.opinion_in in item.party_in and requester.on_behalf_of is None
+    if "E" in letters and as_party and item.unsealed:
+        return Permission(basis="role", case=item.opinion_in)
     if action == "attest" and own:
         raise AccessRefused(action, asked_id, reason="own")
     content = action == "open-content" or (action == "export" and item.has_content and "N" not in letters)
     if content and action == "export" and _letters("open-content", requester.role, item) == "-":
         raise AccessRefused(action, asked_id, reason="role")
-    refused = AccessRefused(action, asked_id)
+    blocked: list[tuple[GrantFacts, str]] = []
     for grant in _by_use(item.grants, requester):
         reason = _blocked(grant, action, letters, requester, item, content=content, now=now, rules=rules)
         if reason is None:
@@ -103,12 +106,11 @@ def decide_on_item(
                 counts=content and grant.views_left is not None,
                 working_copy="W" in letters and action == "open-content",
                 without_content="N" in letters,
-                sealed="S" in letters,
             )
-        refused = AccessRefused(action, asked_id, reason=reason, grant=grant.id)
-    if "Y" in letters and not item.compartments and not any(grant.other_side for grant in item.grants):
+        blocked.append((grant, reason))
+    if "Y" in letters and not item.compartments and not sealed and not _on_two_sides(requester, item):
         return Permission(basis="role")  # by his office alone
-    raise refused
+    raise _refusal(action, asked_id, blocked)
 
 
 def decide_on_deposit(
@@ -116,7 +118,7 @@ def decide_on_deposit(
 ) -> None:
     """Return if `requester` may deposit; on somebody's behalf, by one of `mandates` at `now`.
 
-    Raises NotPermitted.
+    mandates: of an investigator, his places on benches. Raises NotPermitted.
     """
     require_scope("deposit", requester)
     letters = cell("deposit", requester.role)
@@ -126,7 +128,16 @@ def decide_on_deposit(
         for grant in mandates:
             if is_mandate(grant, requester, "deposit", now=now):
                 return
+    if letters == "S" and requester.on_behalf_of is None and now is not None:
+        for grant in mandates:
+            if grant.whole_case and is_live(grant, requester, now=now):
+                return
     raise NotPermitted("deposit")
+
+
+def rests_on_grants(requester: Requester) -> bool:
+    """Whether it takes grants to decide if he may deposit."""
+    return requester.on_behalf_of is not None or cell("deposit", requester.role) == "S"
 
 
 def is_mandate(grant: GrantFacts, requester: Requester, action: Action, *, now: datetime) -> bool:
@@ -149,6 +160,16 @@ def require_scope(action: Action, requester: Requester) -> None:
 def is_live(grant: GrantFacts, requester: Requester, *, now: datetime) -> bool:
     """Whether the grant is worth anything to `requester` at `now`, whatever it names."""
     return grant.grantee_id == requester.actor_id and _dead(grant, requester, now=now) is None
+
+
+def _refusal(action: Action, asked_id: str, blocked: Iterable[tuple[GrantFacts, str]]) -> AccessRefused:
+    """Name the grant that he would have meant: of those that name the action the newest, else the newest."""
+    named = NAMED_AS.get(action, action)
+    key = {grant.id: (named in grant.actions, grant.confirmed_at, grant.id) for grant, _ in blocked}
+    newest = max(blocked, key=lambda one: key[one[0].id], default=None)
+    if newest is None:
+        return AccessRefused(action, asked_id)
+    return AccessRefused(action, asked_id, reason=newest[1], grant=newest[0].id)
 
 
 def _letters(action: Action, role: str, item: ItemFacts) -> str:
@@ -198,11 +219,11 @@ def _blocked(
     if reason := _dead(grant, requester, now=now):
         return reason
     bench = grant.whole_case and grant.grantee_role in BENCH
-    if not (set(letters) & set("GWUNS") or ("F" in letters and grant.onward) or ("C" in letters and bench)):
+    if not (set(letters) & set("GWUN") or ("F" in letters and grant.onward) or ("C" in letters and bench)):
         return "role"
     if not bench and grant.holder_id not in (None, item.owner_id):  # (15) it was given away since
         return "owner"
-    needed = {action} | ({"open-content"} if content else set())
+    needed = {NAMED_AS.get(action, action)} | ({"open-content"} if content else set())
     if "F" not in letters and not needed <= grant.actions:  # (8)
         return "action"
     if grant.whole_case and not bench:  # (9)
@@ -212,11 +233,24 @@ def _blocked(
         return "mediation"  # (10) a bundle is what would leave: inside, all else is allowed
     if grant.jurisdiction is not None and not rules.cross_border:  # (11)
         return "cross-border"
-    if grant.other_side:  # (12)
+    if _on_two_sides(requester, item):  # (12)
         return "two-sides"
     secret = content and item.secret and "U" in cell("open-secret", requester.role)
     if secret and not grant.undertaken:  # (13)
         return "undertaking"
     if content and grant.views_left is not None and grant.views_left <= 0:  # (14)
         return "view-limit"
+    if item.opinion_in is not None:  # (16)
+        within = bench or (item.unsealed and grant.order_id is not None)
+        return None if within and grant.case_id == item.opinion_in else "sealed"
     return None
+
+
+def _on_two_sides(requester: Requester, item: ItemFacts) -> bool:
+    """Whether he is, or was, appraiser and technical investigator in one case, or of one item."""
+    other = EXPERTS.get(requester.role)
+    return (
+        any(grant.other_side for grant in item.grants)
+        or other in item.experts
+        or any(grant.grantee_role == other and not grant.revoked for grant in item.grants)
+    )

@@ -61,7 +61,8 @@ class ItemFacts:
     """An item, and what there is between it and the requester.
 
     compartments: the mediation-only cases it is in. opened_for: the cases for which all parties of all of those
-    consented to its use. party_in: the cases it is in to which the requester is a party.
+    consented to its use. party_in: the cases it is in to which the requester is a party. opinion_in: the case to
+    whose bench it is sealed; unsealed: not any more. experts: as what the requester was an expert in its cases.
     """
 
     item_id: str
@@ -72,6 +73,9 @@ class ItemFacts:
     compartments: frozenset[str] = field(default_factory=frozenset)
     opened_for: frozenset[str] = field(default_factory=frozenset)
     party_in: frozenset[str] = field(default_factory=frozenset)
+    opinion_in: str | None = None
+    unsealed: bool = False
+    experts: frozenset[str] = field(default_factory=frozenset)
 
 
 @value

@@ -13,13 +13,15 @@ Each cell is one letter or several, of which one must hold:
     F  by giving on a part of a live grant that may be given on
     D  on behalf of a holder, by a live grant of that holder that names it
     P  as a party to a case that the item is in
+    E  as a party to the case to whose bench an opinion was sealed, after the bench unsealed it
     R  redacted: the chain, without personal values
-    S  sealed to the bench of a case
+    S  sealed to the bench of a case, by whoever is its technical investigator
     2  after two others have approved
 
 An action on content needs the row of the content too: a bundle with content in it is opened content. For a trade
 secret `open-secret` stands in the place of `open-content`. Nobody attests what is his own, or what a mediation
-keeps, and nobody is both appraiser and technical investigator in one case.
+keeps, and nobody is both appraiser and technical investigator in one case. `unseal` opens an opinion to the
+parties, and tells who stands behind a pseudonym, where an order asks it.
 """
 
 from collections.abc import Mapping
@@ -37,6 +39,7 @@ Action: TypeAlias = Literal[
     "order",
     "hold",
     "object",
+    "unseal",
     "erase",
     "manage",
 ]
@@ -44,21 +47,23 @@ Action: TypeAlias = Literal[
 RULES = """
 action        RH  AT  NO  AP  TI  AM  JU  CL  AU  AD
 deposit       Y   D   Y   Y   S   -   -   Y   -   -
-see-metadata  O   G   OG  OG  G   G   G   OG  -   -
-open-content  O   G   OG  OW  G   G   G   -   -   -
-open-secret   O   U   OU  OU  G   U   G   -   -   -
+see-metadata  OE  G   OG  OG  OG  G   G   OG  -   -
+open-content  OE  G   OG  OW  OG  G   G   -   -   -
+open-secret   O   U   OU  OU  OG  U   G   -   -   -
 export        O   G   OG  OG  -   G   G   N   -   -
-read-custody  O   G   OG  OG  G   G   G   OG  R   -
+read-custody  OE  G   OG  OG  OG  G   G   OG  R   -
 attest        -   -   GY  GY  S   -   -   -   -   -
 grant         O   F   -   -   -   -   -   -   -   -
 order         -   -   -   -   -   C   C   C   -   -
 hold          O   -   -   -   -   C   C   C   -   -
 object        P   G   -   -   -   C   C   C   -   -
+unseal        -   -   -   -   -   C   C   -   -   -
 erase         -   -   -   -   -   -   -   -   -   2
 manage        -   -   -   -   -   -   -   -   -   Y
 """
 """The roles: rights holder, attorney, notary, appraiser, technical investigator, arbitrator or mediator, judge,
-clerk, auditor, administrator. A notary's, appraiser's or clerk's own are the acts and copies they deposited."""
+clerk, auditor, administrator. A notary's, appraiser's, investigator's or clerk's own are the acts, opinions and
+copies they deposited."""
 
 BENCH = ("TI", "AM", "JU", "CL")
 """Who may be on the bench of a case. A grant on the case as a whole opens its items to these alone."""
@@ -76,6 +81,12 @@ GRANTABLE: tuple[Action, ...] = (
 
 BENCH_ACTIONS: tuple[Action, ...] = ("hold", "order")
 
+NAMED_AS: Mapping[Action, Action] = {"unseal": "order"}
+"""What a grant must name for an action that none names by itself."""
+
+EXPERTS: Mapping[str, str] = {"AP": "TI", "TI": "AP"}
+"""Who may not be the other one too, in one case."""
+
 SCOPES: Mapping[Action, str] = {
     "deposit": "deposit",
     "see-metadata": "read",
@@ -88,6 +99,7 @@ SCOPES: Mapping[Action, str] = {
     "order": "cases",
     "hold": "cases",
     "object": "cases",
+    "unseal": "cases",
     "erase": "manage",
     "manage": "manage",
 }

@@ -30,6 +30,7 @@ from evidence_vault.api import (
     me,
     objections,
     oidc,
+    opinions,
     orders,
     people,
     platform,
@@ -96,7 +97,7 @@ def create_app(
     app.state.desk = LoginDesk(vault)
     context.install(app)
     items_side = (deposits, tus, items, attestations, exports, fixity, feed)
-    shared = (cases, evidence, custody, grants, orders, accesses, holds, transfers, objections)
+    shared = (cases, evidence, custody, grants, orders, accesses, holds, transfers, objections, opinions)
     for module in (*items_side, *shared, platform, public, verification, health, reference):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):

@@ -62,7 +62,9 @@ _BODY = body_of(StatementSubmission, **may_answer("statement-refused"))
 Sent = Annotated[StatementSubmission, Depends(asked_as(StatementSubmission, max_bytes=MAX_BODY_BYTES))]
 
 
-@router.post("/items/{item_id}/fixity-checks", status_code=201, openapi_extra=may_answer("locked"))
+@router.post(
+    "/items/{item_id}/fixity-checks", status_code=201, openapi_extra=may_answer("locked", "too-soon")
+)
 def check_item(item_id: str, vault: VaultHere, caller: Caller) -> FixityView:
     """Read the stored bytes again and say whether they are what was deposited. An event of the item, each time."""
     item = _open(vault, caller, item_id)

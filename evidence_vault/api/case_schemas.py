@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
+from evidence_vault.access_settings import Jurisdiction
 from evidence_vault.api.schemas import View
 from evidence_vault.core.names import ACTOR_ID, CASE_ID, CODE, GRANT_ID, ITEM_ID, SHA256
 
@@ -11,6 +12,8 @@ ActorId = Annotated[str, StringConstraints(pattern=f"^{ACTOR_ID.pattern}$")]
 CaseId = Annotated[str, StringConstraints(pattern=f"^{CASE_ID.pattern}$")]
 GrantId = Annotated[str, StringConstraints(pattern=f"^{GRANT_ID.pattern}$")]
 ItemId = Annotated[str, StringConstraints(pattern=f"^{ITEM_ID.pattern}$")]
+
+
 Code = Annotated[str, StringConstraints(pattern=f"^{CODE.pattern}$")]
 Digest256 = Annotated[str, StringConstraints(pattern=f"^{SHA256.pattern}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
@@ -37,7 +40,7 @@ class CaseAsked(Asked):
     """A case to open. Number, forum's name and title are kept as disclosures, never in the event."""
 
     forum: Literal["court", "arbitration", "mediation", "administrative", "internal"]
-    jurisdiction: Code = Field(examples=["cn"])
+    jurisdiction: Jurisdiction = Field(examples=["cn"])
     confidentiality: Literal["open", "parties", "bench"] = "parties"
     mediation_only: bool = Field(default=False, strict=True)
     number: Line | None = None
@@ -77,7 +80,7 @@ class GrantAsked(Asked):
     expires_at: AwareDatetime | None = None
     view_limit: int | None = Field(default=None, ge=1, le=1_000_000)
     onward: bool = Field(default=False, strict=True)
-    jurisdiction: Code | None = Field(default=None, description="Of a foreign authority.")
+    jurisdiction: Jurisdiction | None = Field(default=None, description="Of a foreign authority.")
 
 
 class ReasonAsked(Asked):
@@ -119,6 +122,28 @@ class OrderAsked(Asked):
     document_sha256: Digest256 | None = None
     actions: list[Code] | None = Field(default=None, min_length=1, max_length=16)
     view_limit: int | None = Field(default=None, ge=1, le=1_000_000)
+    reveals: bool = Field(
+        default=False, strict=True, description="It asks who stands behind its items' pseudonyms."
+    )
+
+
+class RevelationAsked(Asked):
+    """An item of the order, deposited under a pseudonym."""
+
+    item: ItemId
+
+
+class RevealedView(View):
+    """Who stands behind a pseudonym: told to the court alone, and kept nowhere.
+
+    disclosures: by name, to show what the event commits to (salt, name and value, as RFC 9901 has them).
+    """
+
+    pseudonym: str
+    person: str
+    name: str
+    seq: int
+    disclosures: dict[str, str]
 
 
 class ReturnAsked(Asked):
@@ -251,6 +276,7 @@ class OrderView(View):
     registered_by: str
     registered_at: str
     document_sha256: str | None
+    reveals: bool
     grants: list[str]
     returned: "ReturnView | None"
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from evidence_vault.api.case_schemas import Asked, Code, Words
 from evidence_vault.api.schemas import View
 
 
@@ -35,6 +36,27 @@ class IncidentView(View):
     began_at: str
     ended_at: str | None
     summary: str
+
+
+class IncidentAsked(Asked):
+    """What happened to the platform, as its operator tells it. ended_at left out: it goes on, or nobody knows."""
+
+    kind: Code = Field(examples=["hosting"])
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    summary: Words = Field(description="Travels in every bundle: names no person and no item.")
+
+
+class EndAsked(Asked):
+    """When an incident ended."""
+
+    ended_at: AwareDatetime
+
+
+class IncidentList(View):
+    """All incidents, in the order in which they were first noted."""
+
+    incidents: list[IncidentView]
 
 
 class PlatformView(View):

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from evidence_vault.access.decisions import decide_on_deposit
+from evidence_vault.access.decisions import decide_on_deposit, rests_on_grants
 from evidence_vault.api.answers import answer_to
 from evidence_vault.api.body import in_thread, pour_in_time, read_all, read_first
 from evidence_vault.api.caller import (
@@ -148,10 +148,10 @@ async def serve_deposit(scope: Scope, receive: Receive, send: Send) -> None:
 )
 async def deposit(request: Request, vault: VaultHere, caller: DepositingCaller) -> Response:
     """Deposit a file, or the digests of one. The receipt comes after everything is durable."""
-    if caller.requester.on_behalf_of is None:
-        decide_on_deposit(caller.requester)
-    else:
+    if rests_on_grants(caller.requester):
         await in_thread(require_deposit, vault, caller.requester)
+    else:
+        decide_on_deposit(caller.requester)
     fields = _fields(request)
     media_type = fields.get("content-type", "").partition(";")[0].strip().lower()
     is_form = media_type == "multipart/form-data"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import AwareDatetime, Field
 
-from evidence_vault.api.case_schemas import ActorId, Asked, CaseId, Digest256, Line, Words
+from evidence_vault.api.case_schemas import ActorId, Asked, CaseId, Digest256, ItemId, Line, Words
 from evidence_vault.api.schemas import View
 from evidence_vault.core.names import BUNDLE_ID
 
@@ -103,6 +103,34 @@ class Told(View):
     seq: int
 
 
+class OpinionAsked(Asked):
+    """An opinion that one deposited, to be sealed to the bench. about: the items of the case that it is on."""
+
+    item: ItemId
+    about: list[ItemId] = Field(default_factory=list, max_length=500)
+
+
+class OpinionView(View):
+    """An opinion. state: sealed to the bench, or unsealed to the parties too."""
+
+    item: str
+    author: str
+    sealed_at: str
+    state: Literal["sealed", "unsealed"]
+
+
+class OpinionList(View):
+    """Opinions, oldest first."""
+
+    opinions: list[OpinionView]
+
+
+class OpinionNumber(View):
+    """Its number on the list of evidence."""
+
+    number: int
+
+
 class ObjectionAsked(Asked):
     """An objection. period: where authenticity is disputed, before or since anchoring."""
 
@@ -120,8 +148,22 @@ class AnswerAsked(Asked):
     text: Words | None = None
 
 
+class AnswerView(View):
+    """What was said to an objection. text: as of the objection."""
+
+    seq: int
+    by: str
+    role: str
+    at: str
+    outcome: str
+    text: str | None
+
+
 class ObjectionView(View):
-    """An objection. state: open, or the outcome of its newest answer; the texts stand in the item's history."""
+    """An objection. state: open, or the outcome of its newest answer.
+
+    text: null if there is none any more, or the reader may not read the item's history.
+    """
 
     seq: int
     raised_by: str
@@ -131,6 +173,8 @@ class ObjectionView(View):
     period: str | None
     raised_at: str
     state: str
+    text: str | None
+    answers: list[AnswerView]
 
 
 class ObjectionList(View):

@@ -13,6 +13,7 @@ from evidence_vault.api.schemas import NetworkView, ProblemKind, Readiness, Swee
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, UnavailableError
 from evidence_vault.pipeline.cosign import witness_states
+from evidence_vault.pipeline.incidents import incidents_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries.sweep import fixity_state
 
@@ -32,6 +33,7 @@ async def healthz() -> Response:
 def readyz(vault: VaultHere, response: Response) -> Readiness:
     """The vault takes deposits in; 503 and the reasons if it doesn't."""
     reasons, witnesses, authorities, fixity = list(vault.gate.reasons), [], [], None
+    incidents: list[str] = []
     try:
         with vault.database.read() as session:
             session.execute(text("SELECT 1"))
@@ -47,6 +49,11 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
             ]
             authorities = authority_views(session, vault.settings)
             fixity = fixity_view(session)
+            incidents = [
+                f"{one.kind} since {encode_time(one.began_at)}: {one.summary}"
+                for one in incidents_of(session).values()
+                if one.ended_at is None
+            ]
     except UnavailableError as error:
         LOG.warning("database unavailable", extra={"reason": error.reason})
         reasons.append("the database doesn't answer")
@@ -60,6 +67,7 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
         networks=network_views(vault),
         damaged=sorted(dict(vault.damage).values()),
         fixity=fixity,
+        incidents=incidents,
     )
 
 

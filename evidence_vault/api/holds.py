@@ -1,7 +1,6 @@
 """Holds of items and cases, retentions, and what ends soon."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter, Response
 
@@ -23,7 +22,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
 from evidence_vault.pipeline import holds as stage
 from evidence_vault.pipeline.entering import counting_refusals, look
-from evidence_vault.pipeline.vault import Vault
+from evidence_vault.pipeline.retentions import warning_of
 from evidence_vault.store.custody_models import Hold
 from evidence_vault.store.queries import custody
 
@@ -91,12 +90,10 @@ def list_holds(item_id: str, vault: VaultHere, caller: Caller) -> HoldList:
     look(vault, caller, "see-metadata", item_id)
     now = vault.clock()
     with vault.database.read() as session:
-        live = custody.live_holds(session, item_id, now=now)
+        live, warning = custody.live_holds(session, item_id, now=now), warning_of(vault, session, item_id)
         own = custody.holds_of(session, "item", item_id)
     listed = [*own, *(hold for hold in live if hold.subject_kind == "case")]
-    return HoldList(
-        holds=[_view(hold) for hold in listed], live=bool(live), warning=_warning(vault, live, now=now)
-    )
+    return HoldList(holds=[_view(hold) for hold in listed], live=bool(live), warning=warning)
 
 
 @router.get("/retentions")
@@ -119,17 +116,6 @@ def list_retentions(vault: VaultHere, caller: Caller) -> RetentionList:
             if row.until is not None
         ]
     )
-
-
-def _warning(vault: Vault, live: Sequence[Hold], *, now: datetime) -> str | None:
-    """Say so where everything that keeps the content ends soon."""
-    ends = [hold.until for hold in live if hold.until is not None]
-    if not live or len(ends) < len(live):
-        return None
-    last = max(ends)
-    if last > now + timedelta(days=vault.settings.retention.warn_days):
-        return None
-    return f"nothing keeps the content after {encode_time(last)}"
 
 
 def _view(hold: Hold) -> HoldView:

@@ -25,6 +25,7 @@ from evidence_vault.core.names import ITEM_ID, encode_time
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.entering import hand_out, look
+from evidence_vault.pipeline.retentions import warning_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import events, items, log
@@ -91,6 +92,7 @@ def show_item(item_id: str, vault: VaultHere, caller: Caller) -> ItemView:
             received_at=encode_time(item.received_at),
             stages=list(standing.stages),
             next=standing.next,
+            warning=warning_of(vault, session, item.id),
         )
 
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.dispute_schemas import (
     AnswerAsked,
+    AnswerView,
     ObjectionAsked,
     ObjectionList,
     ObjectionView,
@@ -16,8 +17,7 @@ from evidence_vault.api.dispute_schemas import (
 from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline import objections as stage
-from evidence_vault.pipeline.entering import counting_refusals, look
-from evidence_vault.store.queries import custody
+from evidence_vault.pipeline.entering import counting_refusals, look, may_look
 
 router = APIRouter(tags=["objections"])
 
@@ -34,25 +34,40 @@ def object_to(item_id: str, asked: ObjectionAsked, vault: VaultHere, caller: Cal
 
 @router.get("/items/{item_id}/objections")
 def list_objections(item_id: str, vault: VaultHere, caller: Caller) -> ObjectionList:
-    """List the objections to an item and how each stands. Their texts stand in its history."""
-    look(vault, caller, "see-metadata", item_id)
+    """List the objections to an item with all that was answered, side by side.
+
+    Their texts are shown to whom the item's history is, and that is a reading of it; to others, how each stands.
+    """
+    reads = may_look(vault, caller, "read-custody", item_id)
+    look(vault, caller, "read-custody" if reads else "see-metadata", item_id)
     with vault.database.read() as session:
-        rows = custody.objections_to(session, item_id)
-    return ObjectionList(
-        objections=[
-            ObjectionView(
-                seq=row.seq,
-                raised_by=row.raised_by,
-                case=row.case_id,
-                party=row.party,
-                ground=row.ground,
-                period=row.period,
-                raised_at=encode_time(row.raised_at),
-                state=row.state,
-            )
-            for row in rows
-        ]
-    )
+        return ObjectionList(
+            objections=[
+                ObjectionView(
+                    seq=one.row.seq,
+                    raised_by=one.row.raised_by,
+                    case=one.row.case_id,
+                    party=one.row.party,
+                    ground=one.row.ground,
+                    period=one.row.period,
+                    raised_at=encode_time(one.row.raised_at),
+                    state=one.row.state,
+                    text=one.text if reads else None,
+                    answers=[
+                        AnswerView(
+                            seq=reply.seq,
+                            by=reply.by,
+                            role=reply.role,
+                            at=encode_time(reply.at),
+                            outcome=reply.outcome,
+                            text=reply.text if reads else None,
+                        )
+                        for reply in one.answers
+                    ],
+                )
+                for one in stage.disputes_of(session, item_id)
+            ]
+        )
 
 
 @router.post("/items/{item_id}/objections/{seq}/answers", status_code=204, response_class=Response)

@@ -16,6 +16,8 @@ from evidence_vault.api.case_schemas import (
     ReasonAsked,
     ReturnAsked,
     ReturnView,
+    RevealedView,
+    RevelationAsked,
 )
 from evidence_vault.api.cases import clear_values
 from evidence_vault.api.description import may_answer
@@ -27,6 +29,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline import orders as stage
 from evidence_vault.pipeline.accesses import accesses_of_order
 from evidence_vault.pipeline.entering import counting_refusals
+from evidence_vault.pipeline.revealing import reveal_under_order
 from evidence_vault.store.case_models import Order
 from evidence_vault.store.queries import events, grants, items
 
@@ -54,6 +57,7 @@ def register(asked: OrderAsked, vault: VaultHere, caller: Caller, once: OnceHere
         document_sha256=asked.document_sha256,
         actions=stage.ACTIONS if asked.actions is None else tuple(dict.fromkeys(asked.actions)),
         view_limit=asked.view_limit,
+        reveals=asked.reveals,
     )
     with counting_refusals(vault, caller):
         order_id = once(asked, lambda vault: stage.register_order(vault, caller, wish))
@@ -90,6 +94,23 @@ def revoke(order_id: str, asked: ReasonAsked, vault: VaultHere, caller: Caller) 
     """End an order before its time, with its grants."""
     with counting_refusals(vault, caller):
         stage.revoke_order(vault, caller, order_id, reason=asked.reason)
+
+
+@router.post("/orders/{order_id}/revelations", status_code=201, openapi_extra=may_answer("conflict"))
+def reveal(order_id: str, asked: RevelationAsked, vault: VaultHere, caller: Caller) -> RevealedView:
+    """Tell judge or arbitrator who stands behind the pseudonym of an item's deposit, where the order asks it.
+
+    An event of the item each time, before it is told; it keeps a salted digest of the answer.
+    """
+    with counting_refusals(vault, caller):
+        found = reveal_under_order(vault, caller, order_id, asked.item)
+    return RevealedView(
+        pseudonym=found.pseudonym_id,
+        person=found.person_id,
+        name=found.name,
+        seq=found.seq,
+        disclosures=found.disclosures,
+    )
 
 
 @router.get("/orders/{order_id}/access")
@@ -131,6 +152,7 @@ def _view(session: Session, row: Order) -> OrderView:
         registered_by=row.registered_by,
         registered_at=encode_time(row.registered_at),
         document_sha256=None if document is None else as_text(document),
+        reveals=row.reveals,
         grants=[grant.id for grant in grants.grants_of_order(session, row.id)],
         returned=None if row.returned_event_id is None else _returned(session, row.returned_event_id),
     )

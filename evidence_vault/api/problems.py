@@ -36,6 +36,7 @@ from evidence_vault.errors import (
     StorageFull,
     TooLarge,
     TooMany,
+    TooSoon,
     UnavailableError,
     VerificationError,
     WrongOffset,
@@ -192,6 +193,12 @@ KINDS: Mapping[str, Kind] = {
         title="More waits than the vault can take in now",
         advice="Nothing was kept. Ask again after the seconds that `Retry-After` names (RFC 6585 §4).",
     ),
+    "too-soon": Kind(
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        title="It was done a moment ago",
+        advice="`detail` says when; its event stands in the history. Ask again after the seconds that "
+        "`Retry-After` names.",
+    ),
     "internal": Kind(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         title="The vault failed",
@@ -256,6 +263,7 @@ _KIND_BY_ERROR: tuple[tuple[type[EvidenceError], str], ...] = (
     (Gone, "gone"),
     (Locked, "locked"),
     (CredentialEnded, "unauthorized"),
+    (TooSoon, "too-soon"),
     (Overloaded, "too-many-requests"),
     (InProgress, "in-progress"),
     (ReadOnly, "read-only"),

@@ -121,6 +121,7 @@ class ItemView(View):
     received_at: str
     stages: list[Stage]
     next: str = Field(description="What the depositor should know or do now, as a sentence.")
+    warning: str | None = Field(description="That all that keeps its content ends soon, or ended.")
 
 
 class ItemSummary(View):
@@ -245,7 +246,7 @@ class SweepView(View):
 class Readiness(View):
     """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready.
 
-    damaged: packs that this process can't read, and why; others don't depend on them.
+    damaged: packs that this process can't read, and why; others don't depend on them. incidents: those that go on.
     """
 
     ready: bool
@@ -255,6 +256,7 @@ class Readiness(View):
     networks: list[NetworkView] = []
     damaged: list[str] = []
     fixity: SweepView | None = None
+    incidents: list[str] = []
 
 
 class ProblemKind(View):

@@ -107,16 +107,20 @@ def add_signed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def compose(remote: Remote, args: argparse.Namespace) -> Attestation:
-    """Let the vault read its bytes again, and return the statement about the item as it then stands."""
+    """Compare what the person has, let the vault read its bytes again, and state the item as it then stands.
+
+    A file that is another is told before the vault reads anything, and no event says that it did.
+    """
     examined = [_pair(text) for text in args.examined]
+    facts = _draft(remote, args.item)
+    digests = _digests(facts)
+    own = [] if args.file is None else [_compare(args.file, digests, result=args.result)]
     if not args.no_rehash:
         examined += _rehash(remote, args.item, result=args.result)
-    facts = remote.get(f"/v1/items/{args.item}/attestation-draft").json()
-    digests = {str(name): str(digest) for name, digest in facts["digests"].items()}
-    if facts["item"] != args.item:
-        raise VerificationError("the vault's answer", args.item, facts["item"])
-    if args.file is not None:
-        examined.append(_compare(args.file, digests, result=args.result))
+        facts = _draft(remote, args.item)
+        if _digests(facts) != digests:  # else his file was compared with another item's
+            raise VerificationError("the vault's answer", digests, _digests(facts))
+    examined += own
     if not examined:
         raise ConfigError("--examined", "say what you examined, and how: WHAT=HOW")
     return Attestation(
@@ -131,6 +135,17 @@ def compose(remote: Remote, args: argparse.Namespace) -> Attestation:
         result=args.result,
         remark=args.remark,
     )
+
+
+def _draft(remote: Remote, item_id: str) -> dict[str, Any]:
+    facts: dict[str, Any] = remote.get(f"/v1/items/{item_id}/attestation-draft").json()
+    if facts["item"] != item_id:
+        raise VerificationError("the vault's answer", item_id, facts["item"])
+    return facts
+
+
+def _digests(facts: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(digest) for name, digest in facts["digests"].items()}
 
 
 def show_statement(text: bytes) -> None:

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--forum", required=True, choices=("court", "arbitration", "mediation", "administrative", "internal")
     )
-    one.add_argument("--jurisdiction", required=True, help="as in cn")
+    one.add_argument("--jurisdiction", required=True, help="as in cn, or us-vt")
     one.add_argument("--confidentiality", choices=("open", "parties", "bench"), default="parties")
     one.add_argument("--mediation-only", action="store_true", help="kept from every other forum")
     one.add_argument("--number", help="kept apart from the events, as all words are")

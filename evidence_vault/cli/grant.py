@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     give.add_argument("--expires-at", metavar="TIME")
     give.add_argument("--view-limit", type=int)
     give.add_argument("--onward", action="store_true", help="the grantee may give part of it on")
-    give.add_argument("--jurisdiction", help="of a foreign authority")
+    give.add_argument("--jurisdiction", help="of a foreign authority, as in us")
     lister = commands.add_parser("list", help="grants one received, or gave")
     lister.add_argument("--given", action="store_true")
     show = commands.add_parser("show", help="one grant as it stands")

@@ -1,4 +1,4 @@
-"""`evidence-vault order register | show | return | revoke | access`: investigation orders, over the API."""
+"""`evidence-vault order register | show | return | revoke | access | reveal`: orders of a court, over the API."""
 
 import argparse
 from datetime import UTC, datetime
@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     register.add_argument("--purpose")
     register.add_argument("--respondent", metavar="ACTOR")
     register.add_argument("--view-limit", type=int)
+    register.add_argument(
+        "--reveals", action="store_true", default=None, help="it asks who stands behind pseudonyms"
+    )
     back = commands.add_parser("return", help="tell the court what came of it")
     back.add_argument("--asked", type=int, required=True)
     back.add_argument("--produced", nargs="*", default=[], metavar="ITEM")
@@ -35,9 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = commands.add_parser("revoke", help="end it before its time")
     revoke.add_argument("--reason")
     access = commands.add_parser("access", help="who saw what under it, and when")
-    for each in (show, back, revoke, access):
+    reveal = commands.add_parser("reveal", help="learn who deposited an item under a pseudonym, as its court")
+    for each in (show, back, revoke, access, reveal):
         each.add_argument("order")
-    for each in (register, show, back, revoke, access):
+    reveal.add_argument("item")
+    for each in (register, show, back, revoke, access, reveal):
         add_ask_arguments(each)
 
 
@@ -45,12 +50,28 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked. Raises ConfigError for a lawyer without a licence."""
     match args.action:
         case "register":
-            names = ("case", "items", "court", "issued_at", "expires_at", "number", "officer", "purpose")
+            names = (
+                "case",
+                "items",
+                "court",
+                "issued_at",
+                "expires_at",
+                "number",
+                "officer",
+                "purpose",
+                "reveals",
+            )
             body = given(args, *names, "respondent", "view_limit")
-            ask(args, "/v1/orders", {**body, "lawyers": [_lawyer(text) for text in args.lawyer]})
+            ask(
+                args,
+                "/v1/orders",
+                {**body, "lawyers": [_lawyer(text) for text in args.lawyer]},
+            )
         case "return":
             body = given(args, "asked", "produced", "refused", "not_found", "note")
             ask(args, f"/v1/orders/{args.order}/return", body)
+        case "reveal":
+            ask(args, f"/v1/orders/{args.order}/revelations", given(args, "item"))
         case "show":
             ask(args, f"/v1/orders/{args.order}")
         case "revoke":

@@ -303,11 +303,19 @@ def _raise_problem(answer: Answer) -> None:
         case 404:
             raise Refused(title)
         case 400 | 411 | 413 | 415 | 416 | 422:
-            raise FormatError(str(document.get("place", "request")), text)
+            raise UnfitError(str(document.get("place", "request")), text)
         case 409 | 410 if not retry.isdigit():  # else it is the same work, still under way
             raise Conflict("request", text)
         case _:
             raise UnavailableError("vault", text, float(retry) if retry.isdigit() else None)
+
+
+class UnfitError(FormatError):
+    """The vault can't take what was sent; its words are the text."""
+
+    def __init__(self, place: str, text: str) -> None:
+        super().__init__(place, text)
+        self.args = (text,)
 
 
 class Refused(AccessRefused):

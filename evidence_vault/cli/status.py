@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
             where = f"checkpoint {one['checkpoint']} on {shown(one['network'])}"
             print(f"      LOST: {where} is on its chain no more, noted at {one['at']}")
     print(shown(item["next"]))
+    if item.get("warning"):
+        print(f"WARNING: {shown(item['warning'])}")
     return 0
 
 
@@ -79,6 +81,8 @@ def _show_vault(vault: dict[str, Any]) -> int:
         print(f"  authority {shown(one['name'])}: {shown(_authority(one))}")
     for one in vault["networks"]:
         print(f"  network {shown_line(_network(one))}")
+    for one in vault.get("incidents", []):
+        print(f"  incident {shown_line(one)}")
     failing = (vault.get("fixity") or {}).get("failing")
     if failing:
         print(f"  contents not sound: {failing}; see `evidence-vault fixity show`")

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--reset", action="store_true", help="a new password, by a code in two halves")
     what.add_argument("--link", nargs=2, metavar=("ISSUER", "SUBJECT"), help="a login at a provider")
     propose.add_argument("--licence", help="number, of an attorney, notary or appraiser")
-    propose.add_argument("--jurisdiction", help="of the licence, like CN-31")
+    propose.add_argument("--jurisdiction", help="of the licence, like cn-31")
     proposals = commands.add_parser("proposals", help="show what waits for a second administrator")
     confirm = commands.add_parser("confirm", help="confirm what another administrator proposed")
     refuse = commands.add_parser("refuse", help="refuse it, or withdraw your own")

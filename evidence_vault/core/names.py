@@ -45,6 +45,9 @@ SHA256 = Text(r"[0-9a-f]{64}", 64, "a SHA-256 digest, 64 lower-case hex digits")
 TIME = Text(_TIME, 24, "a time like 2026-11-22T16:37:00.123Z")
 ORIGIN = Text(_ORIGIN, 100, "an origin like vault.example/log")
 LOG_CLASS = OneOf(("production", "test", "development"))
+JURISDICTION = Text(
+    r"[a-z]{2}(?:-[a-z0-9]{1,3})?", 6, "a country or a part of one in lower case, like cn or us-vt (ISO 3166)"
+)
 CODE = Text(r"[a-z0-9][a-z0-9._:-]{0,63}", 64, "a lower-case code word")
 LABEL = Text(r"[^\x00-\x1f\x7f]{1,200}", 200, "one line of text")
 

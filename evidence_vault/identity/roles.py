@@ -5,8 +5,8 @@ person alone would be that person; so all roles but the rights holder's need two
 """
 
 from evidence_vault.core.event_types.form import PEOPLE
-from evidence_vault.core.names import LABEL
-from evidence_vault.core.shapes import OneOf, Text
+from evidence_vault.core.names import JURISDICTION, LABEL
+from evidence_vault.core.shapes import OneOf
 from evidence_vault.errors import FormatError
 
 REGULATED = ("AT", "NO", "AP")
@@ -19,9 +19,6 @@ ONE_PERSON = ("RH",)
 """Whom one administrator can make: rights holders see what they deposited themselves."""
 
 ROLE = OneOf(PEOPLE)
-JURISDICTION = Text(
-    r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?", 6, "a country or a part of one, like CN or US-VT (ISO 3166)"
-)
 
 
 def needs_two(role: str) -> bool:

@@ -14,7 +14,7 @@ from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import parse_event
 from evidence_vault.store.case_models import Grant
 from evidence_vault.store.models import Event
-from evidence_vault.store.queries import cases, grants
+from evidence_vault.store.queries import cases, custody, grants
 
 ACCESSES = (
     "VIEWED",
@@ -61,9 +61,10 @@ def accesses_of_item(
 def accesses_of_case(
     session: Session, case_id: str, *, after_id: int, limit: int
 ) -> tuple[list[Access], int | None]:
-    """Return the accesses that were made in this case: to its items, and to those that its orders reach."""
+    """Return the accesses that were made in this case: to its items, opinions, and what its orders reach."""
     listed = {line.item_id for line in cases.items_of(session, case_id)}
     listed |= grants.items_granted_in(session, case_id)
+    listed |= {one.item_id for one in custody.opinions_in(session, case_id)}
     return _accesses(session, sorted(listed), after_id=after_id, limit=limit, case=case_id)
 
 

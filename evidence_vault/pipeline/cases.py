@@ -5,6 +5,7 @@ as one of the bench is let in to it by a grant like anybody else; who opens one 
 others' items what they grant him.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -141,32 +142,49 @@ def add_item(
     """
     with vault.database.write() as session:
         seen = see_case(vault, session, caller, "add", case_id)
-        item, _ = gather(session, caller, item_id)
+        item, facts = gather(session, caller, item_id)
         holder = caller.actor_id if caller.on_behalf_of is None else caller.on_behalf_of
-        if item is None or item.owner_id != holder:
+        if item is None or facts is None or item.owner_id != holder or facts.opinion_in is not None:
             raise AccessRefused("add-item", item_id)
         stays = grants.compartments_of(session, item_id)
         if stays.cases and case_id not in stays.cases | stays.opened_for:
             raise Conflict("item", "its mediation keeps it until every party has consented")
-        events.lock_subject_head(session, Subject(kind="case", id=case_id))
-        lines = {line.item_id: line.number for line in cases.items_of(session, case_id)}
-        if item_id not in lines and len(lines) >= MAX_CASE_ITEMS:
-            raise Conflict("case", f"it has {MAX_CASE_ITEMS} items")
-        number = lines.get(item_id, max(lines.values(), default=0) + 1)
         told = {"source": source, "proves": proves}
-        append_and_follow(
-            vault,
-            session,
-            Draft(
-                subject=Subject(kind="case", id=case_id),
-                type="ITEM_ADDED",
-                actor=event_actor(caller),
-                fields={"item": item_id, "number": number, "copies": copies},
-                why=access_why(seen.permission),
-                disclosures={name: text for name, text in told.items() if text is not None},
-            ),
+        return list_item(
+            vault, session, caller, case_id, item_id, permission=seen.permission, copies=copies, told=told
         )
-        return number
+
+
+def list_item(
+    vault: Vault,
+    session: Session,
+    caller: Requester,
+    case_id: str,
+    item_id: str,
+    *,
+    permission: Permission,
+    copies: int | None = None,
+    told: Mapping[str, str | None] | None = None,
+) -> int:
+    """Write the item's line in the case's list of evidence, in this transaction; return its number."""
+    events.lock_subject_head(session, Subject(kind="case", id=case_id))
+    lines = {line.item_id: line.number for line in cases.items_of(session, case_id)}
+    if item_id not in lines and len(lines) >= MAX_CASE_ITEMS:
+        raise Conflict("case", f"it has {MAX_CASE_ITEMS} items")
+    number = lines.get(item_id, max(lines.values(), default=0) + 1)
+    append_and_follow(
+        vault,
+        session,
+        Draft(
+            subject=Subject(kind="case", id=case_id),
+            type="ITEM_ADDED",
+            actor=event_actor(caller),
+            fields={"item": item_id, "number": number, "copies": copies},
+            why=access_why(permission),
+            disclosures={name: text for name, text in (told or {}).items() if text is not None},
+        ),
+    )
+    return number
 
 
 def consent(

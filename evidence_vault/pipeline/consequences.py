@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.orm import Session
 
+from evidence_vault.access.matrix import BENCH
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_object, as_text
 from evidence_vault.core.events import Event
 from evidence_vault.core.names import parse_time
@@ -109,6 +110,7 @@ def _order_registered(session: Session, event: Event, event_id: int) -> None:
             "court": as_text(fields["court"]),
             "registered_by": as_text(actor["id"]),
             "respondent_id": _text_or_none(fields["respondent"]),
+            "reveals": fields["reveals"] is True,
             "registered_at": event.at,
             "expires_at": parse_time(as_text(fields["expires_at"]), place="expires_at"),
         },
@@ -143,7 +145,8 @@ def _grant_row(session: Session, event: Event, event_id: int) -> Mapping[str, ob
     giver = as_text(actor["id"])
     order, basis, parent = fields["order"], as_object(fields["why"])["basis"], fields["parent"]
     holder: str | None = _text_or_none(actor["on_behalf_of"])
-    if holder is None and order is None and basis == "owner":
+    seat = fields["item_count"] == 0 and as_text(fields["grantee_role"]) in BENCH
+    if holder is None and order is None and basis == "owner" and not seat:  # a seat is given for nobody
         holder = giver
     if parent is not None and (above := grants.get_grant(session, as_text(parent))) is not None:
         holder = above.holder_id

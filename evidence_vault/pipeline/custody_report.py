@@ -24,6 +24,7 @@ from evidence_vault.access.facts import Requester
 from evidence_vault.core.canonical import as_object
 from evidence_vault.core.events import Event, Subject, parse_event
 from evidence_vault.core.states import JobState
+from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.custody_gaps import Gap, gaps_of
@@ -33,7 +34,7 @@ from evidence_vault.pipeline.sight import Sight, grant_of, sight_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import readable_items
 from evidence_vault.store.models import Event as EventRow
-from evidence_vault.store.queries import cases, events, grants, log, timeline
+from evidence_vault.store.queries import cases, custody, events, grants, log, timeline
 
 STAGES = ("logged", "published", "dated", "anchored", "final")
 """How far an event's proof may come: a leaf, under a published checkpoint, a token, a block, a final block."""
@@ -142,10 +143,19 @@ def _case_reader(vault: Vault, session: Session, caller: Requester, case_id: str
     permission = see_case(vault, session, caller, "history", case_id).permission
     listed = {line.item_id for line in cases.items_of(session, case_id)}
     listed |= grants.items_granted_in(session, case_id)
-    readable = readable_items(vault, session, caller, listed)
+    readable = readable_items(vault, session, caller, listed | _opinions(vault, session, caller, case_id))
     permissions = {Subject(kind="item", id=item_id): readable[item_id] for item_id in sorted(readable)}
     sight = sight_of(session, caller.actor_id, {case: permission, **permissions})
-    return _Reader(sight=sight, withheld=len(listed) - len(readable) if case in sight.whole else None)
+    return _Reader(sight=sight, withheld=len(listed - readable.keys()) if case in sight.whole else None)
+
+
+def _opinions(vault: Vault, session: Session, caller: Requester, case_id: str) -> set[str]:
+    """The opinions in a case, for its bench; to anybody else not even their number is told, as `withheld`."""
+    try:
+        see_case(vault, session, caller, "opinions", case_id)
+    except AccessRefused:
+        return set()
+    return {one.item_id for one in custody.opinions_in(session, case_id)}
 
 
 def _mark_read(

@@ -1,4 +1,4 @@
-"""The rows that follow from events of custody: holds, transfers and objections; part of `consequences`."""
+"""The rows that follow from events of custody: holds, transfers, objections, opinions; part of `consequences`."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.canonical import as_integer, as_object, as_text
 from evidence_vault.core.events import Event
 from evidence_vault.core.names import parse_time
-from evidence_vault.store.custody_models import Hold, Objection, Transfer
+from evidence_vault.store.custody_models import Hold, Objection, Opinion, Transfer
 from evidence_vault.store.queries import custody
 
 
@@ -84,6 +84,22 @@ def _objection_answered(session: Session, event: Event, event_id: int) -> None:
     custody.decide_objection(session, event.subject.id, objection, state=outcome)
 
 
+def _opinion_sealed(session: Session, event: Event, event_id: int) -> None:
+    del event_id
+    row = {
+        "item_id": event.subject.id,
+        "case_id": as_text(event.fields["case"]),
+        "author_id": _actor(event),
+        "sealed_at": event.at,
+    }
+    custody.insert_row(session, Opinion, row)
+
+
+def _opinion_unsealed(session: Session, event: Event, event_id: int) -> None:
+    del event_id
+    custody.unseal_opinion(session, event.subject.id, unsealed_seq=event.seq)
+
+
 def _actor(event: Event) -> str:
     return as_text(as_object(event.fields["actor"])["id"])
 
@@ -96,4 +112,6 @@ CUSTODY_STEPS: Mapping[str, Callable[[Session, Event, int], None]] = {
     "TRANSFER_REFUSED": _transfer_refused,
     "OBJECTION_RECORDED": _objection_recorded,
     "OBJECTION_ANSWERED": _objection_answered,
+    "OPINION_SEALED": _opinion_sealed,
+    "OPINION_UNSEALED": _opinion_unsealed,
 }

@@ -77,6 +77,15 @@ def look(vault: Vault, caller: Requester, action: Action, item_id: str) -> Enter
         raise
 
 
+def may_look(vault: Vault, caller: Requester, action: Action, item_id: str) -> bool:
+    """Whether he could look so now, and see personal values; leaves no mark, counts nothing."""
+    with vault.database.read() as session:
+        try:
+            return not decide(vault, session, caller, action, item_id).permission.redacted
+        except AccessRefused:
+            return False
+
+
 def hand_out(vault: Vault, caller: Requester, item_id: str, *, purpose: str | None = None) -> Entered:
     """Record that content is handed out. Raises AccessRefused, counted.
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from anchors.values import value
-from evidence_vault.errors import Conflict, Locked, Overloaded
+from evidence_vault.core.names import encode_time
+from evidence_vault.errors import Conflict, Locked, TooSoon
 from evidence_vault.pipeline.looks import check_now
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
@@ -41,7 +42,7 @@ class FixityCheck:
 
 
 def check_fixity(vault: Vault, item: Item, *, actor: EventActor) -> FixityCheck:
-    """Read and hash the item's content again. Raises Conflict without content, Locked, Overloaded, ReadOnly."""
+    """Read and hash the item's content again. Raises Conflict without content, Locked, TooSoon, ReadOnly."""
     vault.gate.require_open()
     if item.mode != "content" or item.sha256 is None:
         raise Conflict("fixity", "the vault holds no content of this item, only its digests")
@@ -70,7 +71,7 @@ def _require_pause(vault: Vault, item_id: str) -> None:
     free_at = last.at + timedelta(seconds=vault.settings.notary.rehash_interval_s)
     wait_s = (free_at - vault.clock()).total_seconds()
     if wait_s > 0:
-        raise Overloaded("fixity", "the stored bytes were read again a moment ago", wait_s)
+        raise TooSoon("fixity", f"the stored bytes were read again at {encode_time(last.at)}", wait_s)
 
 
 _READING: set[str] = set()

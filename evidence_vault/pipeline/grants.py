@@ -17,9 +17,9 @@ from anchors.values import field, value
 from evidence_vault.access.case_decisions import CaseAction, decide_on_case
 from evidence_vault.access.decisions import Permission, is_live, require_scope
 from evidence_vault.access.facts import Requester
-from evidence_vault.access.matrix import BENCH, BENCH_ACTIONS, GRANTABLE, Action, cell
-from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import Subject
+from evidence_vault.access.matrix import BENCH, BENCH_ACTIONS, EXPERTS, GRANTABLE, Action, cell
+from evidence_vault.core.canonical import Json, as_object, as_text
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_id, encode_time
 from evidence_vault.errors import AccessRefused, Conflict, FormatError
 from evidence_vault.pipeline.consequences import append_and_follow
@@ -27,7 +27,7 @@ from evidence_vault.pipeline.entering import access_why, decide, event_actor
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Grant
-from evidence_vault.store.queries import actors, cases, grants
+from evidence_vault.store.queries import actors, attestations, cases, experts, grants
 
 MANDATE: tuple[Action, ...] = ("deposit", "object", "read-custody", "see-metadata")
 """What a party may let its lawyer do in a case as a whole: act for it, never open what is others'."""
@@ -158,9 +158,22 @@ def check_grantee(session: Session, wish: GrantWish) -> None:
     """Raise FormatError for a grantee that doesn't hold the role; Conflict for an expert on two sides."""
     if not actors.holds_role(session, wish.grantee_id, wish.role):
         raise FormatError("grantee", f"somebody who may act as {wish.role}", wish.grantee_id)
-    other = {"AP": "TI", "TI": "AP"}.get(wish.role)
-    if wish.case_id is not None and (wish.case_id, other) in grants.experts_sides(session, wish.grantee_id):
-        raise Conflict("grantee", "nobody is both appraiser and technical investigator in one case")
+    if (other := EXPERTS.get(wish.role)) is None:
+        return
+    about = cases.cases_of_items(session, wish.item_ids)
+    for case_id in sorted(about if wish.case_id is None else about | {wish.case_id}):
+        if other in _sides(session, wish.grantee_id, case_id):
+            raise Conflict("grantee", "nobody is both appraiser and technical investigator in one case")
+
+
+def _sides(session: Session, actor_id: str, case_id: str) -> set[str]:
+    """As which experts he had to do with the case: let in, asked for an opinion, or by his own attestation."""
+    attested = {
+        as_text(as_object(parse_event(raw).fields["actor"])["role"])
+        for raw in attestations.attested_in(session, case_id)
+        if as_object(parse_event(raw).fields["actor"])["id"] == actor_id
+    }
+    return experts.sides_in_case(session, actor_id, case_id) | attested
 
 
 def _permission(

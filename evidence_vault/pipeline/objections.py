@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from anchors.values import value
 from evidence_vault.access.decisions import Permission
 from evidence_vault.access.facts import Requester
-from evidence_vault.core.canonical import Json
-from evidence_vault.core.events import Subject
+from evidence_vault.core.canonical import Json, as_integer, as_object, as_text
+from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, Conflict, FormatError
 from evidence_vault.pipeline.bench import as_bench
@@ -23,7 +24,9 @@ from evidence_vault.pipeline.entering import access_why, decide, event_actor
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.custody_models import Objection
-from evidence_vault.store.queries import cases, custody, events
+from evidence_vault.store.queries import attestations, cases, custody, events
+
+RECORDED, ANSWERED = "OBJECTION_RECORDED", "OBJECTION_ANSWERED"
 
 OVER = ("withdrawn", "upheld", "rejected")
 """States in which nothing more is said."""
@@ -42,6 +45,27 @@ class ObjectionWish:
     party: int | None = None
 
 
+@value
+class Reply:
+    """What was said to an objection."""
+
+    seq: int
+    by: str
+    role: str
+    at: datetime
+    outcome: str
+    text: str | None
+
+
+@value
+class Dispute:
+    """An objection and what was said to it. text: None where it was erased."""
+
+    row: Objection
+    text: str | None
+    answers: tuple[Reply, ...]
+
+
 def object_to(vault: Vault, caller: Requester, item_id: str, wish: ObjectionWish) -> int:
     """Record an objection and return its seq. Raises AccessRefused, FormatError."""
     if (wish.ground == "authenticity") != (wish.period is not None):
@@ -56,7 +80,7 @@ def object_to(vault: Vault, caller: Requester, item_id: str, wish: ObjectionWish
         }
         draft = Draft(
             subject=Subject(kind="item", id=item_id),
-            type="OBJECTION_RECORDED",
+            type=RECORDED,
             actor=event_actor(caller),
             fields=fields,
             why=access_why(permission),
@@ -79,13 +103,42 @@ def answer(
             raise Conflict("objection", f"it was {objection.state}")
         draft = Draft(
             subject=Subject(kind="item", id=item_id),
-            type="OBJECTION_ANSWERED",
+            type=ANSWERED,
             actor=event_actor(caller),
             fields={"objection_seq": seq, "outcome": outcome},
             why=access_why(permission),
             disclosures={} if text is None else {"text": text},
         )
         append_and_follow(vault, session, draft)
+
+
+def disputes_of(session: Session, item_id: str) -> list[Dispute]:
+    """Return the objections to an item with their answers, oldest first."""
+    rows = attestations.events_of_types(session, item_id, [RECORDED, ANSWERED])
+    clear = events.disclosures_of(session, [row.id for row in rows])
+    texts = {
+        row.seq: parse_disclosure(clear[row.id]["text"]).value
+        for row in rows
+        if "text" in clear.get(row.id, {})
+    }
+    answers: dict[int, list[Reply]] = {}
+    for row in rows:
+        if row.type == ANSWERED:
+            fields = parse_event(row.raw).fields
+            actor = as_object(fields["actor"])
+            reply = Reply(
+                seq=row.seq,
+                by=as_text(actor["id"]),
+                role=as_text(actor["role"]),
+                at=row.at,
+                outcome=as_text(fields["outcome"]),
+                text=texts.get(row.seq),
+            )
+            answers.setdefault(as_integer(fields["objection_seq"]), []).append(reply)
+    return [
+        Dispute(row=row, text=texts.get(row.seq), answers=tuple(answers.get(row.seq, ())))
+        for row in custody.objections_to(session, item_id)
+    ]
 
 
 def note_receipt(

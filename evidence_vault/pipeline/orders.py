@@ -55,7 +55,8 @@ class LawyerWish:
 class OrderWish:
     """An order as the court issued it. number, officer, purpose, respondent_name: in words, kept as disclosures.
 
-    document_sha256: of the scanned order. expires_at: at most the cap after `issued_at`.
+    document_sha256: of the scanned order. expires_at: at most the cap after `issued_at`. reveals: it asks who
+    stands behind the pseudonyms of its items' deposits; told to the bench alone.
     """
 
     case_id: str
@@ -70,6 +71,7 @@ class OrderWish:
     respondent_id: str | None = None
     respondent_name: str | None = None
     document_sha256: str | None = None
+    reveals: bool = False
     actions: tuple[str, ...] = ACTIONS
     view_limit: int | None = None
 
@@ -110,6 +112,7 @@ def register_order(vault: Vault, caller: Requester, wish: OrderWish) -> str:
             "lawyers": [lawyer.person_id for lawyer in lawyers],
             "respondent": wish.respondent_id,
             "document_sha256": wish.document_sha256,
+            "reveals": wish.reveals,
             **frozen(sorted(wish.item_ids)),
         }
         draft = Draft(
@@ -246,7 +249,7 @@ def _grant(
     check_wish(vault, grant)
     check_grantee(session, grant)
     if not actors.holds_licence(session, lawyer.person_id, "AT", lawyer.licence):
-        raise FormatError("licence", "the one under which the lawyer is known here", "another")
+        raise FormatError("licence", "the number under which this lawyer is known here", lawyer.licence)
     now = vault.clock()
     given = Given(wish=grant, not_before=now, expires_at=end, permission=permission, order_id=order_id)
     write_grant(vault, session, caller, given)

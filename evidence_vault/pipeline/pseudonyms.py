@@ -32,7 +32,7 @@ from evidence_vault.signer.keys import create_key, load_key
 from evidence_vault.store.queries import actors, events, people
 
 KEY_FILE = "pseudonym.key"
-SCOPES = ("deposit", "read", "content", "export")
+SCOPES = ("deposit", "read", "content", "export", "cases")
 MAX_LIFE_DAYS = 3650
 """As of any token."""
 REVEALED_TO = ("JU", "AM")
@@ -49,10 +49,12 @@ class Pseudonym:
 
 @value
 class Revealed:
-    """Who stands behind a pseudonym. disclosures: by name, to show what the event commits to (RFC 9901)."""
+    """Who stands behind a pseudonym. disclosures: by name, to show what event `seq` commits to (RFC 9901)."""
 
+    pseudonym_id: str
     person_id: str
     name: str
+    seq: int
     disclosures: dict[str, str]
 
 
@@ -137,7 +139,13 @@ def reveal(
     )
     kept = dict(events.disclosures_of(session, [recorded.event_id]).get(recorded.event_id, {}))
     events.erase_disclosures(session, recorded.event_id)
-    return Revealed(person_id=person_id, name=name, disclosures=kept)
+    return Revealed(
+        pseudonym_id=pseudonym_id,
+        person_id=person_id,
+        name=name,
+        seq=recorded.event.seq,
+        disclosures=kept,
+    )
 
 
 def _key_path(vault: Vault) -> Path:

@@ -65,7 +65,10 @@ class Consent(Base):
 
 
 class Order(Base):
-    """An investigation order. The grants that follow from it name it; its numbers and names are disclosures."""
+    """An investigation order. The grants that follow from it name it; its numbers and names are disclosures.
+
+    reveals: it asks who stands behind the pseudonyms under which its items were deposited.
+    """
 
     __tablename__ = "orders"
     id: Mapped[str] = mapped_column(String(29), primary_key=True)
@@ -74,6 +77,7 @@ class Order(Base):
     court: Mapped[str] = mapped_column(String(200))
     registered_by: Mapped[str] = mapped_column(ForeignKey("actors.id"))
     respondent_id: Mapped[str | None] = mapped_column(ForeignKey("actors.id"), index=True)
+    reveals: Mapped[bool]
     registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     returned_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))

@@ -103,6 +103,20 @@ class Transfer(Base):
     state: Mapped[str] = mapped_column(String(8))
 
 
+class Opinion(Base):
+    """A technical investigator's opinion, sealed to the bench of a case. Follows from events.
+
+    unsealed_seq: of the event that opened it to the parties.
+    """
+
+    __tablename__ = "opinions"
+    item_id: Mapped[str] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("actors.id"), index=True)
+    sealed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    unsealed_seq: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class Objection(Base):
     """What somebody holds against an item. state: open, or its newest answer's outcome. Follows from events."""
 

@@ -33,6 +33,7 @@ from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.presence import beat, state_platform
 from evidence_vault.pipeline.publish import order_proofs, publish
 from evidence_vault.pipeline.refusals import record_refusals
+from evidence_vault.pipeline.retentions import warn_of_ends
 from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.sweep import ROUND_S as ROUND_OF_SWEEP_S
 from evidence_vault.pipeline.sweep import sweep_round
@@ -231,9 +232,9 @@ class Runner:
 
 
 def keep_access(vault: Vault) -> None:
-    """Write down what the clock did: grants that ended, refusals of hours that are over."""
-    expire_grants(vault)
-    record_refusals(vault)
+    """Write down what the clock did: grants that ended, refusals of hours that are over, what ends soon."""
+    for keep in (expire_grants, record_refusals, warn_of_ends):
+        keep(vault)
 
 
 def advance_log(vault: Vault) -> bool:

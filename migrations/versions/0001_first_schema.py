@@ -755,6 +755,7 @@ def _create_cases() -> None:
         sa.Column("court", sa.String(length=200), nullable=False),
         sa.Column("registered_by", sa.String(length=29), nullable=False),
         sa.Column("respondent_id", sa.String(length=29), nullable=True),
+        sa.Column("reveals", sa.Boolean(), nullable=False),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("returned_event_id", BIG_ID, nullable=True),
@@ -769,6 +770,20 @@ def _create_cases() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_orders_event_id")),
     )
     op.create_index(op.f("ix_orders_case_id"), "orders", ["case_id"], unique=False)
+    op.create_table(
+        "opinions",
+        sa.Column("item_id", sa.String(length=29), nullable=False),
+        sa.Column("case_id", sa.String(length=29), nullable=False),
+        sa.Column("author_id", sa.String(length=29), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("unsealed_seq", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_opinions_item_id"),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="fk_opinions_case_id"),
+        sa.ForeignKeyConstraint(["author_id"], ["actors.id"], name="fk_opinions_author_id"),
+        sa.PrimaryKeyConstraint("item_id", name="pk_opinions"),
+    )
+    op.create_index("ix_opinions_case_id", "opinions", ["case_id"], unique=False)
+    op.create_index("ix_opinions_author_id", "opinions", ["author_id"], unique=False)
     op.create_index(op.f("ix_orders_respondent_id"), "orders", ["respondent_id"], unique=False)
     op.create_table(
         "grants",

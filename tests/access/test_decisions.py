@@ -88,6 +88,33 @@ STATES: dict[str, Callable[[str], ItemFacts]] = {
     ),
     "of the owner before": lambda role: item(grant(role, holder_id="ac_former")),
     "two sides": lambda role: item(grant(role, other_side=True)),
+    "let in as the other expert too": lambda role: item(
+        grant(role), grant({"AP": "TI", "TI": "AP"}.get(role, role), id="gr_2")
+    ),
+    "was the other expert in its case": lambda role: item(
+        grant(role), experts=frozenset({"AP": {"TI"}, "TI": {"AP"}}.get(role, set()))
+    ),
+    "opinion, own": lambda role: item(owner_id=ME, opinion_in="cs_1"),
+    "opinion, own, not sealed yet": lambda role: item(owner_id=ME),
+    "opinion, sealed, on its bench": lambda role: item(grant(role, whole_case=True), opinion_in="cs_1"),
+    "opinion, sealed, on another bench": lambda role: item(
+        grant(role, whole_case=True, case_id="cs_2"), opinion_in="cs_1"
+    ),
+    "opinion, sealed, granted": lambda role: item(grant(role), opinion_in="cs_1"),
+    "opinion, sealed, under an order": lambda role: item(
+        grant(role, order_id="gr_9", holder_id=None), opinion_in="cs_1"
+    ),
+    "opinion, sealed, party": lambda role: item(party_in=frozenset({"cs_1"}), opinion_in="cs_1"),
+    "opinion, unsealed, party": lambda role: item(
+        party_in=frozenset({"cs_1"}), opinion_in="cs_1", unsealed=True
+    ),
+    "opinion, unsealed, party of another case": lambda role: item(
+        party_in=frozenset({"cs_2"}), opinion_in="cs_1", unsealed=True
+    ),
+    "opinion, unsealed, granted": lambda role: item(grant(role), opinion_in="cs_1", unsealed=True),
+    "opinion, unsealed, under an order": lambda role: item(
+        grant(role, order_id="gr_9", holder_id=None), opinion_in="cs_1", unsealed=True
+    ),
     "foreign": lambda role: item(grant(role, jurisdiction="us")),
 }
 """What there may be between somebody in a role and an item."""
@@ -97,19 +124,24 @@ GRANTED = {
     "open-content": "AT NO AP TI AM JU",
     "export": "AT NO AP AM JU CL",
     "read-custody": "AT NO AP TI AM JU CL AU",
-    "attest": "NO AP TI",
+    "attest": "NO AP",
     "object": "AT",
 }
 NOTHING = {"read-custody": "AU", "attest": "NO AP"}
 KEPT = {"read-custody": "AU"}
 OWN = {
-    "see-metadata": "RH NO AP CL",
-    "open-content": "RH NO AP",
+    "see-metadata": "RH NO AP TI CL",
+    "open-content": "RH NO AP TI",
     "export": "RH NO AP",
-    "read-custody": "RH NO AP CL AU",
+    "read-custody": "RH NO AP TI CL AU",
     "grant": "RH",
     "hold": "RH",
     "attest": "",
+}
+AUTHOR = {"see-metadata": "TI", "open-content": "TI", "read-custody": "TI AU"}
+ONE_SIDE = {
+    action: " ".join(role for role in roles.split() if role not in ("AP", "TI"))
+    for action, roles in GRANTED.items()
 }
 
 EXPECTED: dict[str, dict[str, str]] = {
@@ -125,10 +157,11 @@ EXPECTED: dict[str, dict[str, str]] = {
         "open-content": "TI AM JU",
         "export": "AM JU CL",
         "read-custody": "TI AM JU CL AU",
-        "attest": "NO AP TI",
+        "attest": "NO AP",
         "hold": "AM JU CL",
         "order": "AM JU CL",
         "object": "AM JU CL",
+        "unseal": "AM JU",
     },
     "not yet": NOTHING,
     "expired": NOTHING,
@@ -147,6 +180,34 @@ EXPECTED: dict[str, dict[str, str]] = {
     "mediation, opened for another": KEPT,
     "of the owner before": NOTHING,
     "two sides": KEPT,
+    "let in as the other expert too": ONE_SIDE,
+    "was the other expert in its case": ONE_SIDE,
+    "opinion, own": AUTHOR,
+    "opinion, own, not sealed yet": OWN,
+    "opinion, sealed, on its bench": {
+        "see-metadata": "TI AM JU CL",
+        "open-content": "TI AM JU",
+        "export": "AM JU CL",
+        "read-custody": "TI AM JU CL AU",
+        "hold": "AM JU CL",
+        "order": "AM JU CL",
+        "object": "AM JU CL",
+        "unseal": "AM JU",
+    },
+    "opinion, sealed, on another bench": KEPT,
+    "opinion, sealed, granted": KEPT,
+    "opinion, sealed, under an order": KEPT,
+    "opinion, sealed, party": KEPT,
+    "opinion, unsealed, party": {
+        **NOTHING,
+        "see-metadata": "RH",
+        "open-content": "RH",
+        "read-custody": "RH AU",
+        "object": "RH",
+    },
+    "opinion, unsealed, party of another case": {**NOTHING, "object": "RH"},
+    "opinion, unsealed, granted": NOTHING,
+    "opinion, unsealed, under an order": GRANTED,
     "foreign": NOTHING,
 }
 """Who may do what, by state: the matrix again, in other words and by another hand than RULES."""
@@ -184,7 +245,7 @@ def test_rules_table_has_every_action_and_role_and_known_letters() -> None:
     assert header[1:] == PEOPLE
     assert [row[0] for row in rows] == list(ACTIONS)
     assert set(SCOPES) == set(ACTIONS)
-    assert all(set("".join(row[1:])) <= set("YOGWUNCFDPRS2-") for row in rows)
+    assert all(set("".join(row[1:])) <= set("YOGWUNCFDPERS2-") for row in rows)
 
 
 def test_administrator_has_no_letter_for_evidence() -> None:
@@ -258,6 +319,17 @@ def test_refusal_tells_its_reason_to_the_history_alone() -> None:
         assert reason not in str(caught.value)
 
 
+def test_refusal_names_the_newest_grant_that_was_about_this() -> None:
+    day = timedelta(days=1)
+    old = grant("AT", id="gr_1", revoked=True, confirmed_at=NOW - 3 * day)
+    new = grant("AT", id="gr_2", expires_at=NOW - day / 2, confirmed_at=NOW - 2 * day)
+    other = grant("AT", id="gr_3", actions=frozenset({"object"}))
+    for order in ((old, new, other), (other, new, old), (new, old, other)):
+        with pytest.raises(AccessRefused) as caught:
+            decide("open-content", person("AT"), item(*order))
+        assert (caught.value.reason, caught.value.grant) == ("expired", "gr_2")
+
+
 def test_foreign_grant_counts_where_the_deployer_allows_it() -> None:
     facts = STATES["foreign"]("JU")
     permission = decide_on_item(
@@ -321,6 +393,19 @@ def test_decide_on_deposit_lawyer_for_a_holder_by_his_mandate() -> None:
             decide_on_deposit(lawyer, [wrong], now=NOW)
     with pytest.raises(NotPermitted):
         decide_on_deposit(replace(person("RH"), on_behalf_of=OTHER), [grant("AT")], now=NOW)
+
+
+def test_decide_on_deposit_investigator_by_his_seat() -> None:
+    decide_on_deposit(person("TI"), [grant("TI", whole_case=True)], now=NOW)
+    for wrong in (
+        grant("TI"),
+        grant("TI", whole_case=True, revoked=True),
+        grant("TI", whole_case=True, expires_at=NOW),
+        grant("JU", whole_case=True),
+        grant("TI", whole_case=True, grantee_id=OTHER),
+    ):
+        with pytest.raises(NotPermitted):
+            decide_on_deposit(person("TI"), [wrong], now=NOW)
 
 
 def test_decide_on_deposit_token_too_narrow_refused() -> None:

@@ -240,7 +240,8 @@ def test_reading_again_at_once_is_too_soon(client: TestClient, notary: dict[str,
     """The test's clock stands, so no time passes between the two."""
     assert client.post(f"/v1/items/{item}/fixity-checks", headers=notary).status_code == 201
     answer = client.post(f"/v1/items/{item}/fixity-checks", headers=notary)
-    assert answer.status_code == 429
+    assert (answer.status_code, answer.json()["type"]) == (429, "/v1/problems/too-soon")
+    assert "read again at" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) >= 1
 
 

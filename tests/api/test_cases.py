@@ -203,6 +203,28 @@ def test_who_is_let_in_to_one_item_reads_no_personal_value_of_the_case(make: Mak
     assert all(not event["disclosures"] for event in answer.json()["events"])
 
 
+def test_jurisdiction_has_one_spelling(make: Make) -> None:
+    clerk, owner = make("CL"), make()
+    for wrong in ("CN", "Cn", "china", "cn-", "c", "cn\n"):
+        answer = clerk.post("/cases", {"forum": "court", "jurisdiction": wrong})
+        assert answer.status_code == 422
+        assert "in lower case, like cn or us-vt" in answer.json()["detail"]
+        body = {"grantee": clerk.id, "role": "AT", "items": [UNKNOWN], "actions": ["see-metadata"]}
+        assert owner.post("/grants", body | {"jurisdiction": wrong}).status_code == 422
+    assert clerk.post("/cases", {"forum": "court", "jurisdiction": "us-vt"}).status_code == 201
+
+
+def test_seat_on_the_bench_is_given_for_nobody(make: Make) -> None:
+    clerk, judge, owner, lawyer = make("CL"), make("JU"), make(), make("AT")
+    case = clerk.opens(parties=[{"side": "claimant", "person": owner.id}])
+    seat = {"grantee": judge.id, "role": "JU", "case": case, "actions": ["order", "see-metadata"]}
+    given = clerk.post("/grants", seat).json()
+    assert (given["given_by"], given["on_behalf_of"]) == (clerk.id, None)
+    mandate = {"grantee": lawyer.id, "role": "AT", "case": case, "actions": ["deposit"]}
+    assert owner.post("/grants", mandate).json()["on_behalf_of"] == owner.id
+    assert clerk.post(f"/grants/{given['id']}/revocation").status_code == 204
+
+
 # Orders.
 
 

@@ -11,6 +11,7 @@ from evidence_vault.core.names import encode_id, encode_time
 from evidence_vault.errors import Conflict
 from evidence_vault.pipeline.holds import require_erasable
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.workers.runner import keep_access
 from tests.api.clients import Person, history, somebody, types
 from tests.pipeline.vaults import SetClock
 
@@ -122,6 +123,50 @@ def test_retention_stands_until_its_date_and_warns_before(vault: Vault, make: Ma
     pass_time(vault, days=20)
     assert erasable(vault, item)
     assert [one["state"] for one in owner.get("/retentions").json()["retentions"]] == ["over"]
+
+
+def notices(person: Person) -> list[tuple[str, str, int]]:
+    found = person.get("/notices").json()["notices"]
+    return [(one["kind"], one["subject"], one["seq"]) for one in found]
+
+
+def test_owner_is_told_once_before_nothing_keeps_the_content(vault: Vault, make: Make) -> None:
+    owner, receiver, judge = make(), make(), make("JU")
+    item, held, calm = owner.deposit(), owner.deposit(b"held"), owner.deposit(b"calm")
+    case = judge.opens(parties=[{"side": "claimant", "person": owner.id}])
+    assert owner.post(f"/cases/{case}/items", {"item": held}).status_code == 201
+    assert judge.post(f"/cases/{case}/holds").status_code == 201
+    ends = {"retention": True, "until": later(vault, days=100)}
+    first = owner.post(f"/items/{item}/holds", ends).json()["seq"]
+    second = owner.post(f"/items/{item}/holds", {"retention": True, "until": later(vault, days=120)}).json()
+    kept = owner.post(f"/items/{held}/holds", ends).json()["seq"]
+    keep_access(vault)
+    assert notices(owner) == []
+    assert owner.get(f"/items/{item}").json()["warning"] is None
+    pass_time(vault, days=80)
+    keep_access(vault)
+    assert notices(owner) == []  # the second, and the bench's, last longer
+    pass_time(vault, days=15)
+    keep_access(vault)
+    keep_access(vault)
+    assert notices(owner) == [("retention-ends", item, second["seq"])]
+    assert first != second["seq"]
+    assert "nothing keeps the content after" in owner.get(f"/items/{item}").json()["warning"]
+    assert judge.post(f"/cases/{case}/holds/{case_hold(vault, case)}/release").status_code == 204
+    offer = owner.post(f"/items/{item}/transfers", {"receiver": receiver.id}).json()
+    assert receiver.post(f"/items/{item}/transfers/{offer['seq']}/acceptance").status_code == 201
+    keep_access(vault)
+    assert ("retention-ends", held, kept) in notices(owner)
+    assert notices(receiver) == [("retention-ends", item, second["seq"])]
+    pass_time(vault, days=40)
+    assert "since" in receiver.get(f"/items/{item}").json()["warning"]
+    assert owner.get(f"/items/{calm}").json()["warning"] is None
+    keep_access(vault)
+    assert len(notices(owner)) == 2
+
+
+def case_hold(vault: Vault, case: str) -> int:
+    return next(int(one["seq"]) for one in history(vault, "case", case) if one["type"] == "HOLD_PLACED")
 
 
 def test_transfer_changes_who_answers_after_the_bytes_were_read_again(vault: Vault, make: Make) -> None:
@@ -241,12 +286,32 @@ def test_objection_is_raised_answered_and_decided(vault: Vault, make: Make) -> N
     assert other.post(answers, {"outcome": "withdrawn"}).status_code == 409
     [shown] = owner.get(path).json()["objections"]
     assert (shown["state"], shown["ground"], shown["party"]) == ("rejected", "authenticity", 2)
+    assert shown["text"] == "The page was another one."
+    assert [(one["by"], one["role"], one["outcome"], one["text"]) for one in shown["answers"]] == [
+        (owner.id, "RH", "answered", "It was not."),
+        (judge.id, "JU", "rejected", None),
+    ]
     recorded_by = judge.post(path, {"ground": "relevance", "case": case, "party": 2, **text})
     assert recorded_by.status_code == 201
     assert judge.post(path, {"ground": "relevance", "case": case, "party": 3, **text}).status_code in BAD
     assert judge.post(path, {"ground": "relevance", **text}).status_code in BAD
     assert make().post(path, {"ground": "relevance", **text}).status_code == 404
     assert make("CL").post(path, {"ground": "relevance", "case": case, **text}).status_code == 404
+
+
+def test_texts_of_objections_are_for_whoever_may_read_the_history(vault: Vault, make: Make) -> None:
+    judge, owner, other, clerk, lawyer = make("JU"), make(), make(), make("CL"), make("AT")
+    case, item = in_case(judge, owner, other)
+    other.post(f"/items/{item}/objections", {"ground": "relevance", "text": "another matter"})
+    judge.post("/grants", {"grantee": clerk.id, "role": "CL", "case": case, "actions": ["see-metadata"]})
+    owner.grants(lawyer, [item])
+    [hidden] = clerk.get(f"/items/{item}/objections").json()["objections"]
+    assert (hidden["state"], hidden["text"]) == ("open", None)
+    assert history(vault, "item", item)[-1]["type"] == "VIEWED"
+    [shown] = lawyer.get(f"/items/{item}/objections").json()["objections"]
+    assert shown["text"] == "another matter"
+    assert history(vault, "item", item)[-1]["type"] == "CUSTODY_READ"
+    assert make().get(f"/items/{item}/objections").status_code == 404
 
 
 def test_court_receipt_and_presentation_are_the_bench_s(vault: Vault, make: Make) -> None:

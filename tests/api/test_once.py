@@ -39,6 +39,7 @@ NOT_KEYED = {
     "/v1/grants/{grant_id}/revocation": "again is nothing new",
     "/v1/grants/{grant_id}/undertakings": "again is nothing new",
     "/v1/orders/{order_id}/revocation": "again is nothing new",
+    "/v1/orders/{order_id}/revelations": "each tells, and each is told; the answer is kept nowhere",
     "/v1/uploads": "makes no item; one that nobody goes on with ends",
     "/v1/verify": "writes nothing",
     "/v1/webhooks": "its secret is told once",

@@ -19,7 +19,7 @@ from tests.pipeline.vaults import SetClock
 
 pytestmark = [pytest.mark.db, pytest.mark.socket]
 
-LICENCE = {"licence_number": "31-0042", "jurisdiction": "CN-31"}
+LICENCE = {"licence_number": "31-0042", "jurisdiction": "cn-31"}
 
 
 def role_events(vault: Vault) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def test_notary_takes_a_licence_which_stands_in_no_event(office: Office) -> None
     office.reset(person)
     office.confirmed(person, role="NO", **LICENCE)
     shown = office.done(office.first, "GET", f"/people/{person.id}")["roles"][0]
-    assert (shown["licence_number"], shown["jurisdiction"]) == ("31-0042", "CN-31")
+    assert (shown["licence_number"], shown["jurisdiction"]) == ("31-0042", "cn-31")
     assert "31-0042" not in json.dumps(role_events(office.vault))
 
 

@@ -53,6 +53,34 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
         (f"case access {CASE}", f"/v1/cases/{CASE}/access", None),
         ("case list", "/v1/cases", None),
         (
+            f"opinion seal {CASE} {ITEM} --about it_2",
+            f"/v1/cases/{CASE}/opinions",
+            {"item": ITEM, "about": ["it_2"]},
+        ),
+        (f"opinion list {CASE}", f"/v1/cases/{CASE}/opinions", None),
+        (f"opinion unseal {CASE} {ITEM}", f"/v1/cases/{CASE}/opinions/{ITEM}/unsealing", {}),
+        (f"order reveal {GRANT} {ITEM}", f"/v1/orders/{GRANT}/revelations", {"item": ITEM}),
+        (
+            f"hold place {ITEM} --retention --until T",
+            f"/v1/items/{ITEM}/holds",
+            {"retention": True, "until": "T"},
+        ),
+        (f"hold place {CASE} --reason x", f"/v1/cases/{CASE}/holds", {"reason": "x"}),
+        (f"hold release {ITEM} 3", f"/v1/items/{ITEM}/holds/3/release", {}),
+        (f"hold list {ITEM}", f"/v1/items/{ITEM}/holds", None),
+        ("hold retentions", "/v1/retentions", None),
+        (
+            f"objection record {ITEM} --ground legality --party 2 text",
+            f"/v1/items/{ITEM}/objections",
+            {"ground": "legality", "party": 2, "text": "text"},
+        ),
+        (
+            f"objection answer {ITEM} 4 rejected --text no",
+            f"/v1/items/{ITEM}/objections/4/answers",
+            {"outcome": "rejected", "text": "no"},
+        ),
+        (f"objection list {ITEM}", f"/v1/items/{ITEM}/objections", None),
+        (
             f"grant give {ACTOR} {ITEM} --role AT --may open-content --may see-metadata --view-limit 2",
             "/v1/grants",
             {

@@ -14,8 +14,8 @@ BENCH_MAY = ("see-metadata", "open-content", "read-custody", "export", "order", 
 def test_attorney_looks_under_an_order_and_the_court_hears_of_it(house: House) -> None:
     clerk, judge = house.person("Clerk", "CL"), house.person("Judge", "JU")
     holder, respondent = house.person("Holder", "RH"), house.person("Respondent", "RH")
-    lawyer = house.person("Lawyer", "AT", licence_number=LICENCE, jurisdiction="CN")
-    colleague = house.person("Colleague", "AT", licence_number="11010120200002", jurisdiction="CN")
+    lawyer = house.person("Lawyer", "AT", licence_number=LICENCE, jurisdiction="cn")
+    colleague = house.person("Colleague", "AT", licence_number="11010120200002", jurisdiction="cn")
     ledger = respondent.deposits("ledger.csv", b"sold;1200\n")
     letters = respondent.deposits("letters.pdf", b"not asked for\n")
     house.goes_on(12)

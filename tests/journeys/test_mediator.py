@@ -14,7 +14,7 @@ BENCH_MAY = ("see-metadata", "open-content", "read-custody", "export")
 def test_mediation_keeps_what_is_in_it_until_both_consent(house: House) -> None:
     mediator, judge = house.person("Mediator", "AM"), house.person("Judge", "JU")
     one, two = house.person("One", "RH"), house.person("Two", "RH")
-    lawyer = house.person("Lawyer", "AT", licence_number="11010120200001", jurisdiction="CN")
+    lawyer = house.person("Lawyer", "AT", licence_number="11010120200001", jurisdiction="cn")
     offer = one.deposits("offer.txt", OFFER)
     house.goes_on(12)
     parties = [{"side": "claimant", "person": one.id}, {"side": "respondent", "person": two.id}]

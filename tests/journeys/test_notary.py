@@ -31,7 +31,7 @@ def own_key(house: House) -> tuple[str, ...]:
 
 def test_notary_examines_signs_and_takes_back(house: House) -> None:
     holder = house.person("Holder", "RH")
-    notary = house.person("Notary", "NO", licence_number="N-7", jurisdiction="CN")
+    notary = house.person("Notary", "NO", licence_number="N-7", jurisdiction="cn")
     item = holder.deposits("photo.png", PHOTO)
     other = holder.deposits("other.png", b"another photo")
     house.goes_on(20)

@@ -13,8 +13,8 @@ LOOK = ("see-metadata", "open-content", "read-custody")
 
 def test_rights_holder_preserves_shares_and_proves(house: House) -> None:
     holder = house.person("Holder", "RH")
-    lawyer = house.person("Lawyer", "AT", licence_number="11010120200001", jurisdiction="CN")
-    stranger = house.person("Stranger", "AT", licence_number="11010120200002", jurisdiction="CN")
+    lawyer = house.person("Lawyer", "AT", licence_number="11010120200001", jurisdiction="cn")
+    stranger = house.person("Stranger", "AT", licence_number="11010120200002", jurisdiction="cn")
 
     # A copy that was damaged on its way is not taken in; the command compares digests by itself.
     wrong = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"

@@ -149,6 +149,7 @@ def of_people(item: Subject, case: Subject) -> list[tuple[Subject, str, dict[str
         "lawyers": [person],
         "respondent": None,
         "document_sha256": None,
+        "reveals": True,
         **frozen,
     }
     objection = {"case": case.id, "party": 2, "ground": "authenticity", "period": "before-anchoring"}
@@ -169,6 +170,8 @@ def of_people(item: Subject, case: Subject) -> list[tuple[Subject, str, dict[str
         (case, "GRANTED", granted),
         (item, "GRANT_REVOKED", {"grant": grant, "cause": "withdrawn"}),
         (item, "GRANT_EXPIRED", {"grant": grant, "expires_at": at}),
+        (item, "OPINION_SEALED", {"case": case.id, "about": [item.id], "why": OWNER}),
+        (item, "OPINION_UNSEALED", {"case": case.id, "why": OWNER}),
         (item, "HOLD_PLACED", {"source": "owner", "until": None, "why": OWNER}),
         (case, "HOLD_RELEASED", {"placed_seq": 1, "why": OWNER}),
         (item, "UNDERTAKING_SIGNED", {"grant": grant, "text_sha256": ZEROES, "signature_sha256": None}),

@@ -38,6 +38,7 @@ CASES: Mapping[str, EventType] = {
             "lawyers": ListOf(ACTOR_ID, max_items=10, sorted_unique=True),
             "respondent": Nullable(ACTOR_ID),
             "document_sha256": Nullable(SHA256),
+            "reveals": Boolean(),
             **FROZEN,
         },
         discloses=("number", "officer", "purpose", "respondent_name"),

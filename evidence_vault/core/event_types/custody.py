@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from evidence_vault.core.event_types.form import ACCESS, EventType
+from evidence_vault.core.event_types.form import ACCESS, ITEM_LIST, EventType
 from evidence_vault.core.names import ACTOR_ID, BUNDLE_ID, CASE_ID, CODE, GRANT_ID, SHA256, TIME
 from evidence_vault.core.shapes import Integer, Nullable, OneOf
 
@@ -52,6 +52,10 @@ CUSTODY: Mapping[str, EventType] = {
         },
         why=ACCESS,
         discloses=("text",),
+    ),
+    "OPINION_SEALED": EventType(kinds=("item",), fields={"case": CASE_ID, "about": ITEM_LIST}, why=ACCESS),
+    "OPINION_UNSEALED": EventType(
+        kinds=("item",), fields={"case": CASE_ID}, why=ACCESS, discloses=("reason",)
     ),
     "COURT_RECEIPTED": EventType(
         kinds=("item",),

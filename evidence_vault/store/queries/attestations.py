@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from evidence_vault.store.case_models import CaseItem
 from evidence_vault.store.models import Event, ProofPart
 
 STATEMENT = "statement.txt"
@@ -78,3 +79,12 @@ def kept_so_far(session: Session, item_id: str) -> tuple[int, int]:
         .where(*of_item)
     )
     return count or 0, int(held or 0)
+
+
+def attested_in(session: Session, case_id: str) -> Sequence[bytes]:
+    """Return the ATTESTED events of the items of a case."""
+    return session.scalars(
+        select(Event.raw)
+        .join(CaseItem, CaseItem.item_id == Event.subject_id)
+        .where(CaseItem.case_id == case_id, Event.subject_kind == "item", Event.type == "ATTESTED")
+    ).all()

@@ -21,7 +21,8 @@ from evidence_vault.store.case_models import (
 from evidence_vault.store.columns import table
 from evidence_vault.store.models import Event
 from evidence_vault.store.people_models import Actor
-from evidence_vault.store.queries.grants import experts_sides, grant_facts
+from evidence_vault.store.queries.experts import experts_sides
+from evidence_vault.store.queries.grants import grant_facts
 
 
 def insert_case(session: Session, row: Mapping[str, Any]) -> None:
@@ -99,6 +100,11 @@ def items_in(session: Session, case_id: str, item_ids: Collection[str]) -> set[s
             select(CaseItem.item_id).where(CaseItem.case_id == case_id, CaseItem.item_id.in_(list(item_ids)))
         )
     )
+
+
+def cases_of_items(session: Session, item_ids: Collection[str]) -> set[str]:
+    """Return the cases that any of these items is in."""
+    return set(session.scalars(select(CaseItem.case_id).where(CaseItem.item_id.in_(list(item_ids)))))
 
 
 def cases_with(session: Session, item_id: str) -> Sequence[Case]:

@@ -1,20 +1,20 @@
-"""Holds, transfers and objections, as they follow from events."""
+"""Holds, transfers, objections and opinions, as they follow from events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, insert, or_, select, union, update
+from sqlalchemy.orm import Session, aliased
 
-from evidence_vault.store.case_models import CaseItem
+from evidence_vault.store.case_models import CaseItem, Notice
 from evidence_vault.store.columns import Base, table
-from evidence_vault.store.custody_models import Hold, Objection, Transfer
-from evidence_vault.store.models import Item
+from evidence_vault.store.custody_models import Hold, Objection, Opinion, Transfer
+from evidence_vault.store.models import Event, Item
 
 
 def insert_row(session: Session, model: type[Base], row: Mapping[str, Any]) -> None:
-    """Add a hold, a transfer or an objection."""
+    """Add a hold, a transfer, an objection or an opinion."""
     session.execute(insert(table(model)), dict(row))
 
 
@@ -42,7 +42,10 @@ def holds_of(session: Session, kind: str, subject_id: str) -> Sequence[Hold]:
 
 def live_holds(session: Session, item_id: str, *, now: datetime) -> Sequence[Hold]:
     """Return what keeps the item's content from being erased: its own holds, and those of the cases it is in."""
-    cases = select(CaseItem.case_id).where(CaseItem.item_id == item_id)
+    cases = union(
+        select(CaseItem.case_id).where(CaseItem.item_id == item_id),
+        select(Opinion.case_id).where(Opinion.item_id == item_id),
+    )
     about = or_(
         and_(Hold.subject_kind == "item", Hold.subject_id == item_id),
         and_(Hold.subject_kind == "case", Hold.subject_id.in_(cases)),
@@ -62,6 +65,60 @@ def retentions_of(session: Session, owner_id: str) -> Sequence[Hold]:
         .where(Hold.subject_kind == "item", Hold.source == "retention", Item.owner_id == owner_id)
         .order_by(Hold.until, Hold.subject_id)
     ).all()
+
+
+def retention_ended(session: Session, item_id: str) -> datetime | None:
+    """Return when the item's last retention ends or ended; None if it never had one."""
+    return session.scalar(
+        select(func.max(Hold.until)).where(
+            Hold.subject_kind == "item", Hold.subject_id == item_id, Hold.source == "retention"
+        )
+    )
+
+
+def ending_untold(session: Session, *, before: datetime, kind: str, limit: int) -> Sequence[tuple[str, int]]:
+    """Return retentions that end before this time and that nothing outlasts: the owner, and the event.
+
+    Only those of which their owner has no notice of this kind; the next to end first.
+    """
+    other = aliased(Hold)
+    in_cases = select(CaseItem.case_id).where(CaseItem.item_id == Hold.subject_id).correlate(Hold)
+    outlasts = (
+        select(other.seq)
+        .where(
+            or_(
+                and_(other.subject_kind == "item", other.subject_id == Hold.subject_id),
+                and_(other.subject_kind == "case", other.subject_id.in_(in_cases)),
+            ),
+            other.released_seq.is_(None),
+            or_(other.until.is_(None), other.until > Hold.until),
+        )
+        .correlate(Hold)
+        .exists()
+    )
+    told = (
+        select(Notice.id)
+        .where(Notice.person_id == Item.owner_id, Notice.kind == kind, Notice.event_id == Event.id)
+        .exists()
+    )
+    rows = session.execute(
+        select(Item.owner_id, Event.id)
+        .join(Hold, and_(Hold.subject_kind == "item", Hold.subject_id == Item.id))
+        .join(
+            Event,
+            and_(
+                Event.subject_kind == Hold.subject_kind,
+                Event.subject_id == Hold.subject_id,
+                Event.seq == Hold.seq,
+            ),
+        )
+        .where(
+            Hold.source == "retention", Hold.released_seq.is_(None), Hold.until <= before, ~outlasts, ~told
+        )
+        .order_by(Hold.until, Event.id)
+        .limit(limit)
+    )
+    return [(owner_id, event_id) for owner_id, event_id in rows]
 
 
 def get_transfer(session: Session, item_id: str, seq: int) -> Transfer | None:
@@ -126,5 +183,27 @@ def decide_objection(session: Session, item_id: str, seq: int, *, state: str) ->
         update(Objection)
         .where(Objection.item_id == item_id, Objection.seq == seq)
         .values(state=state)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def get_opinion(session: Session, item_id: str) -> Opinion | None:
+    """Return what says that the item is an opinion, and to whom it is sealed."""
+    return session.get(Opinion, item_id, populate_existing=True)
+
+
+def opinions_in(session: Session, case_id: str) -> Sequence[Opinion]:
+    """Return the opinions given in a case, oldest first."""
+    return session.scalars(
+        select(Opinion).where(Opinion.case_id == case_id).order_by(Opinion.sealed_at, Opinion.item_id)
+    ).all()
+
+
+def unseal_opinion(session: Session, item_id: str, *, unsealed_seq: int) -> None:
+    """Note that an opinion was opened to the parties."""
+    session.execute(
+        update(Opinion)
+        .where(Opinion.item_id == item_id)
+        .values(unsealed_seq=unsealed_seq)
         .execution_options(synchronize_session=False)
     )

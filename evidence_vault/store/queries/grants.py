@@ -8,15 +8,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, or_, select, union, update
 from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.access.facts import GrantFacts, ItemFacts
+from evidence_vault.access.matrix import EXPERTS
 from evidence_vault.store.case_models import Case, CaseItem, CaseParty, Consent, Grant, GrantItem
 from evidence_vault.store.columns import table
+from evidence_vault.store.custody_models import Opinion
 from evidence_vault.store.models import Item
 from evidence_vault.store.people_models import Actor
+from evidence_vault.store.queries.experts import experts_roles, experts_sides
 
 
 def insert_grant(session: Session, row: Mapping[str, Any]) -> None:
@@ -142,7 +145,7 @@ def grants_of_order(session: Session, order_id: str) -> Sequence[Grant]:
 def grants_on_item(session: Session, item_id: str) -> Sequence[Grant]:
     """Return every grant that ever listed the item, or was about a case it is in as a whole, oldest first."""
     listed = exists().where(GrantItem.grant_id == Grant.id, GrantItem.item_id == item_id)
-    whole = exists().where(CaseItem.case_id == Grant.case_id, CaseItem.item_id == item_id)
+    whole = Grant.case_id.in_(_cases_holding(item_id))
     return session.scalars(
         select(Grant).where(or_(listed, and_(Grant.whole_case, whole))).order_by(Grant.given_at, Grant.id)
     ).all()
@@ -190,13 +193,13 @@ def facts_of_item(
 
     locked: the actor's grants on it stay as they are until the transaction ends.
     """
-    item = session.scalar(select(Item).where(Item.id == item_id))
+    found = session.execute(
+        select(Item, Opinion).outerjoin(Opinion, Opinion.item_id == Item.id).where(Item.id == item_id)
+    ).one_or_none()
+    item, opinion = (None, None) if found is None else (found[0], found[1])
     if item is not None and item.owner_id == actor_id:
-        own = ItemFacts(
-            item_id=item.id, owner_id=item.owner_id, secret=item.secret, has_content=item.mode == "content"
-        )
-        return item, own
-    in_cases = select(CaseItem.case_id).where(CaseItem.item_id == item_id)
+        return item, facts_of_own(item, opinion)
+    in_cases = _cases_holding(item_id)
     asked = (
         select(Grant, GrantItem.undertaking_event_id)
         .outerjoin(GrantItem, and_(GrantItem.grant_id == Grant.id, GrantItem.item_id == item_id))
@@ -210,9 +213,11 @@ def facts_of_item(
     listed = session.execute(asked.with_for_update(of=Grant) if locked else asked).all()
     sides = experts_sides(session, actor_id)
     compartments = set(session.scalars(select(Case.id).where(Case.mediation_only, Case.id.in_(in_cases))))
+    on_list = select(CaseItem.case_id).where(CaseItem.item_id == item_id)
     party_in = session.scalars(
-        select(CaseParty.case_id).where(CaseParty.person_id == actor_id, CaseParty.case_id.in_(in_cases))
+        select(CaseParty.case_id).where(CaseParty.person_id == actor_id, CaseParty.case_id.in_(on_list))
     ).all()
+    was = experts_roles(session, actor_id, in_cases)
     opened = _opened_for(session, item_id, in_cases)
     person = session.get(Actor, actor_id)
     if item is None:
@@ -229,6 +234,21 @@ def facts_of_item(
         compartments=frozenset(compartments),
         opened_for=opened,
         party_in=frozenset(party_in),
+        opinion_in=None if opinion is None else opinion.case_id,
+        unsealed=opinion is not None and opinion.unsealed_seq is not None,
+        experts=frozenset(was),
+    )
+
+
+def facts_of_own(item: Item, opinion: Opinion | None) -> ItemFacts:
+    """Return the facts of an item to whoever answers for it."""
+    return ItemFacts(
+        item_id=item.id,
+        owner_id=item.owner_id,
+        secret=item.secret,
+        has_content=item.mode == "content",
+        opinion_in=None if opinion is None else opinion.case_id,
+        unsealed=opinion is not None and opinion.unsealed_seq is not None,
     )
 
 
@@ -240,7 +260,7 @@ def grant_facts(
     sides: Iterable[tuple[str | None, str]] = (),
 ) -> GrantFacts:
     """Return the grant as decisions see it. sides: the cases in which its grantee is an expert, and as what."""
-    other = {"AP": "TI", "TI": "AP"}.get(grant.grantee_role)
+    other = EXPERTS.get(grant.grantee_role)
     return GrantFacts(
         id=grant.id,
         grantee_id=grant.grantee_id,
@@ -280,22 +300,26 @@ class Compartments:
 
 def compartments_of(session: Session, item_id: str) -> Compartments:
     """Return what keeps the item from other forums."""
-    in_cases = select(CaseItem.case_id).where(CaseItem.item_id == item_id)
+    in_cases = _cases_holding(item_id)
     found = session.scalars(select(Case.id).where(Case.mediation_only, Case.id.in_(in_cases))).all()
     return Compartments(cases=frozenset(found), opened_for=_opened_for(session, item_id, in_cases))
 
 
-def experts_sides(session: Session, actor_id: str) -> set[tuple[str | None, str]]:
-    """Return in which cases the actor is an appraiser or a technical investigator, by grants not revoked."""
-    rows = session.execute(
-        select(Grant.case_id, Grant.grantee_role).where(
-            Grant.grantee_id == actor_id,
-            Grant.grantee_role.in_(("AP", "TI")),
-            Grant.case_id.is_not(None),
-            Grant.revoked_at.is_(None),
-        )
+def seats(session: Session, actor_id: str, role: str) -> list[GrantFacts]:
+    """Return the grants by which the actor sits on benches in this role."""
+    rows = session.scalars(
+        select(Grant).where(Grant.grantee_id == actor_id, Grant.grantee_role == role, Grant.whole_case)
+    ).all()
+    person = session.get(Actor, actor_id)
+    return [grant_facts(row, person) for row in rows]
+
+
+def _cases_holding(item_id: str) -> Any:
+    """The cases on whose lists the item is, and the one to whose bench it is sealed, as a subquery."""
+    return union(
+        select(CaseItem.case_id).where(CaseItem.item_id == item_id),
+        select(Opinion.case_id).where(Opinion.item_id == item_id),
     )
-    return {(case_id, role) for case_id, role in rows}
 
 
 def mandates(session: Session, actor_id: str, holder_id: str) -> list[GrantFacts]:

@@ -10,11 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from anchors.values import replace
 from evidence_vault.access.facts import CaseFacts, GrantFacts, ItemFacts
 from evidence_vault.store.case_models import Case, CaseItem, CaseParty, Consent, Grant, GrantItem
+from evidence_vault.store.custody_models import Opinion
 from evidence_vault.store.models import Item
 from evidence_vault.store.people_models import Actor
-from evidence_vault.store.queries.grants import experts_sides, grant_facts
+from evidence_vault.store.queries.experts import experts_sides
+from evidence_vault.store.queries.grants import facts_of_own, grant_facts
 
 
 def facts_of_items(
@@ -25,30 +28,35 @@ def facts_of_items(
     all_of_them: of the others too, for a role that needs no reason.
     """
     ids = sorted(set(item_ids))
-    in_cases = _cases_of_items(session, ids)
+    on_lists = _cases_of_items(session, ids)
+    opinions = {one.item_id: one for one in session.scalars(select(Opinion).where(Opinion.item_id.in_(ids)))}
+    in_cases = {
+        item_id: on_lists.get(item_id, set())
+        | ({opinions[item_id].case_id} if item_id in opinions else set())
+        for item_id in (*on_lists, *opinions)
+    }
+    sides = experts_sides(session, actor_id)
     party = set(session.scalars(select(CaseParty.case_id).where(CaseParty.person_id == actor_id)))
     granted = _grants_on(session, actor_id, ids, in_cases)
-    candidates = {item_id for item_id in ids if granted.get(item_id) or party & in_cases.get(item_id, set())}
+    candidates = {item_id for item_id in ids if granted.get(item_id) or party & on_lists.get(item_id, set())}
     rows = session.scalars(select(Item).where(Item.id.in_(ids)))
     found = [row for row in rows if all_of_them or row.owner_id == actor_id or row.id in candidates]
     foreign = [row.id for row in found if row.owner_id != actor_id]
     compartments = _compartments(session, {case for one in foreign for case in in_cases.get(one, ())})
     opened = _opened_for(session, foreign, in_cases, compartments)
     return {
-        row.id: ItemFacts(item_id=row.id, owner_id=row.owner_id, secret=row.secret, has_content=has_content)
+        row.id: own
         if row.owner_id == actor_id
-        else ItemFacts(
-            item_id=row.id,
-            owner_id=row.owner_id,
-            secret=row.secret,
-            has_content=has_content,
+        else replace(
+            own,
             grants=tuple(granted.get(row.id, ())),
             compartments=frozenset(in_cases.get(row.id, set()) & set(compartments)),
             opened_for=opened.get(row.id, frozenset()),
-            party_in=frozenset(party & in_cases.get(row.id, set())),
+            party_in=frozenset(party & on_lists.get(row.id, set())),
+            experts=frozenset(role for case, role in sides if case in in_cases.get(row.id, ())),
         )
         for row in found
-        for has_content in (row.mode == "content",)
+        for own in (facts_of_own(row, opinions.get(row.id)),)
     }
 
 
