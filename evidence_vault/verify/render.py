@@ -52,8 +52,9 @@ def render_text(report: Report, *, lang: str) -> str:
         lines += ["", *_finding(report.unreadable, lang)]
     for file in report.files:
         lines += ["", *file_text(file, lang)]
+    said: set[tuple[int, str]] = set()
     for item in report.items:
-        lines += ["", *_item(item, lang)]
+        lines += ["", *_item(item, lang, said)]
     for case in report.cases:
         lines += ["", *case_text(case, lang)]
     if report.items:
@@ -141,7 +142,8 @@ def _head(report: Report, lang: str) -> Iterator[str]:
     yield f"{LABEL['verifier'].lang(lang)}: evidence-vault {report.verifier_version}{ran_by}"
 
 
-def _item(item: ItemReport, lang: str) -> Iterator[str]:
+def _item(item: ItemReport, lang: str, said: set[tuple[int, str]]) -> Iterator[str]:
+    """One item; what passed, and was said of an item before, is only counted."""
     yield f"{LABEL['item'].lang(lang)} {item.item}: {item.verdict}"
     if item.record_time:
         groups = ", ".join(escape(group) for group in item.record_groups)
@@ -159,11 +161,11 @@ def _item(item: ItemReport, lang: str) -> Iterator[str]:
     yield f"  {LABEL['since'].lang(lang)}"
     for row in item.rows:
         if row.number in SINCE_ANCHORING:
-            yield from _row(row, lang)
+            yield from _row(row, lang, said)
     yield f"  {LABEL['before'].lang(lang)}"
     for row in item.rows:
         if row.number not in SINCE_ANCHORING:
-            yield from _row(row, lang)
+            yield from _row(row, lang, said)
     yield f"  {LABEL['never'].lang(lang)}"
     yield from (f"      – {text.lang(lang)}" for text in NEVER_PROVED)
     yield f"  {LABEL['logged'].lang(lang)}"
@@ -190,12 +192,22 @@ def _stamper_json(stamper: Stamper) -> Json:
     }
 
 
-def _row(row: Row, lang: str) -> Iterator[str]:
+def _row(row: Row, lang: str, said: set[tuple[int, str]]) -> Iterator[str]:
     title = f"{ROW[row.number].lang(lang)}  [{CLAUSE[row.number]}]"
     yield f"    {row.number:>2}  {_pad(STATUS[row.status].lang(lang), 13)}  {title}"
+    again = 0
     for finding in row.findings:
-        if finding.status is row.status or finding.status is not Status.PASSED:
-            yield from _finding(finding, lang)
+        if finding.status is not row.status and finding.status is Status.PASSED:
+            continue
+        lines = list(_finding(finding, lang))
+        about = (row.number, "\n".join(lines))
+        if about in said and finding.status not in (Status.FAILED, Status.INDETERMINATE):
+            again += 1
+        else:
+            said.add(about)
+            yield from lines
+    if again:
+        yield f"        · {LABEL['again'].lang(lang).format(count=again)}"
 
 
 def _pad(text: str, columns: int) -> str:

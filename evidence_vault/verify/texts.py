@@ -151,6 +151,7 @@ LABEL: Mapping[str, Text] = {
     "given": Text("给定时间", "Given time"),
     "verifier": Text("核验程序", "Verifier"),
     "ran_by": Text("运行者", "run by"),
+    "again": Text("{count} 条与前面各项相同", "{count} as for the items above"),
     "expected": Text("应为", "expected"),
     "found": Text("实为", "found"),
     "unmet": Text("未满足", "Not met"),
