@@ -1,7 +1,7 @@
 """`evidence-vault recover`: bring an older database up to what was published and the deposits beside it.
 
 0 done, or nothing to do · 3 what is missing can't be recovered here: nothing was changed · 70 a content that came
-back is not what its event says; and the codes of every command
+back is not what its event says, or a pack can't be read; all else is done; and the codes of every command
 """
 
 import argparse
@@ -30,13 +30,14 @@ def run(args: argparse.Namespace) -> int:
         _print_plan(plan)
         if plan.lost:
             return LOST
+        unreadable = DAMAGED if plan.deposits.unreadable else 0
         if args.dry_run or not plan.is_needed:
-            return 0
+            return unreadable
         done = recover(vault, plan)
         _print_done(done)
         for problem in check_start(vault).problems:
             print(f"still read-only: {shown(problem)}")
-    return DAMAGED if done.damaged else 0
+    return DAMAGED if done.damaged else unreadable
 
 
 def _print_plan(plan: Plan) -> None:
@@ -45,6 +46,8 @@ def _print_plan(plan: Plan) -> None:
     print(f"to re-adopt: {plan.leaves} published leaves, {logged} deposits among them")
     print(f"to replay: {len(plan.unlogged)} deposits that no published leaf holds")
     _print_list("no journal of ours, left where it is:", plan.deposits.refused)
+    _print_list("torn, as a crash leaves the end of a pack:", plan.deposits.torn)
+    _print_list("CAN'T BE READ, and may hold deposits:", plan.deposits.unreadable)
     if plan.lost:
         lines = [f"leaf {one.index}, event {one.event_sha256.hex()}" for one in plan.lost]
         _print_list("lost:", lines)

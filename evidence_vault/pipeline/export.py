@@ -33,7 +33,7 @@ from evidence_vault.pipeline.export_access import Admitted, Ended, admit
 from evidence_vault.pipeline.export_choice import Choice, choose
 from evidence_vault.pipeline.export_log import bundle_sizes, log_files
 from evidence_vault.pipeline.export_parts import Part, collect, sealed_digests
-from evidence_vault.pipeline.looks import look_at, record_looks
+from evidence_vault.pipeline.looks import NOT_THE_DISK, look_at, record_looks
 from evidence_vault.pipeline.record import Draft, append_events
 from evidence_vault.pipeline.trust import vault_policy
 from evidence_vault.pipeline.vault import Vault
@@ -311,6 +311,11 @@ def _checked(chunks: Iterator[bytes], item: Item) -> Iterator[bytes]:
             raise IntegrityError(f"content of {item.id}", (item.sha256 or b"").hex(), running.hexdigest())
     except IntegrityError as error:
         raise DamagedContentError(item.id, error) from error
+    except OSError as error:
+        if error.errno in NOT_THE_DISK:
+            raise UnavailableError("content", str(error.strerror)) from None
+        unread = IntegrityError(f"content of {item.id}", "bytes that can be read", error.strerror or error)
+        raise DamagedContentError(item.id, unread) from None
 
 
 def _save(path: Path, write: Callable[[BinaryIO], int]) -> tuple[int, bytes]:

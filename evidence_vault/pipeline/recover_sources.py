@@ -6,7 +6,7 @@ published is its digest.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from evidence_vault.pipeline.deposited import Journal, open_journal
 from evidence_vault.pipeline.shown import receipt_keys
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.blobs import PARTS
-from evidence_vault.store.packs import Location
+from evidence_vault.store.packs import Damage, Location
 from evidence_vault.store.queries import items
 
 T = TypeVar("T")
@@ -49,18 +49,35 @@ class FoundEvent:
 
 @value
 class Deposits:
-    """All deposits beside the database, by event_sha256; refused: files that are no journal of ours, and why."""
+    """All deposits beside the database, by event_sha256; refused: files that are no journal of ours, and why.
+
+    unreadable: packs, or pieces of them, in which deposits may be that nobody can read any more.
+    torn: ends of packs that a crash may have left: of deposits that were never acknowledged then.
+    """
 
     found: Mapping[bytes, FoundDeposit]
     refused: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
 
 
 def find_deposits(vault: Vault) -> Deposits:
     """Read every journal whose item the database doesn't know, in the store and in quarantine."""
     found: dict[bytes, FoundDeposit] = {}
-    refused = []
+    refused: list[str] = []
+    unreadable: list[str] = []
+    torn: list[str] = []
+    sizes = dict(vault.blobs.pack_sizes())
+
+    def told(pack: str, what: Damage | Exception) -> None:
+        if isinstance(what, Damage):
+            ends = what.end == sizes.get(pack) and what.start > 0
+            (torn if ends else unreadable).append(f"pack {pack}, bytes {what.start} to {what.end}: no record")
+        else:
+            unreadable.append(f"pack {pack}: {what}")
+
     trusted = receipt_keys(vault)
-    for item_id, raw, is_aside, location in _unknown_journals(vault):
+    for item_id, raw, is_aside, location in _unknown_journals(vault, told):
         try:
             if raw is None:
                 raise FormatError(item_id, "a journal beside the content", "none")
@@ -71,7 +88,7 @@ def find_deposits(vault: Vault) -> Deposits:
         found[journal.receipt.event.sha256] = FoundDeposit(
             item_id=item_id, journal=journal, is_aside=is_aside, location=location
         )
-    return Deposits(found=found, refused=tuple(refused))
+    return Deposits(found=found, refused=tuple(refused), unreadable=tuple(unreadable), torn=tuple(torn))
 
 
 def find_events(
@@ -90,7 +107,9 @@ def find_events(
     return found
 
 
-def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
+def _unknown_journals(
+    vault: Vault, told: Callable[[str, Damage | Exception], None]
+) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
     """Yield of each item without a row: id, journal, whether it lies in quarantine, its place in a pack."""
     everywhere = [
         *((sorted(vault.blobs.item_ids(part)), False) for part in range(PARTS)),
@@ -103,7 +122,7 @@ def _unknown_journals(vault: Vault) -> Iterator[tuple[str, bytes | None, bool, L
             if item_id not in known:
                 read = vault.blobs.quarantined_journal if is_aside else vault.blobs.journal
                 yield item_id, read(item_id), is_aside, None
-    for records in _batched(vault.blobs.packed(), 500):
+    for records in _batched(vault.blobs.packed(told), 500):
         with vault.database.read() as session:
             known = items.known_item_ids(session, [record.item_id for _, record in records])
         for location, record in records:

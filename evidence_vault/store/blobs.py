@@ -8,7 +8,6 @@
     quarantine/torn-…              journals that a crash tore before anybody was told of their deposits
 
 By item id, never by digest: one file for two depositors would tell each that the other holds it too.
-
 Reading is the same for both: who reads never knows where content lies.
 
 Contract of a write: after `BlobStore.pack` returns, its records are on the disk; after `BlobWriter.place` returns,
@@ -198,12 +197,19 @@ class BlobStore:
         record = self._packed(item_id)
         return None if record is None else record.journal
 
-    def packed(self) -> Iterator[tuple[Location, PackRecord]]:
-        """Yield every record of every pack, passing over what a crash tore."""
+    def packed(
+        self, told: Callable[[str, Damage | Exception], None]
+    ) -> Iterator[tuple[Location, PackRecord]]:
+        """Yield every record of every pack. told: takes the pack and what it has beside records."""
         for path in sorted(self._packs.glob(f"*{SUFFIX}")):
-            for found in scan(path):
-                if not isinstance(found, Damage):
-                    yield Location(pack=path.stem, position=found[0]), found[1]
+            try:
+                for found in scan(path):
+                    if isinstance(found, Damage):
+                        told(path.stem, found)
+                    else:
+                        yield Location(pack=path.stem, position=found[0]), found[1]
+            except (IntegrityError, OSError) as error:
+                told(path.stem, error)
 
     def item_ids(self, part: int, *, older_than_s: float = float("-inf"), now_s: float = 0.0) -> set[str]:
         """Return the ids in this part whose content or journal has lain there untouched for so long."""

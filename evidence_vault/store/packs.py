@@ -159,13 +159,21 @@ def read_record(folder: Path, location: Location, *, item_id: str) -> PackRecord
 def scan(path: Path) -> Iterator[tuple[int, PackRecord] | Damage]:
     """Yield every record of a pack with its position, and what lies between that is none.
 
+    A header that rotted is such a piece, too, if a whole record stands where the first one must: it says the mark.
     Raises IntegrityError if the file doesn't begin as a pack.
     """
     data = path.read_bytes()
     if len(data) < HEADER_BYTES and MAGIC.startswith(data[: len(MAGIC)]):
         return  # begun, and cut off before its first record
-    mark = _parse_header(data[:HEADER_BYTES], _place(path))
     at = bad_from = HEADER_BYTES
+    mark, first = data[at : at + 8], data[at : at + _FRAME.size]
+    if (
+        data[:at] == MAGIC + mark
+        or _parse(data[at : at + _FRAME.size + _rest_length(first, mark)], mark) is None
+    ):
+        mark = _parse_header(data[:at], _place(path))
+    else:
+        yield Damage(start=0, end=at)
     while at < len(data):
         length = _FRAME.size + _rest_length(data[at : at + _FRAME.size], mark)
         record = _parse(data[at : at + length], mark)

@@ -168,3 +168,18 @@ def test_record_ids_end_where_rot_makes_one_that_is_none(tmp_path: Path) -> None
     data[places[1].position + 52] = 0  # the last character of an item id
     path.write_bytes(data)
     assert list(record_ids(path)) == [record(1).item_id]
+
+
+def test_scan_of_a_pack_whose_header_rotted_names_it_and_reads_the_records(tmp_path: Path) -> None:
+    path, places = written(tmp_path, [[record(1), record(2)]])
+    sound = path.read_bytes()
+    for at in range(packs.HEADER_BYTES):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        damage, *found = scan(path)
+        assert damage == Damage(start=0, end=packs.HEADER_BYTES)
+        positions = [each[0] for each in found if not isinstance(each, Damage)]
+        assert positions == [place.position for place in places]
+        with pytest.raises(IntegrityError):  # an item's own content is not read past it
+            read_record(tmp_path, places[0], item_id=record(1).item_id)
+    path.write_bytes(b"x" + sound[1:-1])  # and its first record is there, the last one not
+    assert [type(each) for each in scan(path)] == [Damage, tuple, Damage]
