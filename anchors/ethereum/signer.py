@@ -5,6 +5,8 @@ else; its address is that log's name on the chain.
 """
 
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -50,12 +52,24 @@ class KeySigner:
         return bytes(self._account.sign_transaction(dict(fields)).raw_transaction)
 
 
+def require_private(path: Path) -> None:
+    """ConfigError if the file is ours and others may read or write it; OSError if it isn't there.
+
+    As ssh has it: a file of another owner, such as a mounted secret, is that one's to guard.
+    """
+    status = path.stat()
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(status.st_mode):03o}"
+        raise ConfigError("ethereum key file", f"others may use {path.name} (mode {mode}); chmod 600")
+
+
 def open_keystore(path: Path, password: str) -> KeySigner:
     """The key in an encrypted keystore file (Web3 Secret Storage, version 3). Slow on purpose: a second.
 
-    ConfigError if the file can't be read, is no keystore, or the password is wrong.
+    ConfigError if the file can't be read, is open to others, is no keystore, or the password is wrong.
     """
     try:
+        require_private(path)
         return KeySigner(bytes(Account.decrypt(json.loads(path.read_text("utf-8")), password)))
     except OSError as error:
         raise ConfigError("ethereum keystore", f"{path.name} can't be read: {error.strerror}") from error

@@ -6,7 +6,7 @@ published is its digest.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from evidence_vault.errors import EvidenceError, FormatError
 from evidence_vault.pipeline.deposited import Journal, open_journal
 from evidence_vault.pipeline.shown import receipt_keys
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.blobs import PARTS
+from evidence_vault.store.blobs import PARTS, Told
 from evidence_vault.store.packs import Damage, Location
 from evidence_vault.store.queries import items
 
@@ -107,9 +107,7 @@ def find_events(
     return found
 
 
-def _unknown_journals(
-    vault: Vault, told: Callable[[str, Damage | Exception], None]
-) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
+def _unknown_journals(vault: Vault, told: Told) -> Iterator[tuple[str, bytes | None, bool, Location | None]]:
     """Yield of each item without a row: id, journal, whether it lies in quarantine, its place in a pack."""
     everywhere = [
         *((sorted(vault.blobs.item_ids(part)), False) for part in range(PARTS)),

@@ -7,7 +7,7 @@ from anchors.ethereum.kms import DigestKey, KmsSigner
 from anchors.ethereum.network import GWEI, EthereumConfig, Network, reach
 from anchors.ethereum.onchain import AnchorContract
 from anchors.ethereum.proof import KIND
-from anchors.ethereum.signer import KeySigner, Signer, open_keystore
+from anchors.ethereum.signer import KeySigner, Signer, open_keystore, require_private
 from anchors.ethereum.submit import EthereumSubmitter
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, UnavailableError
@@ -87,6 +87,7 @@ def _password(settings: Settings, network: NetworkSettings) -> str:
     assert network.keystore_password_file is not None  # the settings have one of the two
     path = settings.home / network.keystore_password_file
     try:
+        require_private(path)
         return path.read_text("utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"networks.{network.name}.keystore_password_file", str(error)) from None

@@ -104,6 +104,7 @@ class ContentDigest:
 
 
 Locate = Callable[[str], Location | None]
+Told = Callable[[str, Damage | Exception], None]
 
 
 class BlobStore:
@@ -197,9 +198,7 @@ class BlobStore:
         record = self._packed(item_id)
         return None if record is None else record.journal
 
-    def packed(
-        self, told: Callable[[str, Damage | Exception], None]
-    ) -> Iterator[tuple[Location, PackRecord]]:
+    def packed(self, told: Told) -> Iterator[tuple[Location, PackRecord]]:
         """Yield every record of every pack. told: takes the pack and what it has beside records."""
         for path in sorted(self._packs.glob(f"*{SUFFIX}")):
             try:
@@ -281,8 +280,7 @@ class BlobStore:
     def sweep_incoming(self, *, older_than_s: float, now_s: float) -> int:
         """Delete what unfinished deposits left behind, if untouched for so long; return how many.
 
-        Resumable uploads, which lie there too (`partial`), have a time of their own.
-        Nothing in `incoming` was ever acknowledged: the commit comes after the content has left it.
+        Resumable uploads (`partial`) have a time of their own. Nothing in `incoming` was ever acknowledged.
         """
         swept = 0
         for path in self._incoming.iterdir():
@@ -348,5 +346,5 @@ class BlobWriter:
 
 
 def journal_path(path: Path) -> Path:
-    """Return where the journal of this content lies."""
+    """Where the journal of this content lies."""
     return path.with_name(path.name + JOURNAL_SUFFIX)

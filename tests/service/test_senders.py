@@ -33,8 +33,8 @@ def sender(home: Path, **changes: Any) -> bytes:
 def test_sender_from_a_keystore_a_key_service_and_a_file_is_the_same_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "hoodi.json").write_text(json.dumps(KEYSTORE))
-    (tmp_path / "password").write_text("correct horse\nnot this line\n")
+    private(tmp_path / "hoodi.json", json.dumps(KEYSTORE))
+    private(tmp_path / "password", "correct horse\nnot this line\n")
     service: Any = types.ModuleType("our_kms")
     service.key = lambda name: {"hoodi": Service()}[name]
     monkeypatch.setitem(sys.modules, "our_kms", service)
@@ -49,12 +49,22 @@ def test_sender_from_a_keystore_a_key_service_and_a_file_is_the_same_account(
         sender(tmp_path, **keystore, keystore_password_file="password"),
     }
     assert len(found) == 1
+    for name in ("password", "hoodi.json"):
+        (tmp_path / name).chmod(0o644)
+        with pytest.raises(ConfigError, match=f"others may use {name}"):
+            sender(tmp_path, **keystore, keystore_password_file="password")
+        (tmp_path / name).chmod(0o600)
+
+
+def private(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
 
 
 def test_sender_with_a_wrong_password_or_a_service_that_is_not_there_never_shows_a_secret(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "hoodi.json").write_text(json.dumps(KEYSTORE))
+    private(tmp_path / "hoodi.json", json.dumps(KEYSTORE))
     for changes in (
         {"keystore_file": "hoodi.json", "keystore_password": "battery staple"},
         {"keystore_file": "hoodi.json", "keystore_password_file": "nowhere"},

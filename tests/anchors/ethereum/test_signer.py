@@ -48,7 +48,20 @@ def test_keystore_opens_with_its_password_only_and_is_private(tmp_path: Path) ->
 def test_open_keystore_refuses_what_is_no_keystore(tmp_path: Path, text: str) -> None:
     path = tmp_path / "anchor.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"anchor\.json"):
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"anchor\.json does not open"):
+        open_keystore(path, "password")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
+def test_open_keystore_refuses_a_file_that_others_may_use(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "anchor.json"
+    path.write_text("{}")
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=f"mode {mode:03o}"):
+        open_keystore(path, "password")
+    path.chmod(0o400)
+    with pytest.raises(ConfigError, match="does not open"):
         open_keystore(path, "password")
 
 
