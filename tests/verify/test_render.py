@@ -4,8 +4,6 @@ from evidence_vault.verify.render import render_text
 from tests.verify.asking import ask
 from tests.verify.handmade import good_bundle
 
-AUTHORITIES_UNKNOWN = {"tsa": []}
-
 
 def test_text_says_once_what_passed_for_every_item() -> None:
     report = ask(good_bundle())
@@ -25,7 +23,7 @@ def test_text_says_once_what_passed_for_every_item() -> None:
 
 def test_text_repeats_what_does_not_pass() -> None:
     sealed = good_bundle()
-    report = ask(sealed, {**sealed.vault.policy(), **AUTHORITIES_UNKNOWN})
+    report = ask(sealed, {**sealed.vault.policy(), "tsa": []})
     items = render_text(report, lang="en").split("\nItem ")[1:]
     unsure = [line for line in items[0].splitlines() if line.startswith("        ? proof/timestamps/")]
     for_both = [line for line in unsure if "/it_" not in line]
