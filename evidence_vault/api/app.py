@@ -37,6 +37,7 @@ from evidence_vault.api import (
     proposals,
     public,
     reference,
+    reports,
     sessions,
     transfers,
     tus,
@@ -98,7 +99,7 @@ def create_app(
     context.install(app)
     items_side = (deposits, tus, items, attestations, exports, fixity, feed)
     shared = (cases, evidence, custody, grants, orders, accesses, holds, transfers, objections, opinions)
-    for module in (*items_side, *shared, platform, public, verification, health, reference):
+    for module in (*items_side, *shared, platform, public, verification, reports, health, reference):
         app.include_router(module.router, prefix="/v1")
     for module in (sessions, oidc, me, people, proposals):
         app.include_router(module.router, prefix="/v1")

@@ -112,7 +112,7 @@ def _place(text: str | None) -> Place:
 
 
 def _answer(request: Request, origin: str, found: Custody, *, asked: str | None) -> CustodyView | Response:
-    view = custody_view(origin, found)
+    view = custody_view(origin, found, report=request.url.path.removesuffix("custody") + "report")
     if not asks_for_table(request, asked):
         return view
     following = None
@@ -123,8 +123,8 @@ def _answer(request: Request, origin: str, found: Custody, *, asked: str | None)
     return table_answer(f"{name}.custody", COLUMNS, map(_row, view.events), following=following)
 
 
-def custody_view(origin: str, found: Custody) -> CustodyView:
-    """Return a page as it is answered."""
+def custody_view(origin: str, found: Custody, *, report: str) -> CustodyView:
+    """Return a page as it is answered. report: the address of the verifier's."""
     place = found.following
     return CustodyView(
         origin=origin,
@@ -143,6 +143,7 @@ def custody_view(origin: str, found: Custody) -> CustodyView:
         ],
         events=[_event_view(line) for line in found.lines],
         next=None if place is None else f"{place.after}-{place.up_to}",
+        report=report,
     )
 
 

@@ -70,6 +70,7 @@ class CustodyView(View):
     gaps: list[GapView]
     events: list[CustodyEventView]
     next: str | None
+    report: str = Field(description="Where the verifier's report of one's own newest bundle of it is.")
 
 
 class EvidenceListView(View):

@@ -65,7 +65,7 @@ async def verify_bundle(request: Request, vault: VaultHere) -> dict[str, Any]:
     """Verify a bundle at this moment. An unreadable or failed one is a report too, with status 200."""
     # Not parameters of this function: FastAPI would read the body before anything here is asked.
     _require_bounded(request)
-    with _slot(), storage_errors("verify"):
+    with slot(_SLOTS), storage_errors("verify"):
         async with _arriving(request) as form:
             bundle, trust = _file(form, "bundle"), _file(form, "trust")
             if bundle is None:
@@ -102,7 +102,7 @@ def _file(form: FormData, name: str) -> BinaryIO | None:
 
 
 def _judge(vault: Vault, bundle: BinaryIO, trust: BinaryIO | None) -> dict[str, Any]:
-    policy = _policy(vault, trust)
+    policy = policy_of(vault, trust)
     with tempfile.TemporaryDirectory(prefix="evidence-vault-verify-") as folder:
         path = Path(folder) / "bundle.zip"
         with path.open("wb") as file:
@@ -110,7 +110,8 @@ def _judge(vault: Vault, bundle: BinaryIO, trust: BinaryIO | None) -> dict[str, 
         return report_json(verify_path(path, policy, at=vault.clock()))
 
 
-def _policy(vault: Vault, trust: BinaryIO | None) -> TrustPolicy:
+def policy_of(vault: Vault, trust: BinaryIO | None) -> TrustPolicy:
+    """Return the policy that was sent, else the vault's own, named as such. Raises FormatError, TooLarge."""
     if trust is None:
         with vault.database.read() as session:
             text = policy_text(vault, session)
@@ -125,10 +126,11 @@ def _policy(vault: Vault, trust: BinaryIO | None) -> TrustPolicy:
 
 
 @contextmanager
-def _slot() -> Iterator[None]:
-    if not _SLOTS.acquire(blocking=False):
+def slot(places: threading.BoundedSemaphore) -> Iterator[None]:
+    """Take one of these places for as long as a bundle is judged. Raises UnavailableError if all are taken."""
+    if not places.acquire(blocking=False):
         raise UnavailableError("verify", "other bundles are being verified", retry_after_s=2.0)
     try:
         yield
     finally:
-        _SLOTS.release()
+        places.release()

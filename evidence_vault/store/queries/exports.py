@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from evidence_vault.store.models import Export, ExportItem, ExportPart
+from evidence_vault.core.events import Subject
+from evidence_vault.core.states import JobState
+from evidence_vault.store.models import Export, ExportItem, ExportPart, Job
 
 
 def add_export(
@@ -29,6 +31,20 @@ def add_export(
 def get_export(session: Session, export_id: str) -> Export | None:
     """Return the export. Who may see it is not decided here."""
     return session.get(Export, export_id, populate_existing=True)
+
+
+def newest_finished(session: Session, actor_id: str, about: Subject) -> Export | None:
+    """Return the actor's newest finished export of this item by itself, or of this case."""
+    finished = select(Job.subject_id).where(
+        Job.subject_kind == "export", Job.kind == "export", Job.state == JobState.VERIFIED
+    )
+    statement = select(Export).where(Export.actor_id == actor_id, Export.id.in_(finished))
+    if about.kind == "case":
+        statement = statement.where(Export.case_id == about.id)
+    else:
+        items = select(ExportItem.export_id).where(ExportItem.item_id == about.id)
+        statement = statement.where(Export.case_id.is_(None), Export.id.in_(items))
+    return session.scalars(statement.order_by(Export.created_at.desc(), Export.id).limit(1)).one_or_none()
 
 
 def update_export(session: Session, export_id: str, **values: Any) -> None:
