@@ -65,7 +65,9 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, body.receive, send_with_headers)
+            await (_tell_nowhere if "\0" in scope["path"] else self._app)(
+                scope, body.receive, send_with_headers
+            )
         except Exception as error:
             # Nothing above knows better. Half an answer can't be mended: the client sees it break off.
             LOG.exception("failed", extra={"request_id": request_id, "error": type(error).__name__})
@@ -86,6 +88,13 @@ class RequestContext:
                     "duration_ms": round((time.monotonic() - began) * 1000, 1),
                 },
             )
+
+
+async def _tell_nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nothing has a NUL in its address, and databases don't agree on what to do with one."""
+    detail = KINDS["not-found"].advice
+    answer = problem("not-found", detail=detail, request_id=scope["state"]["request_id"])
+    await answer(scope, receive, send)
 
 
 def request_id(request: Request) -> str:

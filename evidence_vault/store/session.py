@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.orm import Session, sessionmaker
 
-from evidence_vault.errors import IntegrityError, StorageFull, UnavailableError
+from evidence_vault.errors import FormatError, IntegrityError, StorageFull, UnavailableError
 from evidence_vault.store.driver import run
 from evidence_vault.store.engine import WRITES, make_engine
 
@@ -147,7 +147,7 @@ def serialize(session: Session | Connection, name: str) -> None:
 
 @contextmanager
 def _translated(*, alone: bool = False) -> Iterator[None]:
-    """Give database errors our names: a broken constraint, a lost race, a full disk, an outage."""
+    """Give database errors our names: an odd value, a broken constraint, a lost race, a full disk, an outage."""
     try:
         yield
     except sql_errors.TimeoutError:
@@ -156,6 +156,8 @@ def _translated(*, alone: bool = False) -> Iterator[None]:
         code, reason = getattr(error.orig, "sqlstate", None), str(error.orig)
         if code in LOST_A_RACE and not (alone and code == UNIQUE_VIOLATION):
             raise UnavailableError("database", "another transaction was first", retry_after_s=0.1) from None
+        if isinstance(error, sql_errors.DataError):
+            raise FormatError("request", "what a database can hold: no NUL", None) from None
         if isinstance(error, sql_errors.IntegrityError):
             raise IntegrityError("database", "its constraints hold", reason) from error
         if code in DISK_FULL or "disk is full" in reason or "No space left" in reason:

@@ -150,7 +150,11 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/cases/{case_id}/holds", "post"),
         ("/v1/cases/{case_id}/holds/{seq}/release", "post"),
         ("/v1/cases/{case_id}/items", "post"),
+        ("/v1/cases/{case_id}/opinions", "get"),
+        ("/v1/cases/{case_id}/opinions", "post"),
+        ("/v1/cases/{case_id}/opinions/{item_id}/unsealing", "post"),
         ("/v1/cases/{case_id}/parties", "post"),
+        ("/v1/cases/{case_id}/report", "get"),
         ("/v1/enrolments", "post"),
         ("/v1/exports/{export_id}", "get"),
         ("/v1/exports/{export_id}/bundle", "get"),
@@ -161,6 +165,9 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/grants/{grant_id}/confirmation", "post"),
         ("/v1/grants/{grant_id}/revocation", "post"),
         ("/v1/grants/{grant_id}/undertakings", "post"),
+        ("/v1/incidents", "get"),
+        ("/v1/incidents", "post"),
+        ("/v1/incidents/{name}/end", "post"),
         ("/v1/items", "get"),
         ("/v1/items", "post"),
         ("/v1/items/{item_id}", "get"),
@@ -216,6 +223,8 @@ def test_openapi_names_every_endpoint_and_the_problem(client: TestClient) -> Non
         ("/v1/people/{person_id}/names", "delete"),
         ("/v1/people/{person_id}/roles", "post"),
         ("/v1/people/{person_id}/roles/{role}/end", "post"),
+        ("/v1/items/{item_id}/report", "get"),
+        ("/v1/orders/{order_id}/revelations", "post"),
         ("/v1/platform", "get"),
         ("/v1/problems/{name}", "get"),
         ("/v1/proposals", "get"),
@@ -272,7 +281,8 @@ def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, 
     told = client.get("/readyz").json()
     assert [authority.pop("name") for authority in told.pop("authorities")] == ["tsa"]
     assert told.pop("fixity") == {"failing": 0, "finished_at": None, "since": None}
-    assert told == {"ready": True, "reasons": [], "witnesses": [], "networks": [], "damaged": []}
+    empty = dict.fromkeys(("reasons", "witnesses", "networks", "damaged", "incidents"), [])
+    assert told == {"ready": True, **empty}
 
 
 def test_readiness_names_damage_and_the_vault_goes_on(
