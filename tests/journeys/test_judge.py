@@ -50,7 +50,7 @@ def test_judge_sees_compares_and_decides(house: House) -> None:
     judge.verifies(bundle).tells(
         page,
         *("DOWNLOADED", "HOLD_PLACED", "OBJECTION_RECORDED", "OBJECTION_ANSWERED", "OBJECTION_ANSWERED"),
-        *("VIEWED", "COURT_RECEIPTED"),
+        *("CUSTODY_READ", "COURT_RECEIPTED"),
     )
     other = house.folder / "handed-over.html"
     other.write_bytes(PAGE.replace(b"March", b"April"))
