@@ -281,7 +281,9 @@ def test_health_and_readiness_of_a_good_vault(client: TestClient, vault: Vault, 
     told = client.get("/readyz").json()
     assert [authority.pop("name") for authority in told.pop("authorities")] == ["tsa"]
     assert told.pop("fixity") == {"failing": 0, "finished_at": None, "since": None}
-    empty = {key: [] for key in ("reasons", "witnesses", "networks", "damaged", "incidents")}
+    empty: dict[str, list[str]] = {
+        key: [] for key in ("reasons", "witnesses", "networks", "damaged", "incidents")
+    }
     assert told == {"ready": True, **empty}
 
 
