@@ -7,10 +7,14 @@ Every process gives a sign of life now and then. After a longer silence of all o
 wakes up, the first sign records an outage, from the last one on. While a vault is read-only it can record nothing;
 the first sign of an open one records from when to when it was shut.
 
+A sign that is older than the last one says that the clock was set back: what waits in the background then waits as
+long as it was to, and not until the clock is again where it was.
+
 Durable after return: the statement, the sign and what it found. A crash before a commit means: the next start, or
 the next sign, does it.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -24,7 +28,9 @@ from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.settings import Platform
 from evidence_vault.store.custody_models import Heartbeat
-from evidence_vault.store.queries import events, heartbeat
+from evidence_vault.store.queries import events, heartbeat, jobs, paces
+
+LOGGER = logging.getLogger("evidence_vault.pipeline")
 
 SHUT_BEATS = 3
 """A vault that is shut says so at each beat; an open process waits for so many missing ones before it calls that
@@ -70,6 +76,11 @@ def beat(vault: Vault) -> list[Incident]:
     now, found = vault.clock(), list[Incident]()
     with vault.database.write() as session:
         known = heartbeat.lock(session, now=now)
+        back = known.beat_at - now
+        if back > timedelta(seconds=vault.settings.presence.outage_after_s):
+            LOGGER.warning("the clock went back", extra={"wait_s": back.total_seconds()})
+            jobs.bring_forward(session, now=now, by=back)
+            paces.bring_forward(session, now=now, by=back)
         silent = now - known.beat_at > timedelta(seconds=vault.settings.presence.outage_after_s)
         if vault.gate.reasons:
             known.shut_since = known.shut_since or (known.beat_at if silent else now)

@@ -208,7 +208,8 @@ def _due_orders(vault: Vault, session: Session) -> list[tuple[str, Subject, list
         last = checkpoint_jobs.newest_checkpoint_job(session, kind)
         covered = 0 if last is None else int(last.subject_id)
         age_s = None if last is None else (vault.clock() - last.created_at).total_seconds()
-        waited = age_s is None or age_s >= interval_s
+        # Younger than now: the clock was set back since, and nobody knows how long ago that was.
+        waited = age_s is None or age_s < 0 or age_s >= interval_s
         if kind == "anchor" and not waited and age_s is not None and settings.anchor_soon_events:
             many = settings.anchor_soon_events
             waited = age_s >= settings.anchor_soon_interval_s and (

@@ -71,3 +71,15 @@ def test_anchor_of_events_that_become_many_later_is_ordered_then(story: Story) -
     for n in range(MANY // 3):
         story.deposit(f"evidence {n}".encode())
     assert many_at <= next_after(story, last, within=LATER) <= many_at + timedelta(seconds=5)
+
+
+def test_anchor_after_the_clock_was_set_back_is_ordered_at_once_and_then_by_its_time(story: Story) -> None:
+    last = newest(story)
+    story.clock.now -= timedelta(days=2)
+    story.deposit()
+    story.go_on(3)
+    again = newest(story)
+    assert again.subject_id != last.subject_id
+    story.deposit(b"another")
+    story.go_on(3)
+    assert newest(story).subject_id == again.subject_id

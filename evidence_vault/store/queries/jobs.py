@@ -1,7 +1,7 @@
 """Jobs: claimed under a lease, advanced by whoever holds it, never lost with the process that held it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
@@ -211,6 +211,17 @@ def hasten(session: Session, kind: str, *, now: datetime) -> None:
         .values(run_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def bring_forward(session: Session, *, now: datetime, by: timedelta) -> None:
+    """Have what is due, or leased, in the future be so that much sooner: the clock was set back by it."""
+    later = or_(Job.run_at > now, Job.lease_until > now)
+    for job in session.scalars(select(Job).where(later).with_for_update()):
+        if job.run_at is not None and job.run_at > now:
+            job.run_at = max(now, job.run_at - by)
+        if job.lease_until is not None and job.lease_until > now:
+            job.lease_until = max(now, job.lease_until - by)
+    session.flush()
 
 
 def reopen(

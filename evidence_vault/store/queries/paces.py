@@ -33,6 +33,13 @@ def paces_of(session: Session, targets: Iterable[str]) -> Mapping[str, Pace]:
     return {pace.target: pace for pace in rows}
 
 
+def bring_forward(session: Session, *, now: datetime, by: timedelta) -> None:
+    """Have who rests rest so much less: the clock was set back by it."""
+    for pace in session.scalars(select(Pace).where(Pace.free_at > now).with_for_update()):
+        pace.free_at = max(now, pace.free_at - by)
+    session.flush()
+
+
 def lock_pace(session: Session, target: str, *, now: datetime) -> Pace:
     """Return what is known of a target, locked until the end of the transaction."""
     pace = session.get(Pace, target, with_for_update=True, populate_existing=True)
