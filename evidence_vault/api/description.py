@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from evidence_vault.api.examples import give_examples
 from evidence_vault.api.problems import KINDS, MEDIA_TYPE, PATH, Problem
 
 _OWN = "x-problems"
@@ -35,6 +36,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for methods in document["paths"].values():
         for method, operation in methods.items():
             _tell_problems(method, operation)
+    give_examples(document)
     schemas = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema()
     for name in (

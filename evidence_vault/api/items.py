@@ -17,7 +17,15 @@ from evidence_vault.api.fields import encode_content_disposition, encode_repr_di
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.api.proofs import list_proofs
 from evidence_vault.api.ranges import Span, parse_range
-from evidence_vault.api.schemas import EventList, EventView, ItemList, ItemSummary, ItemView, ProofList
+from evidence_vault.api.schemas import (
+    EventList,
+    EventView,
+    ItemList,
+    ItemSummary,
+    ItemView,
+    ProofList,
+    ReceiptView,
+)
 from evidence_vault.core.canonical import as_object, parse_canonical
 from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
@@ -33,7 +41,7 @@ from evidence_vault.store.queries import events, items, log
 MAX_PAGE = 200
 """Rows in one answer."""
 
-_JSON_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
+_JSON_FILE: dict[int | str, dict[str, Any]] = {200: {"model": ReceiptView}}
 _BINARY_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}},
     206: {"description": "The range that was asked for", "content": {"application/octet-stream": {}}},

@@ -36,9 +36,7 @@ class NewWebhook(View):
 
     model_config = ConfigDict(strict=True)
 
-    url: str = Field(
-        max_length=1000, description="https, at a public address.", examples=["https://a.example/in"]
-    )
+    url: str = Field(max_length=1000, description="https, at a public address.")
     types: list[str] = Field(
         default=[], max_length=20, description="Only events of these types; all if empty."
     )

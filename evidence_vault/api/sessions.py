@@ -178,7 +178,9 @@ def log_out_everywhere(vault: VaultHere, caller: CallerWithSecret) -> Response:
 
 
 @router.put(
-    "/me/password", status_code=204, openapi_extra=body_of(PasswordAsked, **may_answer("login-refused"))
+    "/me/password",
+    status_code=204,
+    openapi_extra=body_of(PasswordAsked, **may_answer("login-refused", "not-found")),
 )
 async def choose_password(
     request: Request,
