@@ -22,7 +22,7 @@ from evidence_vault.core.events import encode_event
 from evidence_vault.core.names import Prefix, encode_id, encode_time
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.verify.render import report_json
-from evidence_vault.verify.report import Finding, Report, Status, Verdict
+from evidence_vault.verify.report import Finding, ItemReport, Report, Status, Verdict
 
 Words = Mapping[str, Any]
 
@@ -59,28 +59,53 @@ def _problem(name: str) -> Words:
     return {"title": kind.title, "status": int(kind.status), "advice": kind.advice}
 
 
-def _report() -> Report:
+def _report(**found: Any) -> Report:
+    nothing: dict[str, Any] = {
+        **dict.fromkeys(("bundle", "origin", "log_class", "cut_size", "cut_time")),
+        "items": (),
+        "at": _AT + timedelta(hours=2),
+        "policy_name": f"{ORIGIN}, its own",
+        "policy_sha256": hashlib.sha256(b"a policy").digest(),
+        "verifier_version": evidence_vault.__version__,
+    }
+    return Report(**nothing | found)
+
+
+def _unreadable() -> Report:
     """What comes of it when somebody has the content itself verified, in the place of a bundle."""
-    return Report(
-        verdict=Verdict.UNREADABLE,
-        bundle=None,
-        origin=None,
-        log_class=None,
-        items=(),
-        cut_size=None,
-        cut_time=None,
-        at=_AT,
-        policy_name=f"{ORIGIN}, its own",
-        policy_sha256=hashlib.sha256(b"a policy").digest(),
-        verifier_version=evidence_vault.__version__,
-        unreadable=Finding(
-            row=1,
-            status=Status.FAILED,
-            code="form.unreadable",
-            place="zip end record",
-            expected="it in the last 22 bytes",
-            found=CONTENT.hex(),
-        ),
+    finding = Finding(
+        row=1,
+        status=Status.FAILED,
+        code="form.unreadable",
+        place="zip end record",
+        expected="it in the last 22 bytes",
+        found=CONTENT.hex(),
+    )
+    return _report(verdict=Verdict.UNREADABLE, unreadable=finding)
+
+
+def _passed() -> Report:
+    """The report of the item's bundle, without its rows."""
+    item = ItemReport(
+        item=ITEM,
+        verdict=Verdict.TOTAL_PASSED,
+        rows=(),
+        record_time=_AT + timedelta(seconds=9),
+        record_groups=("tsa", "another"),
+        content_time=_AT + timedelta(seconds=2),
+        stampers=(),
+        anchors=("sepolia",),
+        bounds=(),
+        unmet=(),
+    )
+    return _report(
+        verdict=Verdict.TOTAL_PASSED,
+        bundle=id_of("bd"),
+        origin=ORIGIN,
+        log_class="production",
+        items=(item,),
+        cut_size=18,
+        cut_time=_AT + timedelta(seconds=9),
     )
 
 
@@ -136,6 +161,8 @@ def computed_words() -> Words:
         "AttestationView.statement": json.loads(said.partition(b"\n")[2]),
         "statement_sha256": hashlib.sha256(said).hexdigest(),
         "ProblemKind": {"type": f"{PATH}/not-found", **_problem("not-found")},
-        "Response Verify Bundle V1 Verify Post": report_json(_report()),
+        "Response Verify Bundle V1 Verify Post": report_json(_unreadable()),
+        "Response Show Item Report V1 Items  Item Id  Report Get": report_json(_passed()),
+        "Response Show Case Report V1 Cases  Case Id  Report Get": report_json(_passed()),
         "StatementSubmission": {"statement": base64.b64encode(said).decode("ascii")},
     }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evidence_vault.api.example_exceptions import EXCEPTIONS
 from evidence_vault.api.example_story import ITEM, LAWYER, SHA256, TIME, Words, computed_words
 from evidence_vault.api.example_words import WORDS
 
@@ -20,7 +21,7 @@ NO_WORD = "…?"
 
 def give_examples(document: dict[str, Any]) -> None:
     """Put an example beside every JSON body of a request or of a success that has none of its own."""
-    teller = _Teller(document, {**WORDS, **computed_words()})
+    teller = _Teller(document, {**WORDS, **EXCEPTIONS, **computed_words()})
     for methods in document["paths"].values():
         for operation in methods.values():
             bodies = [operation.get("requestBody", {})]
