@@ -223,6 +223,11 @@ def _name(
 ) -> None:
     if wish.person_id is not None and actors.get_actor(session, wish.person_id) is None:
         raise FormatError("person", "somebody this vault knows", wish.person_id)
+    if wish.person_id is not None and (
+        cases.sits_in(session, case_id, wish.person_id)
+        or (caller.role in BENCH and wish.person_id == caller.actor_id)
+    ):
+        raise Conflict("person", "nobody sits in a case of his own")
     append_and_follow(
         vault,
         session,

@@ -192,6 +192,8 @@ def _permission(
         if missing:
             raise AccessRefused("grant", min(missing), reason="not-in-case")
         if not wish.item_ids:
+            if as_bench and cases.is_party(session, case, wish.grantee_id):
+                raise Conflict("grantee", "nobody sits in a case of his own")
             if not as_bench and set(wish.actions) - set(MANDATE):
                 raise FormatError("actions", "for a whole case some of " + ", ".join(MANDATE), wish.actions)
             return in_case

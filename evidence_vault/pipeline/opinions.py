@@ -36,6 +36,7 @@ def seal_opinion(
     Conflict for one that somebody was let in to, or that is sealed.
     """
     with vault.database.write() as session:
+        grants.lock_grants_of(session, caller.actor_id)  # a seat that ends meanwhile is told before
         permission = see_case(vault, session, caller, "opine", case_id).permission
         entered = decide(vault, session, caller, "see-metadata", item_id)
         if entered.permission.basis != "owner" or _depositing_role(session, item_id) != AUTHOR:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import cases, custody
+from evidence_vault.store.session import serialize
 
 NOTICE = "retention-ends"
 
@@ -27,6 +28,7 @@ def warn_of_ends(vault: Vault) -> int:
         if not custody.ending_untold(session, before=soon, kind=NOTICE, limit=1):
             return 0
     with vault.database.write() as session:
+        serialize(session, NOTICE)  # of several workers one tells
         told = custody.ending_untold(session, before=soon, kind=NOTICE, limit=AT_ONCE)
         for owner_id, event_id in told:
             cases.add_notice(session, kind=NOTICE, event_id=event_id, at=vault.clock(), person=owner_id)

@@ -225,6 +225,24 @@ def test_seat_on_the_bench_is_given_for_nobody(make: Make) -> None:
     assert clerk.post(f"/grants/{given['id']}/revocation").status_code == 204
 
 
+def test_nobody_sits_in_a_case_of_his_own(vault: Vault, make: Make) -> None:
+    judge, holder, other = make("JU"), make(), make()
+    with vault.database.write() as session:
+        actors.add_role(session, actor_id=holder.id, role="JU", at=vault.clock())
+        actors.add_role(session, actor_id=other.id, role="JU", at=vault.clock())
+    own = holder.opens()
+    case = judge.opens(parties=[{"side": "claimant", "person": holder.id}])
+    seat = {"grantee": holder.id, "role": "JU", "actions": ["order"]}
+    assert holder.post("/grants", seat | {"case": own}).status_code == 409
+    assert judge.post("/grants", seat | {"case": case}).status_code == 409
+    assert judge.post("/grants", seat | {"case": case, "grantee": other.id}).status_code == 201
+    party = {"side": "respondent"}
+    assert judge.post(f"/cases/{case}/parties", party | {"person": other.id}).status_code == 409
+    assert judge.post(f"/cases/{case}/parties", party | {"person": judge.id}).status_code == 409
+    mine = {"forum": "court", "jurisdiction": "cn", "parties": [party | {"person": judge.id}]}
+    assert judge.post("/cases", mine).status_code == 409
+
+
 # Orders.
 
 

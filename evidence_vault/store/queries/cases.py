@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.access.facts import CaseFacts
+from evidence_vault.access.matrix import BENCH
 from evidence_vault.store.case_models import (
     Case,
     CaseItem,
@@ -79,6 +80,25 @@ def parties_of(session: Session, case_id: str) -> Sequence[CaseParty]:
     return session.scalars(
         select(CaseParty).where(CaseParty.case_id == case_id).order_by(CaseParty.party)
     ).all()
+
+
+def is_party(session: Session, case: Case, person_id: str) -> bool:
+    """Whether somebody is a party to the case, or opened it as one."""
+    if (case.opened_by, case.opened_role) == (person_id, "RH"):
+        return True
+    return any(one.person_id == person_id for one in parties_of(session, case.id))
+
+
+def sits_in(session: Session, case_id: str, person_id: str) -> bool:
+    """Whether somebody sits on the bench of the case, by a grant that was not revoked."""
+    found = select(Grant.id).where(
+        Grant.case_id == case_id,
+        Grant.grantee_id == person_id,
+        Grant.whole_case,
+        Grant.grantee_role.in_(BENCH),
+        Grant.revoked_at.is_(None),
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def put_item(session: Session, row: Mapping[str, Any]) -> None:
