@@ -184,6 +184,12 @@ class Person:
         self.runs("export", item, "-o", str(path))
         return path
 
+    def exports_case(self, case: str, name: str) -> Path:
+        """The case and what of it he may have."""
+        path = self.house.folder / name
+        self.runs("export", "--case", case, "-o", str(path))
+        return path
+
     def verifies(self, bundle: Path, *words: str, trust: Path | None = None) -> "Told":
         """On a machine without a network and without the vault: as text for himself, as JSON for us."""
         trust = trust or self.house.write_policy()
@@ -228,6 +234,21 @@ class Told:
         deposit = ["ITEM_RECEIVED", "TIMESTAMP_OBTAINED", "TIMESTAMP_OBTAINED"]
         assert found == [*deposit, *events, "EXPORTED"], found
 
+    def tells_what(self, reader: Person, case: str) -> None:
+        """The bundle tells of the case and its items, up to the seal, just what the reader is told in the vault."""
+        [of_case] = [one for one in self.report["cases"] if one["case"] == case]
+        assert of_case["exported"]
+        carried = {case: of_case["bounds"]} | {one["item"]: one["bounds"] for one in self.report["items"]}
+        in_bundle = [_account(subject, one) for subject, bounds in carried.items() for one in bounds]
+        sealed = {subject: bounds[-1]["seq"] for subject, bounds in carried.items()}
+        assert {bounds[-1]["type"] for bounds in carried.values()} == {"EXPORTED"}
+        seen = [
+            _account(one["subject"], one | {"told": one | {"fields": None}})
+            for one in reader.sees(f"/cases/{case}/custody")["events"]
+            if one["subject"] in sealed and one["seq"] <= sealed[one["subject"]]
+        ]
+        assert sorted(in_bundle) == sorted(seen)
+
     def item(self, item: str) -> dict[str, Any]:
         [found] = [one for one in self.report["items"] if one["item"] == item]
         return dict(found)
@@ -266,6 +287,18 @@ def offline() -> Iterator[None]:
 
     with patch("socket.socket", Refused):
         yield
+
+
+def _account(subject: str, event: Mapping[str, Any]) -> str:
+    """What both say of an event, to be compared: who did what, when, why, and what is disclosed of it."""
+    told = event["told"] if event["type"] not in (None, "redacted") else None
+    if told is None:
+        return json.dumps([subject, event["seq"]])
+    actor = {name: told["actor"][name] for name in ("id", "role", "auth", "on_behalf_of")}
+    said = [
+        told[name] for name in ("result", "basis", "grant", "case", "order", "disclosures", "undisclosed")
+    ]
+    return json.dumps([subject, event["seq"], event["type"], event["at"], actor, *said], sort_keys=True)
 
 
 def _port(server: uvicorn.Server) -> int:

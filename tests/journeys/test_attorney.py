@@ -74,7 +74,8 @@ def test_attorney_looks_under_an_order_and_the_court_hears_of_it(house: House) -
     ]
 
     house.goes_on(12)
-    bundle = respondent.exports(ledger, "ledger.zip")
+    bundle = respondent.exports_case(case, "ledger.zip")
     told = respondent.verifies(bundle)
     told.tells(ledger, "GRANTED", "DOWNLOADED", "ACCESS_REFUSED", "GRANT_EXPIRED", "ACCESS_REFUSED")
+    told.tells_what(respondent, case)
     assert_page_is_true("attorney", house.transcript)

@@ -46,16 +46,19 @@ def test_judge_sees_compares_and_decides(house: House) -> None:
 
     # The bundle, without vault and network; then the file that a party hands over.
     house.goes_on(12)
-    bundle = judge.exports(page, "page.zip")
-    judge.verifies(bundle).tells(
+    bundle = judge.exports_case(case, "page.zip")
+    told = judge.verifies(bundle)
+    told.tells(
         page,
         *("DOWNLOADED", "HOLD_PLACED", "OBJECTION_RECORDED", "OBJECTION_ANSWERED", "OBJECTION_ANSWERED"),
         *("CUSTODY_READ", "COURT_RECEIPTED"),
     )
+    told.tells_what(judge, case)
     other = house.folder / "handed-over.html"
     other.write_bytes(PAGE.replace(b"March", b"April"))
     same = judge.verifies(bundle, "--file", str(house.folder / "page.html"))
     assert (same.code, same.row(2, page)["status"]) == (5, "PASSED")
     differs = judge.verifies(bundle, "--file", str(other))
-    assert (differs.code, differs.row(2, page)["status"]) == (2, "FAILED")
+    assert (differs.code, differs.report["files"][0]["status"]) == (2, "FAILED")
+    assert differs.item(page)["verdict"] == same.item(page)["verdict"], "the item is what it was"
     assert_page_is_true("judge", house.transcript)

@@ -48,6 +48,11 @@ def test_mediation_keeps_what_is_in_it_until_both_consent(house: House) -> None:
     assert judge.sees(f"/items/{offer}/content") == OFFER
 
     house.goes_on(12)
-    bundle = judge.exports(offer, "offer.zip")
-    judge.verifies(bundle).tells(offer, "DOWNLOADED", "DOWNLOADED")
+    bundle = judge.exports_case(court, "offer.zip")
+    told = judge.verifies(bundle)
+    told.tells(offer, "DOWNLOADED", "ACCESS_REFUSED", "DOWNLOADED")
+    told.tells_what(judge, court)
+    # Of the mediation, the court sees that it was there, and nothing of what was in it.
+    [closed] = [one for one in told.report["cases"] if one["case"] == mediation]
+    assert (closed["exported"], closed["redacted"]) == (False, len(closed["bounds"]))
     assert_page_is_true("mediator", house.transcript)

@@ -66,7 +66,10 @@ def test_notary_examines_signs_and_takes_back(house: House) -> None:
     # He finds that he was wrong. Both stay to be read.
     notary.runs("attest", "withdraw", item, seq, "--reason", "The stall was another one.", "--yes", *key)
     house.goes_on(10)
-    again = holder.exports(item, "again.zip")
+    case = holder.opens_case(forum="court")
+    holder.adds(item, case)
+    house.goes_on(10)
+    again = holder.exports_case(case, "again.zip")
     told = holder.verifies(again, trust=trusting_notaries(holder))
     told.tells(
         item,
@@ -75,6 +78,7 @@ def test_notary_examines_signs_and_takes_back(house: House) -> None:
     )
     assert told.row(9, item)["status"] == "INDETERMINATE"
     assert "The stall was another one." in told.text
+    told.tells_what(holder, case)
     assert_page_is_true("notary", house.transcript)
 
 

@@ -46,9 +46,11 @@ def test_rights_holder_preserves_shares_and_proves(house: House) -> None:
     seen = holder.sees(f"/items/{item}/access")
     assert {grant["state"] for grant in seen["grants"]} == {"expired", "revoked"}
 
-    # What proves it, to anybody.
+    # It goes to court: a case, and what proves it, to anybody.
+    case = holder.opens_case(forum="court", number="(2026) 73", title="Holder against Seller")
+    holder.adds(item, case, source="saved by the holder", proves="the copying")
     house.goes_on(20)
-    bundle = holder.exports(item, "bundle.zip")
+    bundle = holder.exports_case(case, "bundle.zip")
     told = holder.verifies(bundle, "--file", str(house.folder / "page.html"))
     told.tells(
         item,
@@ -56,7 +58,9 @@ def test_rights_holder_preserves_shares_and_proves(house: House) -> None:
         "HOLD_PLACED",
         *("GRANTED", "GRANT_EXPIRED", "ACCESS_REFUSED"),
     )
+    told.tells_what(holder, case)
     (house.folder / "page.html").write_bytes(PAGE + b"!")
     told = holder.verifies(bundle, "--file", str(house.folder / "page.html"))
-    assert (told.code, told.row(2, item)["status"]) == (2, "FAILED")
+    assert (told.code, told.report["files"][0]["status"]) == (2, "FAILED")
+    assert told.row(2, item)["status"] == "PASSED", "the item is what it was"
     assert_page_is_true("holder", house.transcript)

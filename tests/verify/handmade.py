@@ -272,22 +272,28 @@ class Vault:
         cut: int | None = None,
         bundle: str | None = None,
         sealed: bool = True,
+        case: Subject | None = None,
         cases: Sequence[Subject] = (),
         redacted: Sequence[tuple[Subject, int]] = (),
     ) -> "Sealed":
         """Freeze the parts, seal them with EXPORTED, publish M, and prove it all against M.
 
-        cut: newest checkpoint with tokens, unless given. sealed: False leaves EXPORTED out. cases: travel
-        too, as of the cut; redacted: events of theirs that the reader may not see.
+        cut: newest checkpoint with tokens, unless given. sealed: False leaves EXPORTED out. case: exported with
+        the items; cases: travel too, as of the cut; redacted: events of theirs that the reader may not see.
         """
         stamped = [int(subject.id) for subject in self.events if subject.kind == "checkpoint"]
         cut = max(stamped) if cut is None else cut
         bundle = bundle or make_id("bd", "bundle")
         subjects = [Subject(kind="item", id=item) for item in sorted(items)]
-        files = self._freeze(subjects, cases, cut=cut, bundle=bundle)
+        files = self._freeze(subjects, cases, case=case, cut=cut, bundle=bundle)
         for subject, seq in redacted:
             del files[layout.event_path(subject, seq)]
             files[layout.redacted_path(subject, seq)] = encode_redacted(self.events[subject][seq])
+        if layout.DISCLOSURES in files:
+            told: dict[str, Json] = json.loads(files[layout.DISCLOSURES])
+            hidden = {f"{subject.id}/{seq}" for subject, seq in redacted}
+            kept = {place: texts for place, texts in told.items() if place not in hidden}
+            files[layout.DISCLOSURES] = encode_canonical(kept)
         parts = encode_parts({path: file_of_bytes(data) for path, data in files.items()})
         carried = [
             place
@@ -295,7 +301,7 @@ class Vault:
             if layout.event_path(*place) in files or layout.redacted_path(*place) in files
         ]
         if sealed:
-            for subject in subjects:
+            for subject in (*([case] if case else []), *subjects):
                 event = self.add(subject, "EXPORTED", why=OWNER, **seal_fields(bundle, self.head(cut), parts))
                 files[layout.event_path(subject, event.seq)] = event.raw
                 carried.append((subject, event.seq))
@@ -310,14 +316,20 @@ class Vault:
         )
 
     def _freeze(
-        self, subjects: Sequence[Subject], cases: Sequence[Subject], *, cut: int, bundle: str
+        self,
+        subjects: Sequence[Subject],
+        cases: Sequence[Subject],
+        *,
+        case: Subject | None,
+        cut: int,
+        bundle: str,
     ) -> Files:
         files: Files = {layout.README: README}
         files[layout.BUNDLE_JSON] = layout.encode_bundle_json(
             origin=self.keys.origin, bundle_id=bundle, item_ids=[subject.id for subject in subjects]
         )
         for index, (subject, seq) in enumerate(self.order):
-            whole = subject in subjects or subject.kind == "checkpoint"
+            whole = subject in (case, *subjects) or subject.kind == "checkpoint"
             as_of_cut = subject.kind in ("log", "platform") or subject in cases
             if whole or (as_of_cut and index < cut):
                 files[layout.event_path(subject, seq)] = self.events[subject][seq].raw
