@@ -18,14 +18,14 @@ from tests.verify.resealing import assert_named_at_every_step
 CASE, OTHER = (Subject(kind="case", id=make_id("cs", name)) for name in ("case", "other"))
 LAWYER, HOLDER = make_id("ac", "lawyer"), make_id("ac", "holder")
 ORDER, GRANT = make_id("gr", "order"), make_id("gr", "grant")
-OPENED = {
+OPENED: dict[str, Any] = {
     "forum": "court",
     "jurisdiction": "cn",
     "confidentiality": "parties",
     "mediation_only": False,
 }
 HIDDEN, SEAL = 3, 5
-LISTED = {"item_count": 1, "items_sha256": "00" * 32}
+LISTED: dict[str, Any] = {"item_count": 1, "items_sha256": "00" * 32}
 TIME = "2026-11-22T16:00:00.000Z"
 
 
@@ -52,6 +52,7 @@ def case_bundle() -> Sealed:
         lawyers=[LAWYER],
         respondent=None,
         document_sha256=None,
+        reveals=False,
         **LISTED,
         private={"number": "(2026) 1"},
     )
