@@ -19,11 +19,17 @@ from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.export_bounds import sizes_around_custody, thinned
 from evidence_vault.pipeline.export_statements import MAX_SIZES, sizes_above_statements
+from evidence_vault.pipeline.revocation import evidence_parts
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import bundles, events, log
 
 MAX_ANCHORS = 900
 """With full_chain: a month of hourly anchors. A verifier reads 1,000; the rest is room for other kinds."""
+
+
+MAX_MORE_BYTES = 4 * 2**20
+"""Of tokens, and of the evidence about their certificates, that more checkpoints may bring: an authority's list of
+revoked certificates may have a megabyte, and travels with each token."""
 
 
 @value
@@ -79,7 +85,8 @@ def choose(
     around = sizes_around_custody(
         session, about, authorities=authorities, cut=cut, published=published, tokens=enough
     )
-    timed |= set(thinned(sorted(around - timed), MAX_SIZES - len(stated)))
+    room = min(MAX_SIZES - len(stated), MAX_MORE_BYTES // max(1, _weight(session, cut)))
+    timed |= set(thinned(sorted(around - timed), room))
     anchored = _anchored(session, indexes.values(), published=published, full_chain=full_chain)
     newest = max(indexes.values())
     if not any(size > newest for size in anchored) and bundles.anchor_is_on_its_way(
@@ -96,6 +103,15 @@ def choose(
         anchored=tuple(anchored),
         linked=tuple(sorted(_linked(session, {*timed, *anchored}, published=published))),
     )
+
+
+def _weight(session: Session, size: int) -> int:
+    """Return how many bytes the tokens of a checkpoint like this one bring along."""
+    subject = Subject(kind="checkpoint", id=str(size))
+    stamped = [row.id for row in events.events_of(session, subject) if row.type == "CHECKPOINT_TIMESTAMPED"]
+    tokens = events.proof_parts_of_all(session, stamped).values()
+    evidence = (evidence_parts(session, parts["chain.pem"]) for parts in tokens)
+    return sum(len(body) for parts in (*tokens, *evidence) for body in parts.values())
 
 
 def _anchored(session: Session, indexes: Iterable[int], *, published: int, full_chain: bool) -> Sequence[int]:
