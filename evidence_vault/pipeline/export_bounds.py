@@ -6,7 +6,7 @@ that obtained the tokens: a log that is years old costs no more than a young one
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,7 @@ def sizes_around_custody(
     """Return the sizes of the timed checkpoints next to the events of these subjects, up to the cut."""
     indexes = bundles.indexes_of(session, subjects, below=cut, without=BOUNDED_OTHERWISE)
     indexes = thinned(indexes, MAX_ASKED)
-    asked = {size for index in indexes for size in _next_to(session, index, authorities)}
+    asked = {size for name in authorities for size in _next_to(session, indexes, name)}
     recorded = bundles.recorded_at(session, asked, below=published, tokens=tokens)
     timed = sorted((size, last) for size, last in recorded.items() if size <= cut)
     found: set[int] = set()
@@ -54,8 +54,12 @@ def thinned(sizes: Sequence[int], most: int) -> list[int]:
     return sorted(sizes[-1 - int(number * step)] for number in range(min(len(sizes), most)))
 
 
-def _next_to(session: Session, index: int, authorities: Iterable[str]) -> Iterable[int]:
-    for name in authorities:
+def _next_to(session: Session, indexes: Iterable[int], name: str) -> Iterator[int]:
+    """The checkpoints that this authority stamped next to each leaf. indexes: ascending."""
+    above: int | None = -1  # nothing was asked yet
+    for index in indexes:
+        if above is None or index < above:
+            continue  # nothing was stamped between the leaf before and this one
         yield from checkpoint_jobs.last_sizes_up_to(
             session, index, kind="timestamp", target=name, state=JobState.DONE, limit=RECORDED_LATE
         )

@@ -77,7 +77,10 @@ def choose(
     item_ids = [item.id for item in items]
     stated = sizes_above_statements(session, item_ids, cut, published=published, tokens=enough)
     timed = {cut, *stated}
-    for index in indexes.values():
+    first = before = None
+    for index in sorted(indexes.values()):
+        if before is not None and first is not None and index < first:
+            continue  # between the same two as the item before
         first = bundles.first_timed_above(session, index, published=published, tokens=enough)
         before = bundles.last_timed_before(session, index, tokens=enough)
         timed.update(size for size in (first, before) if size is not None)

@@ -6,7 +6,8 @@ values those that he may see.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 
 from sqlalchemy.orm import Session
 
@@ -47,6 +48,8 @@ def collect(
     stamps: list[Stamp] = []
     statements: list[StatementLine] = []
     evidence: set[bytes] = set()
+    evidence_of = cache(partial(evidence_parts, session))  # of one authority mostly, and asked for each token
+    add = partial(_add_events, session, parts, stamps, evidence_of=evidence_of)
     for item in admitted.items:
         content = layout.content_path(item.id)
         if item.mode == "content" and item.id in admitted.withheld:
@@ -57,7 +60,7 @@ def collect(
             parts[layout.no_content_path(item.id)] = _part(layout.NEVER_DEPOSITED)
         subject = Subject(kind="item", id=item.id)
         rows = events.events_of(session, subject)
-        _add_events(session, parts, stamps, subject, rows, stamped=content if content in parts else None)
+        add(subject=subject, rows=rows, stamped=content if content in parts else None)
         stated = statement_parts(session, item.id, carried=evidence)
         statements += stated.lines
         parts.update((path, _part(body)) for path, body in stated.parts.items())
@@ -66,14 +69,14 @@ def collect(
         _add_case(parts, admitted.sight, case, rows)
         disclosed |= _disclosures(session, admitted.sight, rows)
     # The log's own events as of now, not of the cut: the checkpoint M may be signed by a key that the newest names.
-    _add_events(session, parts, stamps, LOG, events.events_of(session, LOG), stamped=None)
+    add(subject=LOG, rows=events.events_of(session, LOG), stamped=None)
     logged = bundles.logged_events(session, PLATFORM, below=choice.cut.size)
-    _add_events(session, parts, stamps, PLATFORM, [row.event for row in logged], stamped=None)
+    add(subject=PLATFORM, rows=[row.event for row in logged], stamped=None)
     for size in sorted({*choice.timed, *choice.anchored}):
         subject = Subject(kind="checkpoint", id=str(size))
         logged = bundles.logged_events(session, subject, below=choice.published)
         note = layout.note_path(size)
-        _add_events(session, parts, stamps, subject, [row.event for row in logged], stamped=note)
+        add(subject=subject, rows=[row.event for row in logged], stamped=note)
     bundle = layout.encode_bundle_json(
         origin=settings.origin, bundle_id=bundle_id, item_ids=[item.id for item in admitted.items]
     )
@@ -145,24 +148,27 @@ def _add_events(
     session: Session,
     parts: dict[str, Part],
     stamps: list[Stamp],
-    subject: Subject,
-    rows: Iterable[Event],
     *,
+    subject: Subject,
+    rows: Sequence[Event],
     stamped: str | None,
+    evidence_of: Callable[[bytes], Mapping[str, bytes]],
 ) -> None:
     """The events of a subject, with the proofs that they record. stamped: the file that its tokens are over."""
+    proving = [row.id for row in rows if row.type in (*TOKEN_EVENTS, "CHECKPOINT_ANCHORED")]
+    proofs = events.proof_parts_of_all(session, proving) if proving else {}
     for row in rows:
         parts[layout.event_path(subject, row.seq)] = _part(row.raw)
         if row.type in TOKEN_EVENTS:
             folder = layout.timestamp_folder(subject, row.seq)
-            proof = events.proof_parts_of(session, row.id)
-            evidence = evidence_parts(session, proof["chain.pem"])
+            proof = proofs[row.id]
+            evidence = evidence_of(proof["chain.pem"])
             for name, body in {**proof, **evidence}.items():
                 parts[f"{folder}/{name}"] = _part(body)
             if stamped is not None:
                 stamps.append(Stamp(folder=folder, over=stamped, response=proof["response.tsr"]))
         elif row.type == "CHECKPOINT_ANCHORED":
-            proof = events.proof_parts_of(session, row.id)
+            proof = proofs[row.id]
             parts[layout.anchor_path(int(subject.id), row.seq)] = _part(proof[PART])
             if OTS_PART in proof:
                 parts[layout.ots_path(int(subject.id), row.seq)] = _part(proof[OTS_PART])
