@@ -5,18 +5,14 @@
     {"chain_id":11155111,"fetched_at":"2026-11-22T16:37:00.123Z","sources":[
       {"blocks":[{"finalized":true,"hash":"<32 bytes>","number":7000000}],"host":"rpc.example"},…],"v":1}
 
-A source is named by its host alone, because the address of a node often holds the key to it. A block that a
-source does not know is left out. The file is as trustworthy as the way it came to the verifier and the
-hosts it names: the person who runs the verification fetches it.
+What it is worth, and how sources are named: `anchors.sources`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from anchors.canonical import (
-    as_array,
     as_hex,
-    as_host,
     as_integer,
     as_object,
     as_time,
@@ -25,13 +21,11 @@ from anchors.canonical import (
     parse_canonical,
 )
 from anchors.errors import FormatError
+from anchors.sources import parse_sources
 from anchors.values import value
 
 MAX_HEADERS_BYTES = 1_048_576
 """A block of one source takes about 110 bytes: room for some 9,000."""
-
-MAX_SOURCES = 16
-"""More independent nodes than anyone asks."""
 
 MAX_BLOCKS = 10_000
 """Blocks of one source; a bundle has one for each anchor it carries."""
@@ -70,11 +64,13 @@ def parse_headers(data: bytes) -> HeadersFile:
     value = parse_canonical(data, place=_PLACE, max_bytes=MAX_HEADERS_BYTES)
     top = as_object(value, _PLACE, frozenset({"v", "chain_id", "fetched_at", "sources"}))
     as_integer(top["v"], f"{_PLACE} v", 1, 1)
-    sources = as_array(top["sources"], f"{_PLACE} sources", MAX_SOURCES)
+    sources = parse_sources(
+        top["sources"], f"{_PLACE} sources", max_blocks=MAX_BLOCKS, parse_block=_parse_block
+    )
     return HeadersFile(
         chain_id=as_integer(top["chain_id"], f"{_PLACE} chain_id", 1),
         fetched_at=as_time(top["fetched_at"], f"{_PLACE} fetched_at"),
-        sources=tuple(_parse_source(source, f"{_PLACE} sources[{n}]") for n, source in enumerate(sources)),
+        sources=tuple(HeaderSource(host=host, blocks=blocks) for host, blocks in sources),
     )
 
 
@@ -96,16 +92,6 @@ def _source_value(source: HeaderSource) -> Mapping[str, object]:
         for block in source.blocks
     ]
     return {"host": source.host, "blocks": blocks}
-
-
-def _parse_source(value: object, place: str) -> HeaderSource:
-    source = as_object(value, place, frozenset({"host", "blocks"}))
-    host = as_host(source["host"], f"{place} host")
-    blocks = as_array(source["blocks"], f"{place} blocks", MAX_BLOCKS)
-    return HeaderSource(
-        host=host,
-        blocks=tuple(_parse_block(block, f"{place} blocks[{n}]") for n, block in enumerate(blocks)),
-    )
 
 
 def _parse_block(value: object, place: str) -> SourcedBlock:

@@ -5,8 +5,8 @@
     {"fetched_at":"2026-11-22T16:37:00.123Z","kind":"bitcoin","network":"main","sources":[
       {"blocks":[{"headers":["<80 bytes>","<80 bytes>",…],"height":900000}],"host":"node.example"},…],"v":1}
 
-`headers` are that of the block at `height` and of those that follow it, at most six. A source is named by
-its host alone, because the address of a node often holds the key to it.
+`headers` are that of the block at `height` and of those that follow it, at most six. What the file is worth, and
+how sources are named: `anchors.sources`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,6 @@ from datetime import datetime
 from anchors.canonical import (
     as_array,
     as_hex,
-    as_host,
     as_integer,
     as_object,
     as_time,
@@ -26,13 +25,13 @@ from anchors.canonical import (
 from anchors.errors import FormatError
 from anchors.opentimestamps.bitcoin import HEADER_BYTES, NETWORKS
 from anchors.opentimestamps.proof import MAX_HEIGHT
+from anchors.sources import parse_sources
 from anchors.values import value
 
 KIND = "bitcoin"
 MAX_HEADERS_BYTES = 1_048_576
 """A block of one source takes about 1 kB: room for some 1,000."""
 
-MAX_SOURCES = 16
 MAX_BLOCKS = 1000
 
 DEPTH = 6
@@ -76,11 +75,13 @@ def parse_bitcoin_headers(data: bytes) -> BitcoinHeaders:
     network = top["network"]
     if not isinstance(network, str) or network not in NETWORKS:
         raise FormatError(f"{_PLACE} network", ", ".join(NETWORKS), network)
-    sources = as_array(top["sources"], f"{_PLACE} sources", MAX_SOURCES)
+    sources = parse_sources(
+        top["sources"], f"{_PLACE} sources", max_blocks=MAX_BLOCKS, parse_block=_parse_block
+    )
     return BitcoinHeaders(
         network=network,
         fetched_at=as_time(top["fetched_at"], f"{_PLACE} fetched_at"),
-        sources=tuple(_parse_source(source, f"{_PLACE} sources[{n}]") for n, source in enumerate(sources)),
+        sources=tuple(ShownBy(host=host, blocks=blocks) for host, blocks in sources),
     )
 
 
@@ -105,16 +106,6 @@ def encode_bitcoin_headers(headers: BitcoinHeaders) -> bytes:
 def _source_value(source: ShownBy) -> Mapping[str, object]:
     blocks = [{"height": one.height, "headers": [raw.hex() for raw in one.headers]} for one in source.blocks]
     return {"host": source.host, "blocks": blocks}
-
-
-def _parse_source(found: object, place: str) -> ShownBy:
-    source = as_object(found, place, frozenset({"host", "blocks"}))
-    host = as_host(source["host"], f"{place} host")
-    blocks = as_array(source["blocks"], f"{place} blocks", MAX_BLOCKS)
-    return ShownBy(
-        host=host,
-        blocks=tuple(_parse_block(block, f"{place} blocks[{n}]") for n, block in enumerate(blocks)),
-    )
 
 
 def _parse_block(found: object, place: str) -> ShownBlock:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from anchors.canonical import MAX_INTEGER
-from anchors.ethereum.headers import MAX_BLOCKS, MAX_SOURCES
+from anchors.ethereum.headers import MAX_BLOCKS
 from anchors.ethereum.proof import MAX_PROOF_BYTES
 from anchors.ethereum.trie import MAX_INDEX, MAX_NODES
 from anchors.opentimestamps import headers as bitcoin_headers
 from anchors.opentimestamps.bitcoin import NETWORKS
 from anchors.opentimestamps.proof import MAX_HEIGHT
+from anchors.sources import MAX_SOURCES
 from evidence_vault.core import attestation, layout, receipt
 from evidence_vault.core.event_types.form import NOTHING
 from evidence_vault.core.event_types.table import EVENT_TYPES
@@ -193,7 +194,7 @@ BITCOIN_HEADERS = Record(
                     ),
                 }
             ),
-            bitcoin_headers.MAX_SOURCES,
+            MAX_SOURCES,
         ),
     }
 )

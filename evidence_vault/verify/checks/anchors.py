@@ -36,7 +36,8 @@ from evidence_vault.verify.checks.anchor_facts import (
     CONFIRMED,
     INCLUDED,
     AnchorFact,
-    NamedNetwork,
+    Standing,
+    name_network,
     settle,
 )
 from evidence_vault.verify.checks.events import events_in_place
@@ -70,28 +71,19 @@ def check_anchors(
     digest = hash_proofs(_well_formed(bundle.anchors))
 
     def judge(part: AnchorPart, place: str, into: Findings, is_lost: bool) -> AnchorFact | None:
+        standing = Standing(
+            place=place,
+            size=int(part.position[0].id),
+            recorded_at=None if part.added else log.index.get(part.position),
+            at=at,
+            is_lost=is_lost,
+        )
         if part.kind == OPENTIMESTAMPS:
             return judge_opentimestamps(
-                part,
-                bundle=bundle,
-                policy=policy,
-                at=at,
-                trust=bitcoin,
-                log=log,
-                place=place,
-                findings=into,
-                lost=is_lost,
+                part, bundle=bundle, policy=policy, trust=bitcoin, standing=standing, findings=into
             )
         return _judge(
-            policy,
-            part,
-            at=at,
-            trust=trust,
-            log=log,
-            digest=digest,
-            place=place,
-            findings=into,
-            lost=is_lost,
+            part, policy=policy, trust=trust, log=log, digest=digest, standing=standing, findings=into
         )
 
     parts = {part.position: part for part in bundle.anchors if not part.added}
@@ -152,24 +144,23 @@ def _check_recorded(bundle: Bundle, event: Event, part: AnchorPart, size: int) -
 
 
 def _judge(
-    policy: TrustPolicy,
     part: AnchorPart,
     *,
-    at: datetime,
+    policy: TrustPolicy,
     trust: EthereumTrust,
     log: LogFacts,
     digest: Digest,
-    place: str,
+    standing: Standing,
     findings: Findings,
-    lost: bool = False,
 ) -> AnchorFact | None:
-    """(2) to (4). lost: the log says that the anchor is on its chain no more."""
+    """(2) to (4)."""
+    place = standing.place
     if part.kind != KIND:
         findings.open(INCLUDED, "anchor.unknown-kind", place, kind=part.kind)
         return None
     try:
         proof = parse_proof(part.data)
-        head = log.heads[int(part.position[0].id)]
+        head = log.heads[standing.size]
         contract = select_contract(proof, tree_head=head, contracts=trust.contracts)
         if contract is None:
             findings.open(INCLUDED, "anchor.unknown-contract", place, chain=proof.chain_id)
@@ -182,10 +173,10 @@ def _judge(
         findings.error(INCLUDED, error, place)
         return None
     chain = next((known for known in policy.chains if known.chain_id == included.chain_id), None)
-    network = (
-        NamedNetwork(name=f"chain {included.chain_id}", network_class="unknown", known=False)
-        if chain is None
-        else NamedNetwork(name=chain.name, network_class=chain.chain_class)
+    network = name_network(
+        chain.name if chain else None,
+        f"chain {included.chain_id}",
+        chain.chain_class if chain else None,
     )
     findings.passed(
         INCLUDED,
@@ -195,24 +186,14 @@ def _judge(
         hash=included.block_hash.hex(),
         network=network.shown,
     )
-    counts = settle(
+    return settle(
         confirm_block(included, trusted=trust),
         network=network,
         number=included.block_number,
-        at=at,
-        policy=policy,
-        place=place,
-        findings=findings,
-        lost=None if not lost else included.size,
-    )
-    return AnchorFact(
-        size=included.size,
-        network=network.name,
-        chain_class=network.network_class,
-        block_number=included.block_number,
         prev_size=prev_size,
-        recorded_at=log.index.get(part.position) if not part.added else None,
-        confirmed=counts,
+        standing=standing,
+        policy=policy,
+        findings=findings,
     )
 
 

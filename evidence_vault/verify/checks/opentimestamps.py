@@ -9,7 +9,6 @@ A proof that calendars have only promised is no fault and proves nothing: it is 
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from anchors.base import Indeterminate
 from anchors.opentimestamps.bitcoin import shown
@@ -19,8 +18,7 @@ from anchors.opentimestamps.verify import BitcoinTrust, StampedBlock, confirm_st
 from evidence_vault.core import layout
 from evidence_vault.errors import FormatError, VerificationError
 from evidence_vault.verify.anchor_parts import AnchorPart
-from evidence_vault.verify.checks.anchor_facts import INCLUDED, AnchorFact, NamedNetwork, settle
-from evidence_vault.verify.checks.log import LogFacts
+from evidence_vault.verify.checks.anchor_facts import INCLUDED, AnchorFact, Standing, name_network, settle
 from evidence_vault.verify.contents import Bundle
 from evidence_vault.verify.headers_files import AnyHeaders
 from evidence_vault.verify.report import Findings
@@ -40,44 +38,32 @@ def judge_opentimestamps(
     *,
     bundle: Bundle,
     policy: TrustPolicy,
-    at: datetime,
     trust: BitcoinTrust,
-    log: LogFacts,
-    place: str,
+    standing: Standing,
     findings: Findings,
-    lost: bool = False,
 ) -> AnchorFact | None:
     """Return the fact if row 6 passed. Raises FormatError for what is no such proof."""
-    size = int(part.position[0].id)
-    stamped = _stamped(part, bundle=bundle, size=size, place=place, findings=findings)
+    stamped = _stamped(part, bundle=bundle, size=standing.size, place=standing.place, findings=findings)
     if stamped is None:
         return None
     named = next((one for one in policy.bitcoin if one.trusted.network == stamped.network), None)
-    network = (
-        NamedNetwork(name=f"bitcoin {stamped.network}", network_class="unknown", known=False)
-        if named is None
-        else NamedNetwork(name=named.name, network_class=named.bitcoin_class)
+    network = name_network(
+        named.name if named else None,
+        f"bitcoin {stamped.network}",
+        named.bitcoin_class if named else None,
     )
     root = shown(stamped.merkle_root)
-    findings.passed(INCLUDED, "anchor.stamped", place, block=stamped.height, network=network.shown, root=root)
-    confirmed = settle(
+    findings.passed(
+        INCLUDED, "anchor.stamped", standing.place, block=stamped.height, network=network.shown, root=root
+    )
+    return settle(
         confirm_stamp(stamped, trusted=trust),
         network=network,
         number=stamped.height,
-        at=at,
-        policy=policy,
-        place=place,
-        findings=findings,
-        lost=size if lost else None,
-    )
-    return AnchorFact(
-        size=size,
-        network=network.name,
-        chain_class=network.network_class,
-        block_number=stamped.height,
         prev_size=None,
-        recorded_at=log.index.get(part.position) if not part.added else None,
-        confirmed=confirmed,
+        standing=standing,
+        policy=policy,
+        findings=findings,
     )
 
 
