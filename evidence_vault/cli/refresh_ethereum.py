@@ -56,7 +56,7 @@ class Heads:
             return None
 
     def fits(self, anchored: Anchored) -> str | None:
-        """Why an anchor can't be followed from the bundle; None if it can. What it needs is then in `used`."""
+        """Why an anchor can't be followed from the bundle; None if it can."""
         size = anchored.head.size
         head = self.find(size)
         if head is None:
@@ -70,9 +70,12 @@ class Heads:
             return f"nobody here shows checkpoint {anchored.prev[0]}, to which it links"
         if anchored.prev and before and before.root_hash[:24] != anchored.prev[1]:
             return f"it links to another root of {anchored.prev[0]} leaves than the log shows"
-        needed = {size, anchored.prev[0]} if anchored.prev else {size}
-        self.used |= needed - self._bundle.notes.keys()
         return None
+
+    def use(self, anchored: Anchored) -> None:
+        """Note that the bundle is to have what this anchor, which fits, needs."""
+        needed = {anchored.head.size, anchored.prev[0]} if anchored.prev else {anchored.head.size}
+        self.used |= needed - self._bundle.notes.keys()
 
 
 def ethereum_parts(
@@ -139,11 +142,13 @@ def _proofs(
                 continue
             is_held = is_held or size >= max(bundle.notes)
             if bytes.fromhex(one.found.block[2:]) in standing:
+                heads.use(one)
                 continue
             proof = prove_anchor(nodes, trusted, one.head, one)
             if proof is None:
                 print(f"{place}: in block {one.found.number}, which is not final yet: ask again later")
                 continue
+            heads.use(one)
             added.append((size, proof))
             print(f"{place}: another anchor on chain {chain_id}, in block {one.found.number}")
     if has_log and not is_held:
