@@ -1,5 +1,6 @@
 """The case bundle: one seal over a case and what its reader may have; decided when asked, sealed and fetched."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -15,9 +16,8 @@ from starlette.testclient import TestClient
 from evidence_vault.api.app import create_app
 from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.trust import policy_text
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import bundles, log
 from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
@@ -48,7 +48,10 @@ class Court:
         """Ask for a bundle, wait for it, fetch it."""
         asked = person.post(f"{path}/exports")
         assert asked.status_code == 202, asked.text
-        self.story.go_on(6)
+        for _ in range(12):
+            self.story.go_on(1)
+            if person.get(f"/exports/{asked.json()['id']}").json().get("state") in ("VERIFIED", "FAILED"):
+                break
         return self.fetched(person, asked.json()["id"])
 
     def fetched(self, person: Person, export: str) -> "Carried":
@@ -91,17 +94,31 @@ class Carried:
         path = story.vault.settings.home / "fetched.zip"
         path.write_bytes(self.data)
         with story.vault.database.read() as session:
-            newest = log.latest_published(session)
-            assert newest is not None
-            blocks = final_blocks(session, bundles.anchored_sizes(session, published=newest.size))
-            text = policy_text(story.vault, session, tsa_groups=2, known_blocks=blocks)
+            text = policy_text(story.vault, session, tsa_groups=2, anchors=0)
         policy = parse_policy(text.encode(), name="trust.toml")
         return verify_path(path, policy, at=story.clock() + timedelta(hours=1))
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
+    """One vault for all tests that bring their own people."""
+    with contextlib.contextmanager(_court)(tmp_path_factory.mktemp("court")) as court:
+        yield court
+
+
 @pytest.fixture
-def court(tmp_path: Path) -> Iterator[Court]:
-    story = begin_story(tmp_path)
+def court(shared: Court) -> Court:
+    return shared
+
+
+@pytest.fixture
+def own_court(tmp_path: Path) -> Iterator[Court]:
+    """A vault of the test's own, on either database."""
+    yield from _court(tmp_path)
+
+
+def _court(home: Path) -> Iterator[Court]:
+    story = begin_story(home, anchor_interval_s=3600)
     with TestClient(create_app(story.vault), raise_server_exceptions=False) as client:
         yield Court(story=story, client=client)
     story.chain.close()
@@ -123,7 +140,8 @@ def seals(vault: Vault, *subjects: tuple[str, str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.db
-def test_judge_gets_the_whole_case_under_one_seal(court: Court) -> None:
+def test_judge_gets_the_whole_case_under_one_seal(own_court: Court) -> None:
+    court = own_court
     judge, one, two = court.person("JU"), court.person(), court.person()
     parties = [
         {"side": "claimant", "person": one.id, "name": "Alpha"},
@@ -137,7 +155,7 @@ def test_judge_gets_the_whole_case_under_one_seal(court: Court) -> None:
         owners = {items[0]: two, items[1]: one}
     for item, owner in owners.items():
         added(case, (owner, item), source="the shop")
-    court.story.go_on(12)
+    court.story.go_on(3)
 
     got = court.bundle(judge, f"/cases/{case}")
     assert (got.view["case"], got.view["items"], got.view["left_out"]) == (case, items, 0)
@@ -163,7 +181,7 @@ def test_party_gets_his_own_items_and_is_told_how_many_are_left_out(court: Court
     )
     own, other = one.deposit(b"own"), two.deposit(b"other")
     added(case, (one, own), (two, other))
-    court.story.go_on(12)
+    court.story.go_on(3)
     got = court.bundle(one, f"/cases/{case}")
     assert (got.view["items"], got.view["left_out"]) == ([own], 1)
     assert not got.files(f"data/{other}")
@@ -187,7 +205,7 @@ def test_expert_gets_his_item_and_of_the_case_what_concerns_him(court: Court) ->
     added(case, (one, hidden), (one, shown), source="a drawer")
     one.grants(expert, [shown], case=case, actions=list(EXPORTING), purpose="to appraise it")
     one.grants(lawyer, [shown], case=case, purpose="to advise one of us")
-    court.story.go_on(12)
+    court.story.go_on(3)
     got = court.bundle(expert, f"/cases/{case}")
     assert (got.view["items"], got.view["left_out"]) == ([shown], None)
     everything = b"".join(got.files().values())
@@ -207,7 +225,7 @@ def test_item_bundle_carries_its_cases_as_of_the_cut_redacted_where_unseen(court
     item = one.deposit(b"in a case")
     added(case, (one, item))
     one.grants(lawyer, [item], actions=list(EXPORTING))
-    court.story.go_on(12)
+    court.story.go_on(3)
     later = one.post(f"/cases/{case}/items", {"item": item, "proves": "more"})
     assert later.status_code == 201
     unseen = court.bundle(lawyer, f"/items/{item}")
@@ -233,7 +251,7 @@ def test_clerk_gets_a_docket_copy_without_content(court: Court) -> None:
         "actions": ["export", "read-custody"],
     }
     assert judge.post("/grants", bench).status_code == 201
-    court.story.go_on(12)
+    court.story.go_on(3)
     got = court.bundle(clerk, f"/cases/{case}")
     assert not got.files(f"data/{item}/content")
     assert b"secret content" not in got.data
@@ -266,7 +284,7 @@ def test_mediation_leaves_by_nobody_and_each_refusal_stands_on_the_item(court: C
     mediator.post(f"/items/{item}/exports")
     assert types(court.vault, "item", item).count("ACCESS_REFUSED") == 2
     # Its owner takes his own out; of the mediation nothing but the chain goes with it.
-    court.story.go_on(12)
+    court.story.go_on(3)
     got = court.bundle(one, f"/items/{item}")
     assert set(got.events(case)) == {"-"}
     assert "Alpha" not in str(got.told())
@@ -295,7 +313,8 @@ def test_case_without_items_says_so_to_who_sees_its_list(court: Court) -> None:
 
 
 @pytest.mark.db
-def test_grant_revoked_before_the_seal_leaves_no_bundle(court: Court) -> None:
+def test_grant_revoked_before_the_seal_leaves_no_bundle(own_court: Court) -> None:
+    court = own_court
     judge, one, expert = court.person("JU"), court.person(), court.person("AP")
     case = judge.opens(confidentiality="open", parties=[{"side": "claimant", "person": one.id}])
     items = [one.deposit(b"1"), one.deposit(b"2")]
@@ -304,7 +323,7 @@ def test_grant_revoked_before_the_seal_leaves_no_bundle(court: Court) -> None:
     asked = expert.post(f"/cases/{case}/exports").json()
     assert asked["items"] == sorted(items)
     assert one.post(f"/grants/{lost}/revocation", {"reason": "done"}).status_code == 204
-    court.story.go_on(12)
+    court.story.go_on(3)
     told = expert.get(f"/exports/{asked['id']}").json()
     assert (told["state"], told["reason"]) == (
         "FAILED",
@@ -331,7 +350,7 @@ def test_bundle_uses_one_view_for_each_item_or_is_not_handed_out(court: Court) -
     items = sorted([one.deposit(b"1"), one.deposit(b"2")])
     added(case, *((one, item) for item in items))
     one.grants(expert, items, case=case, actions=list(EXPORTING), view_limit=3)
-    court.story.go_on(12)
+    court.story.go_on(3)
     court.bundle(expert, f"/cases/{case}")
     export = expert.post(f"/cases/{case}/exports").json()["id"]
     court.story.go_on(6)
@@ -349,7 +368,7 @@ def test_who_lost_his_role_gets_no_bundle_sealed(court: Court) -> None:
         session.connection().exec_driver_sql(
             "UPDATE actor_roles SET ended_at = given_at WHERE actor_id = '%s'" % one.id  # noqa: UP031
         )
-    court.story.go_on(12)
+    court.story.go_on(3)
     assert "EXPORTED" not in types(court.vault, "item", item)
     with court.vault.database.read() as session:
         [(state,)] = session.connection().exec_driver_sql(

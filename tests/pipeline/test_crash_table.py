@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.core.events import Subject
+from evidence_vault.pipeline.cases import CaseWish, add_item, open_case
 from evidence_vault.pipeline.deposit import deposit_content, deposit_digests
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.export import advance_export, spool_path
+from evidence_vault.pipeline.export_wish import request_export, wish_for_case
 from evidence_vault.pipeline.fsck import fsck
 from evidence_vault.pipeline.publish import publish, published_head
 from evidence_vault.pipeline.recover_sources import find_deposits
@@ -31,7 +33,7 @@ from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import events, items, jobs, log
 from evidence_vault.workers.runner import advance_due, advance_log, singly
 from tests.pipeline.faults import Faults, Killed
-from tests.pipeline.story import begin_story
+from tests.pipeline.story import REQUESTER, begin_story
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault, reopened
 
 LARGE = """
@@ -280,12 +282,13 @@ def test_sequence_and_publish_tables_have_every_write(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A vault whose item is final and whose bundle is asked for; copied for each case."""
+    """A vault with an item that is final, in a case, of which a bundle is asked for; copied for each row."""
 
     home: Path
     vault: Vault
     clock: SetClock
     item_id: str
+    case_id: str
     bundle_id: str
 
     def copied(self, home: Path) -> tuple[Vault, SetClock]:
@@ -299,10 +302,19 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wanted]:
     home = tmp_path_factory.mktemp("story")
     story = begin_story(home)
     item_id = story.deposit()
+    case_id = open_case(story.vault, REQUESTER, CaseWish(forum="court", jurisdiction="cn"))
+    add_item(story.vault, REQUESTER, case_id, item_id)
     story.go_on(30)
-    bundle_id = story.export(item_id)
+    bundle_id = request_export(story.vault, wish_for_case(story.vault, REQUESTER, case_id))
     story.vault.database.dispose()
-    yield Wanted(home=home, vault=story.vault, clock=story.clock, item_id=item_id, bundle_id=bundle_id)
+    yield Wanted(
+        home=home,
+        vault=story.vault,
+        clock=story.clock,
+        item_id=item_id,
+        case_id=case_id,
+        bundle_id=bundle_id,
+    )
     story.chain.close()
 
 
@@ -319,9 +331,11 @@ def write(vault: Vault, clock: SetClock) -> None:
 def state_of(vault: Vault, wanted: Wanted) -> str:
     with vault.database.read() as session:
         [job] = jobs.jobs_of(session, Subject(kind="export", id=wanted.bundle_id))
-        history = events.events_of(session, Subject(kind="item", id=wanted.item_id))
-    sealed = [event for event in history if event.type == "EXPORTED"]
+        of_item = events.events_of(session, Subject(kind="item", id=wanted.item_id))
+        of_case = events.events_of(session, Subject(kind="case", id=wanted.case_id))
+    sealed = [event for event in of_item if event.type == "EXPORTED"]
     assert len(sealed) <= 1
+    assert len(sealed) == sum(event.type == "EXPORTED" for event in of_case), "item and case, or neither"
     return job.state + (", sealed" if sealed else "")
 
 
