@@ -1,6 +1,7 @@
 """`evidence-vault anchors refresh BUNDLE -o OUT`: what has come since a bundle was made goes in, beside the seal.
 
     --calendar URL    upgrades promises of OpenTimestamps; where there is no stamp, hands in the newest checkpoint
+    --ots FILE        a stamp that any client made of a note in the bundle (`ots stamp 90.note`)
     --bitcoin URL     nodes that show the header of the block that a stamp came into
     --rpc URL         Ethereum nodes: anchors of the bundle's checkpoints that were made since, or made again
     --log URL|DIR     with --rpc: the vault's published log, or a mirror of it (`log follow`): anchors of its later
@@ -23,7 +24,9 @@ from pathlib import Path
 
 from anchors.opentimestamps.bitcoin import NETWORKS, BitcoinNetwork
 from anchors.opentimestamps.calendar import Calendar
+from anchors.opentimestamps.proof import encode_proof
 from anchors.opentimestamps.refresh import refresh_stamp, stamp_anew
+from anchors.opentimestamps.stamp import MAX_OTS_BYTES, parse_ots
 from anchors.values import value
 from evidence_vault.cli.logs import source_of
 from evidence_vault.cli.shown import shown
@@ -60,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calendar", action="append", default=[], metavar="URL", help="an OpenTimestamps calendar"
     )
     refresh.add_argument(
+        "--ots", action="append", default=[], type=Path, metavar="FILE", help="a stamp of a checkpoint's note"
+    )
+    refresh.add_argument(
         "--bitcoin", action="append", default=[], metavar="URL", help="a Bitcoin node, JSON-RPC"
     )
     refresh.add_argument(
@@ -81,8 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and write the new bundle. The old one stays as it is."""
-    if not (args.calendar or args.bitcoin or args.rpc):
-        raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, --rpc")
+    if not (args.calendar or args.bitcoin or args.rpc or args.ots):
+        raise ConfigError("refresh", "name whom to ask: --calendar, --bitcoin, --rpc; or a stamp, --ots")
     if args.log and not args.rpc:
         raise ConfigError("--log", "shows checkpoints, and --rpc who anchored them: give both")
     if args.out.exists():
@@ -110,12 +116,14 @@ def run(args: argparse.Namespace) -> int:
             added |= beside
             for size, proof in proofs:
                 added[layout.anchor_path(size, _free(bundle, size, added), added=True)] = proof
+        for path in args.ots:
+            added |= _taken_in(bundle, path, asked, added)
         stamps = [part for part in bundle.anchors if part.ots is not None and (args.calendar or args.bitcoin)]
         found = []
         for part in stamps:
             found.append(_refreshed(bundle, part, asked, added))
             added |= found[-1] or {}
-        if args.calendar and all(one is None for one in found):
+        if args.calendar and not args.ots and all(one is None for one in found):
             added |= _handed_in(bundle, asked, added)
         size = _write(args.out, bundle, files, added)
     print(f"{args.out}: {len(added)} parts added, {size} bytes")
@@ -184,6 +192,23 @@ def _handed_in(bundle: Bundle, asked: Asked, added: Mapping[str, bytes]) -> dict
     )
     print(f"checkpoint {size} handed in: come back in some hours with the bundle that comes out now")
     return _paths(size, _free(bundle, size, added), found)
+
+
+def _taken_in(bundle: Bundle, path: Path, asked: Asked, added: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A stamp that somebody had made elsewhere, with what calendars and nodes know of it by now."""
+    with path.open("rb") as file:
+        raw = file.read(MAX_OTS_BYTES + 1)
+    sha256 = parse_ots(raw, place=path.name).timestamp.message
+    notes = {**bundle.added_notes, **bundle.notes}
+    size = next((n for n, note in notes.items() if hashlib.sha256(note.raw).digest() == sha256), None)
+    if size is None:
+        raise FormatError(str(path), "a stamp over a .note of this bundle", f"one over {sha256.hex()}")
+    plain = encode_proof(network=asked.network.name, height=None, header=None, ots=raw), raw
+    found = refresh_stamp(
+        *plain, sha256=sha256, calendars=asked.calendars, node_urls=asked.nodes, http=asked.http
+    )
+    print(f"{path}: a stamp of checkpoint {size}")
+    return _paths(size, _free(bundle, size, added), found or plain)
 
 
 def _free(bundle: Bundle, size: int, added: Mapping[str, bytes]) -> int:

@@ -95,6 +95,28 @@ def contents(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def test_a_stamp_that_another_client_made_is_taken_in(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = max(place.sealed.vault.notes)
+    _, ots = made_proof(place.chain, digest(place.sealed.vault, newest))
+    stamp = place.folder / f"{newest}.note.ots"
+    stamp.write_bytes(ots)
+    assert place.refresh("a.zip", "b.zip", "--ots", str(stamp), "--bitcoin", place.node_url) == 0
+    assert f"a stamp of checkpoint {newest}" in capsys.readouterr().out
+    fetch = ["headers", "fetch", str(place.folder / "b.zip"), "--bitcoin", place.node_url]
+    assert main([*fetch, "-o", str(place.folder / "h.json")]) == 0
+    assert (place.unmet("b.zip"), place.unmet("b.zip", [])) == (("anchors",), ())
+    assert place.refresh("a.zip", "alone.zip", "--ots", str(stamp)) == 0  # the header comes later
+    assert place.refresh("alone.zip", "c.zip", "--bitcoin", place.node_url) == 0
+    assert place.unmet("c.zip", []) == ()
+    stamp.write_bytes(made_proof(place.chain, bytes(32))[1])  # of something else
+    assert place.refresh("a.zip", "d.zip", "--ots", str(stamp)) == 64
+    stamp.write_bytes(b"no stamp")
+    assert place.refresh("a.zip", "d.zip", "--ots", str(stamp)) == 64
+    assert not (place.folder / "d.zip").exists()
+
+
 def test_a_sealed_stamp_without_a_header_gets_one_beside(place: Place) -> None:
     sealed, chain = stamped_bundle(with_header=False)
     place.chain.headers[:] = chain.headers
