@@ -31,8 +31,7 @@ from evidence_vault.core.names import CASE_ID, encode_time
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline import cases as stage
 from evidence_vault.pipeline.consequences import append_and_follow
-from evidence_vault.pipeline.entering import access_why, counting_refusals, event_actor
-from evidence_vault.pipeline.record import Draft
+from evidence_vault.pipeline.entering import counting_refusals, draft_reading
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Case, CaseItem
 from evidence_vault.store.queries import cases, events, grants
@@ -154,16 +153,7 @@ def list_events(
     with counting_refusals(vault, caller), vault.database.write() as session:
         permission = stage.see_case(vault, session, caller, "history", case_id).permission
         if permission.basis != "owner":
-            append_and_follow(
-                vault,
-                session,
-                Draft(
-                    subject=subject,
-                    type="CUSTODY_READ",
-                    actor=event_actor(caller),
-                    why=access_why(permission),
-                ),
-            )
+            append_and_follow(vault, session, draft_reading(caller, subject, permission))
         under = None if permission.grant is None else grants.get_grant(session, permission.grant)
     partial = under is not None and not under.whole_case
     return show_events(vault, subject, from_seq=from_seq, limit=limit, redacted=partial)

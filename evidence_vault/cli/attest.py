@@ -14,11 +14,8 @@ from evidence_vault.cli.attesting import (
     add_statement_arguments,
     compose,
     describe_signature,
-    encode_and_show,
-    read_signed,
     send,
-    show_statement,
-    sign_or_not,
+    text_and_signature,
 )
 from evidence_vault.cli.remote import add_remote_arguments, remote_from
 
@@ -35,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attest the item."""
     remote = remote_from(args)
-    if args.statement is not None or args.p7s is not None:
-        text, signature = read_signed(args)
-        show_statement(text)
-    else:
-        text = encode_and_show(compose(remote, args))
-        signature = sign_or_not(text, args)
+    text, signature = text_and_signature(args, lambda: compose(remote, args))
     _tell(args.item, send(remote, f"/v1/items/{args.item}/attestations", text, signature))
     return 0
 

@@ -7,11 +7,8 @@ from evidence_vault.cli.attesting import (
     add_key_arguments,
     add_signed_arguments,
     describe_signature,
-    encode_and_show,
-    read_signed,
     send,
-    show_statement,
-    sign_or_not,
+    text_and_signature,
 )
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
 from evidence_vault.core.attestation import Withdrawal
@@ -31,12 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Withdraw the attestation."""
     remote = remote_from(args)
-    if args.statement is not None or args.p7s is not None:
-        text, signature = read_signed(args)
-        show_statement(text)
-    else:
-        text = encode_and_show(_withdrawal(remote, args))
-        signature = sign_or_not(text, args)
+    text, signature = text_and_signature(args, lambda: _withdrawal(remote, args))
     path = f"/v1/items/{args.item}/attestations/{args.seq}/withdrawal"
     view = send(remote, path, text, signature)
     print(f"\nRecorded as event {view['seq']} of {args.item}, {describe_signature(view['signature'])}.")

@@ -12,6 +12,7 @@ import base64
 import getpass
 import hashlib
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,18 @@ def read_signed(args: argparse.Namespace) -> tuple[bytes, Signature]:
     return _read(args.statement), Signature(
         der=parse_signature(_read(args.p7s), place=str(args.p7s)), chain=chain
     )
+
+
+def text_and_signature(
+    args: argparse.Namespace, state: Callable[[], Attestation | Withdrawal]
+) -> tuple[bytes, Signature]:
+    """Return what is handed in: what was signed elsewhere, shown, or what `state` says, shown and signed here."""
+    if args.statement is not None or args.p7s is not None:
+        text, signature = read_signed(args)
+        show_statement(text)
+        return text, signature
+    text = encode_and_show(state())
+    return text, sign_or_not(text, args)
 
 
 def send(remote: Remote, path: str, text: bytes, signature: Signature) -> dict[str, Any]:

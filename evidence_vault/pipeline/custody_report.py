@@ -28,8 +28,8 @@ from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.bounds import Logged, logged_between
 from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.custody_gaps import Gap, gaps_of
-from evidence_vault.pipeline.entering import access_why, counting_refusals, event_actor, look
-from evidence_vault.pipeline.record import Draft, append_events
+from evidence_vault.pipeline.entering import counting_refusals, draft_reading, look
+from evidence_vault.pipeline.record import append_events
 from evidence_vault.pipeline.sight import Sight, grant_of, sight_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import readable_items
@@ -170,12 +170,7 @@ def _mark_read(
         vault,
         session,
         [
-            Draft(
-                subject=subject,
-                type="CUSTODY_READ",
-                actor=event_actor(caller),
-                why=access_why(permission),
-            )
+            draft_reading(caller, subject, permission)
             for subject, permission in reader.permissions.items()
             if subject in on_page and permission.basis != "owner"
         ],

@@ -166,6 +166,11 @@ def draft_access(
     )
 
 
+def draft_reading(caller: Requester, subject: Subject, permission: Permission) -> Draft:
+    """Return the event that records the reading of a history by anybody but whoever answers for it."""
+    return Draft(subject=subject, type="CUSTODY_READ", actor=event_actor(caller), why=access_why(permission))
+
+
 def note_refusal(vault: Vault, caller: Requester, refused: AccessRefused, item_id: str) -> None:
     """Count the refusal; of a former grantee, write it into the item's history, at most once in a while.
 

@@ -18,7 +18,13 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.consequences import append_and_follow
-from evidence_vault.pipeline.entering import access_why, decide, event_actor, note_refusal
+from evidence_vault.pipeline.entering import (
+    access_why,
+    decide,
+    draft_reading,
+    event_actor,
+    note_refusal,
+)
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import decide_items
@@ -70,7 +76,7 @@ def hand_out_bundle(vault: Vault, caller: Requester, export: Export, item_ids: l
         if case is not None:
             permission = see_case(vault, session, caller, "see", case.id).permission
             if permission.basis != "owner":
-                append_and_follow(vault, session, _of(caller, case, "CUSTODY_READ", permission, {}))
+                append_and_follow(vault, session, draft_reading(caller, case, permission))
         for subject in subjects:  # one by one: of two that share a grant's last view, one gets it
             permission = decide(vault, session, caller, "export", subject.id).permission
             if permission.without_content and subject.id not in withheld:

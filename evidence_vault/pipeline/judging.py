@@ -18,10 +18,10 @@ from evidence_vault.access.facts import Requester
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import Conflict
 from evidence_vault.pipeline.cases import see_case
-from evidence_vault.pipeline.entering import access_why, decide, event_actor
+from evidence_vault.pipeline.entering import decide, draft_reading
 from evidence_vault.pipeline.export import spool_path
 from evidence_vault.pipeline.handing_out import marking_refusals, may_still_have
-from evidence_vault.pipeline.record import Draft, append_events
+from evidence_vault.pipeline.record import append_events
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, exports, grants
 
@@ -47,12 +47,7 @@ def bundle_to_judge(vault: Vault, caller: Requester, about: Subject) -> Path:
             vault,
             session,
             [
-                Draft(
-                    subject=subject,
-                    type="CUSTODY_READ",
-                    actor=event_actor(caller),
-                    why=access_why(permission),
-                )
+                draft_reading(caller, subject, permission)
                 for subject, permission in sorted(read.items())
                 if permission.basis != "owner"
             ],

@@ -124,15 +124,10 @@ def confirm(vault: Vault, *, by: EventActor, proposal_id: str) -> Proposed:
     for an unknown proposal.
     """
     with vault.database.write() as session:
-        proposal = people.get_proposal(session, proposal_id)
-        if proposal is None:
-            raise AccessRefused("manage_people", proposal_id)
+        proposal = _open(session, proposal_id)
         person = person_to_change(session, proposal.person_id)
         _require_second(session, proposal, by=by, person=person)
-        if not people.decide_proposal(
-            session, proposal_id, outcome="confirmed", decided_by=by.id, now=vault.clock()
-        ):
-            raise Conflict("proposal", "it was decided already, or waited too long")
+        _decide(vault, session, proposal, by=by, outcome="confirmed")
         half = _DO[proposal.kind](vault, session, proposal, person, by)
         people.distrust(session, person.id, now=vault.clock())
         return Proposed(id=proposal_id, half=half)
@@ -141,14 +136,22 @@ def confirm(vault: Vault, *, by: EventActor, proposal_id: str) -> Proposed:
 def refuse(vault: Vault, *, by: EventActor, proposal_id: str) -> None:
     """End a proposal without doing it: its proposer withdraws it, anybody else refuses it."""
     with vault.database.write() as session:
-        proposal = people.get_proposal(session, proposal_id)
-        if proposal is None:
-            raise AccessRefused("manage_people", proposal_id)
+        proposal = _open(session, proposal_id)
         outcome = "withdrawn" if by.id == proposal.proposed_by else "refused"
-        if not people.decide_proposal(
-            session, proposal_id, outcome=outcome, decided_by=by.id, now=vault.clock()
-        ):
-            raise Conflict("proposal", "it was decided already, or waited too long")
+        _decide(vault, session, proposal, by=by, outcome=outcome)
+
+
+def _open(session: Session, proposal_id: str) -> Proposal:
+    proposal = people.get_proposal(session, proposal_id)
+    if proposal is None:
+        raise AccessRefused("manage_people", proposal_id)
+    return proposal
+
+
+def _decide(vault: Vault, session: Session, proposal: Proposal, *, by: EventActor, outcome: str) -> None:
+    """Note what became of it; of two who decide at once, one hears that it was decided."""
+    if not people.decide_proposal(session, proposal.id, outcome=outcome, decided_by=by.id, now=vault.clock()):
+        raise Conflict("proposal", "it was decided already, or waited too long")
 
 
 def _propose(
@@ -159,13 +162,9 @@ def _propose(
     person_id: str,
     kind: str,
     reason: str,
-    role: str | None = None,
-    licence_number: str | None = None,
-    jurisdiction: str | None = None,
-    issuer: str | None = None,
-    subject: str | None = None,
-    half_sha256: bytes | None = None,
+    **what: str | bytes | None,
 ) -> Proposed:
+    """Add a proposal. what: the columns that its kind has."""
     check_reason(reason)
     now = vault.clock()
     if len(people.open_proposals(session, now=now, person_id=person_id, kind=kind)) >= MAX_OPEN:
@@ -176,19 +175,11 @@ def _propose(
             id=encode_id("pr", vault.random(16)),
             kind=kind,
             person_id=person_id,
-            role=role,
-            licence_number=licence_number,
-            jurisdiction=jurisdiction,
-            issuer=issuer,
-            subject=subject,
-            half_sha256=half_sha256,
             reason=reason,
             proposed_by=by.id,
             proposed_at=now,
             expires_at=now + timedelta(days=vault.settings.identity.proposal_days),
-            decided_by=None,
-            decided_at=None,
-            outcome=None,
+            **what,
         ),
     )
     return Proposed(id=made.id)

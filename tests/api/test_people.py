@@ -342,3 +342,18 @@ def test_operator_disables_the_last_administrator_and_makes_another(office: Offi
     first_administrator(office.vault, name="A third", login="third")
     last = role_events(office.vault)[-2]
     assert (last["change"], last["actor"]["auth"]) == ("disabled", "operator")
+
+
+def test_rights_holder_deposits_under_a_pseudonym_that_he_took_in_a_session(office: Office) -> None:
+    holder = office.rights_holder("Whistle Blower", "blower")
+    made = office.done(holder, "POST", "/me/pseudonyms", {"name": "Source 7"})
+    source = Somebody(made["actor_id"], {"Authorization": f"Bearer {made['secret']}"})
+    me = office.done(source, "GET", "/me")
+    assert (me["kind"], me["name"], me["role"]) == ("pseudonym", "Source 7", "RH")
+    deposited = office.client.post("/v1/items", content=b"what I saw", headers=source.headers)
+    assert deposited.status_code == 201
+    shown = office.ask(source, "GET", f"/items/{deposited.json()['id']}/custody")
+    assert shown.json()["events"][0]["actor"]["id"] == source.id
+    assert holder.id not in shown.text
+    assert office.ask(holder, "GET", f"/items/{deposited.json()['id']}").status_code == 404
+    assert office.ask(source, "POST", "/me/pseudonyms", {"name": "Source 8"}).status_code == 404
