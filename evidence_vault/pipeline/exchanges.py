@@ -6,7 +6,8 @@ A slow exchange holds up its thread and no other. A group is what came within GA
 transaction serves many and none waits long; the next are already on their way while it is written. After some
 failures in a row, or once it is late, nothing more is sent: the rest comes back as it went in.
 
-The threads are nobody's to wait for when a process ends: what they were at is asked again.
+The threads are nobody's to wait for when a process ends: what they were at is asked again. Each is a worker's loop
+of its own: whatever one exchange raises, foreseen or not, is the answer to that one and ends no other.
 """
 
 import queue
@@ -114,7 +115,7 @@ class _Running(Generic[AskedT, CameT]):
     def _ask(self, one: AskedT) -> Came[AskedT, CameT]:
         try:
             return Came(asked=one, result=self._exchange(one))
-        except Exception as error:  # noqa: BLE001 - it is this one's answer, and no other's
+        except Exception as error:  # noqa: BLE001 - a worker's loop: it is this one's answer, and no other's
             return Came(asked=one, error=error)
 
     def _next(self) -> tuple[AskedT] | None:

@@ -26,7 +26,7 @@ from anchors.values import replace, value
 from evidence_vault.authority_settings import SEND_WITHIN_S
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
-from evidence_vault.errors import ConfigError, Conflict, IntegrityError, UnavailableError
+from evidence_vault.errors import ConfigError, Conflict, EvidenceError, IntegrityError, UnavailableError
 from evidence_vault.pipeline.authorities import REST_AFTER, Told, note_told, offset_of
 from evidence_vault.pipeline.exchanges import Came, exchange_all
 from evidence_vault.pipeline.record import Draft, EventActor, append_events, system_actor
@@ -174,7 +174,7 @@ def _commit(vault: Vault, came: Sequence[Outcome], failed: Failed) -> None:
     try:
         with vault.database.write() as session:
             lost = _record(vault, session, came)
-    except Exception as error:  # noqa: BLE001 - told as its own if it is alone; together nobody knows whose it is
+    except EvidenceError as error:  # told as its own if it is alone; together nobody knows whose it is
         if len(came) == 1:
             failed.append((came[0].asked.job, error))
             return

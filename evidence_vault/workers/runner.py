@@ -28,7 +28,6 @@ from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadO
 from evidence_vault.pipeline.cosign import ask_witness
 from evidence_vault.pipeline.ending import expire_grants
 from evidence_vault.pipeline.gaps import watch_gaps
-from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
 from evidence_vault.pipeline.presence import beat, state_platform
 from evidence_vault.pipeline.publish import order_proofs, publish
@@ -43,6 +42,7 @@ from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.pipeline.webhooks import hasten_webhooks
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
+from evidence_vault.workers.keeping import keep_uploads
 from evidence_vault.workers.lane import Lane
 
 LOGGER = logging.getLogger("evidence_vault.workers")

@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 from evidence_vault.api.fields import encode_repr_digest
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.receipt import parse_receipt
-from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import segment_writer
 from evidence_vault.store.upload_models import ResumableUpload
+from evidence_vault.workers.keeping import keep_uploads
 from tests.api.conftest import Bearer
 from tests.pipeline.vaults import SetClock
 

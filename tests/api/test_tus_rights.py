@@ -8,10 +8,10 @@ from starlette.testclient import TestClient
 
 from evidence_vault.identity.actors import find_requesters, list_tokens, revoke_token
 from evidence_vault.identity.tokens import digest_token
-from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import partial
 from evidence_vault.store.queries import uploads
+from evidence_vault.workers.keeping import keep_uploads
 from tests.api.test_tus import CONTENT, PIECE, Client, files, item_count, tus
 from tests.pipeline.vaults import SetClock
 

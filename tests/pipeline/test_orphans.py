@@ -9,11 +9,11 @@ import pytest
 
 from evidence_vault.core.names import encode_id
 from evidence_vault.pipeline.fsck import fsck
-from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.orphans import OrphanWalk
 from evidence_vault.pipeline.recover import plan_recovery, recover
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.blobs import PARTS, BlobStore
+from evidence_vault.workers.keeping import keep_uploads
 from evidence_vault.workers.runner import advance_log
 from tests.pipeline.test_uploads import CONTENT, FIRST, begin, item_count, send
 from tests.pipeline.vaults import (

@@ -15,7 +15,6 @@ from evidence_vault.errors import CredentialEnded, Gone, IntegrityError
 from evidence_vault.pipeline.deposit import find_deposited
 from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.fsck import fsck
-from evidence_vault.pipeline.keeping import keep_uploads
 from evidence_vault.pipeline.receiving import Receiving
 from evidence_vault.pipeline.recover import plan_recovery, recover
 from evidence_vault.pipeline.start import check_start
@@ -30,6 +29,7 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.partial import PartialFile, PartialStore
 from evidence_vault.store.queries import items, uploads
+from evidence_vault.workers.keeping import keep_uploads
 from evidence_vault.workers.runner import advance_log
 from tests.pipeline.test_crash_table import Row, die_at, every, points_of, rows_of
 from tests.pipeline.vaults import OWNER, SetClock, look_everywhere, new_vault, reopened, take_backup
