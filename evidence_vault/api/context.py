@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evidence_vault.api.heads import Heads
 from evidence_vault.api.linger import Body
 from evidence_vault.api.problems import KINDS, kind_of, problem, problem_for
 from evidence_vault.errors import EvidenceError
@@ -104,6 +105,7 @@ def request_id(request: Request) -> str:
 
 def install(app: FastAPI) -> None:
     """Give the app its context and its error answers."""
+    app.add_middleware(Heads, router=app.router)
     app.add_middleware(RequestContext)
     for kind, tell in _TELLERS.items():
         app.add_exception_handler(kind, tell)

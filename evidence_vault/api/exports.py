@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
 from anchors.values import value
@@ -12,6 +12,7 @@ from evidence_vault.access.facts import Requester
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_repr_digest
+from evidence_vault.api.heads import is_head
 from evidence_vault.api.once import OnceHere
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import ExportView
@@ -81,12 +82,20 @@ def show_export(export_id: str, vault: VaultHere, caller: Caller) -> ExportView:
     responses=_ZIP_FILE,
     openapi_extra=may_answer("gone", "in-progress", "conflict"),
 )
-def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingResponse:
+def get_bundle(export_id: str, request: Request, vault: VaultHere, caller: Caller) -> Response:
     """Hand out the finished bundle. Our own verifier has read it before."""
     with marking_refusals(vault, caller), vault.database.read() as session:
         own = _open_export(vault, session, caller, export_id)
     _require_ready(own)
     path = spool_path(vault, export_id)
+    assert own.export.bundle_sha256 is not None  # a verified bundle has been written, and so measured
+    headers = {
+        "Content-Length": str(own.export.bundle_size),
+        "Content-Disposition": f'attachment; filename="{path.name}"',
+        "Repr-Digest": encode_repr_digest(own.export.bundle_sha256),
+    }
+    if is_head(request):  # nothing leaves; whoever asked for the bundle sees how far it is anyway
+        return Response(media_type="application/zip", headers=headers)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -97,16 +106,7 @@ def get_bundle(export_id: str, vault: VaultHere, caller: Caller) -> StreamingRes
     except BaseException:
         file.close()
         raise
-    assert own.export.bundle_sha256 is not None  # a verified bundle has been written, and so measured
-    return StreamingResponse(
-        _chunks(file),
-        media_type="application/zip",
-        headers={
-            "Content-Length": str(own.export.bundle_size),
-            "Content-Disposition": f'attachment; filename="{path.name}"',
-            "Repr-Digest": encode_repr_digest(own.export.bundle_sha256),
-        },
-    )
+    return StreamingResponse(_chunks(file), media_type="application/zip", headers=headers)
 
 
 def _asked(vault: Vault, caller: Requester, export_id: str) -> JSONResponse:

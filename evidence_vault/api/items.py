@@ -7,13 +7,14 @@ own history leaves no mark in it; anybody else does, each time.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from evidence_vault.access.decisions import require_scope
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.description import may_answer
 from evidence_vault.api.fields import encode_content_disposition, encode_repr_digest
+from evidence_vault.api.heads import is_head
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.api.proofs import list_proofs
 from evidence_vault.api.ranges import Span, parse_range
@@ -149,17 +150,22 @@ def get_receipt(item_id: str, vault: VaultHere, caller: Caller) -> Response:
 )
 def get_content(
     item_id: str,
+    request: Request,
     vault: VaultHere,
     caller: Caller,
+    *,
     byte_range: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
-) -> StreamingResponse:
+) -> Response:
     """Hand out the content, or a range of it. Each time is an event in the item's history, and a view of a grant.
 
     Always as a download of bytes, never under the media type that its depositor claimed. An appraiser's is a
     WORKING_COPY_MADE, anybody else's a DOWNLOADED.
     """
     item = look(vault, caller, "open-content", item_id).item
+    if is_head(request):  # what it is, not what is in it
+        look(vault, caller, "see-metadata", item_id)
+        return content_head(vault, item)
     return send_content(
         vault, item, lambda: hand_out(vault, caller, item_id), byte_range=byte_range, if_range=if_range
     )
@@ -177,29 +183,38 @@ def send_content(
 
     A blob that can't be read, and a range that isn't there, are told before anything is recorded or sent.
     """
-    if item.mode != "content" or item.size is None or item.sha256 is None:
-        raise AccessRefused("open-content", item.id)
-    with vault.database.read() as session:
-        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
-    tag = f'"{item.sha256.hex()}"'
-    span = parse_range(byte_range if if_range in (None, tag) else None, size=item.size)
+    whole = content_head(vault, item)
+    assert item.size is not None  # it has a head
+    span = parse_range(byte_range if if_range in (None, whole.headers["ETag"]) else None, size=item.size)
     pieces = _span(vault, item.id, span or Span(start=0, end=item.size, size=item.size))
     first = next(pieces, b"")
     record()
-    headers = {
-        "Content-Length": str(item.size if span is None else span.end - span.start),
-        "Content-Disposition": encode_content_disposition(_clear(own, "file_name")),
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-        "Repr-Digest": encode_repr_digest(item.sha256),
-    }
+    headers = dict(whole.headers)
     if span is not None:
-        headers["Content-Range"] = span.content_range
+        headers |= {"Content-Range": span.content_range, "Content-Length": str(span.end - span.start)}
     return StreamingResponse(
         _chain(first, pieces),
         status_code=200 if span is None else 206,
         media_type="application/octet-stream",
         headers=headers,
+    )
+
+
+def content_head(vault: Vault, item: Item) -> Response:
+    """Return the answer that says of the item's content what its head says. Raises AccessRefused if it has none."""
+    if item.mode != "content" or item.size is None or item.sha256 is None:
+        raise AccessRefused("open-content", item.id)
+    with vault.database.read() as session:
+        own = events.disclosures_of(session, [item.event_id]).get(item.event_id, {})
+    return Response(
+        media_type="application/octet-stream",
+        headers={
+            "Content-Length": str(item.size),
+            "Content-Disposition": encode_content_disposition(_clear(own, "file_name")),
+            "Accept-Ranges": "bytes",
+            "ETag": f'"{item.sha256.hex()}"',
+            "Repr-Digest": encode_repr_digest(item.sha256),
+        },
     )
 
 
