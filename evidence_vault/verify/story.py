@@ -107,7 +107,7 @@ def _opened(bundle: Bundle, event: Event, place: tuple[Subject, int]) -> Mapping
 
 def _tell(account: _Account, event: Event, clear: Mapping[str, str]) -> Told:
     fields, actor = event.fields, as_object(event.fields["actor"])
-    why = as_object(fields["why"])
+    why = as_object(fields["why"]) if event.known else {}  # of an unknown type it may be anything
     own = {name: one for name, one in fields.items() if name not in COMMON and name not in ("where", "why")}
     grant = _text(why.get("grant")) or _text(own.get("grant"))
     order = account.orders.get(grant or "") or _text(own.get("order"))
