@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     job_lease_s: float = Field(
         default=120.0,
         gt=0,
-        description="A dead worker's job is free again after this; on SQLite at the next start.",
+        description="A dead worker's job is free again after this, or at the next start from its home.",
     )
     upload_idle_s: float = Field(
         default=30.0, gt=0, description="A resumable upload's silent connection ends after."

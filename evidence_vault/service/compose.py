@@ -38,7 +38,7 @@ from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_cloc
 from evidence_vault.pipeline.visible import visible_to
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
-from evidence_vault.store.home_lock import serving
+from evidence_vault.store.home_lock import place_of, serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
@@ -115,12 +115,13 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
 def free_dead_leases(vault: Vault) -> None:
     """Give back what workers that were killed still hold, so that it need not wait for the end of their leases.
 
-    Only on SQLite: its file belongs to this machine, where nobody else serves the vault now. On PostgreSQL a worker
-    of another machine may be alive.
+    Nobody else serves from this home now. SQLite's file belongs to it, so all leases are of the dead. On PostgreSQL
+    a worker of another machine may be alive: there only those go that were taken from this very home. Were that
+    mistaken for another's, work would be done twice and recorded once: a lease saves work, it guards nothing.
     """
-    if vault.database.is_sqlite and not vault.gate.reasons:
+    if not vault.gate.reasons:
         with vault.database.write() as session:
-            jobs.release_leases(session, "")
+            jobs.release_leases(session, "" if vault.database.is_sqlite else place_of(vault.settings.home))
 
 
 def all_work(vault: Vault) -> Mapping[str, Work]:

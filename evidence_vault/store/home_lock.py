@@ -5,7 +5,9 @@ to be cleaned up. It doesn't reach other machines: where several serve one datab
 """
 
 import fcntl
+import hashlib
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +30,16 @@ def serving(home: Path, *, when_first: Callable[[], None]) -> Iterator[None]:
     # Another that begins at this moment may be in the two lines above, for as long as `when_first` takes.
     with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it", patience_s=BEGINNING_S):
         yield
+
+
+def place_of(home: Path) -> str:
+    """Return what workers from this home are called by, and nobody else's: 16 hex digits of machine and folder.
+
+    The folder by its inode, so that a copy of it is another place.
+    """
+    here = home.stat()
+    text = f"{socket.gethostname()}\n{here.st_dev}\n{here.st_ino}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from evidence_vault.pipeline.timestamp import TOKENS_AT_ONCE, advance_timestamps
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.watch import watch_anchors, watch_funds
 from evidence_vault.pipeline.webhooks import hasten_webhooks
+from evidence_vault.store.home_lock import place_of
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
 from evidence_vault.workers.keeping import keep_uploads
@@ -130,7 +131,7 @@ class Runner:
         self._stopping = threading.Event()
         self._orphans = OrphanWalk(vault)
         self._stated = False
-        self._name = vault.random(6).hex()
+        self._name = f"{place_of(vault.settings.home)}-{vault.random(6).hex()}"
         self._threads: list[threading.Thread] = []
         self._lanes: list[Lane] = []
 
@@ -178,8 +179,7 @@ class Runner:
             LOGGER.warning("leases not given back", extra={"error": str(error)})
 
     def _job_loop(self, kind: str, stage: Stage, owner: str, choice: Choice) -> Callable[[], object]:
-        lane = Lane(choice.at_once)
-        self._lanes.append(lane)
+        self._lanes.append(lane := Lane(choice.at_once))
         begin = lane.begin if choice.apart else None
 
         def step() -> None:
