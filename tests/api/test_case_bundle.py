@@ -15,9 +15,11 @@ from starlette.testclient import TestClient
 
 from evidence_vault.api.app import create_app
 from evidence_vault.core.disclosures import parse_disclosure
+from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
 from evidence_vault.pipeline.trust import policy_text
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.store.queries import bundles
 from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
@@ -80,6 +82,10 @@ class Carried:
             seq = int(path.rpartition("/")[2].split(".")[0])
             found[seq] = "-" if "redacted" in path else json.loads(data)["type"]
         return [found[seq] for seq in sorted(found)]
+
+    def seal(self, subject: str) -> int:
+        """The seq of its EXPORTED, the newest that is carried."""
+        return len(self.events(subject)) - 1
 
     def told(self) -> dict[str, dict[str, str]]:
         """What is disclosed, by place."""
@@ -222,16 +228,27 @@ def test_item_bundle_carries_its_cases_as_of_the_cut_redacted_where_unseen(court
     case = judge.opens(
         parties=[{"side": "claimant", "person": one.id, "name": "Alpha"}], title="a secret matter"
     )
-    item = one.deposit(b"in a case")
+    item = one.deposit(b"in a case", **{"Content-Disposition": 'attachment; filename="plan.txt"'})
     added(case, (one, item))
     one.grants(lawyer, [item], actions=list(EXPORTING))
     court.story.go_on(3)
     later = one.post(f"/cases/{case}/items", {"item": item, "proves": "more"})
     assert later.status_code == 201
     unseen = court.bundle(lawyer, f"/items/{item}")
-    assert unseen.events(case) == ["-"] * (len(types(court.vault, "case", case)) - 1), "as of the cut"
+    cut = json.loads(unseen.files(f"proof/events/{item}/")[f"proof/events/{item}/{unseen.seal(item)}.json"])[
+        "cut"
+    ]
+    with court.vault.database.read() as session:
+        of_case = bundles.logged_events(session, Subject(kind="case", id=case), below=cut["size"])
+    assert unseen.events(case) == ["-"] * len(of_case), "as of the cut"
     assert "secret" not in str(unseen.told())
     assert unseen.verified().verdict is Verdict.DEVELOPMENT_PASSED
+    # Who may not read its history gets it all the same, for it is the proof; but none of its personal values.
+    blind = court.person("AT")
+    one.grants(blind, [item], actions=["export", "open-content"])
+    told = court.bundle(blind, f"/items/{item}").told()
+    assert "plan.txt" in str(unseen.told())
+    assert told == {}
     seen = court.bundle(one, f"/items/{item}")
     assert "CASE_OPENED" in seen.events(case)
     assert {"title": "a secret matter"} in seen.told().values()

@@ -143,3 +143,9 @@ def test_order_without_a_licence_is_not_sent(calls: list[Call]) -> None:
     line = f"order register {CASE} {ITEM} --court C --lawyer {ACTOR}"
     assert main(line.split()) == USAGE
     assert not calls
+
+
+@pytest.mark.parametrize("line", ["export -o x.zip", f"export {ITEM} --case {CASE} -o x.zip"])
+def test_export_is_of_an_item_or_of_a_case(calls: list[Call], line: str) -> None:
+    assert main(line.split()) == USAGE
+    assert calls == []
