@@ -16,8 +16,8 @@ made it, or has his login or a power given anew after that; and when the token t
 One that a person made in a session doesn't end with the session: it is his, not the browser's.
 
 Each receiver is told by a thread of its own and none waits for another, while threads last. They are in two lanes:
-whoever was slow to answer lately is told among those who are, so that any number of slow receivers leaves the
-prompt ones alone.
+whoever is new, or was slow to answer lately, is told among those until he has answered promptly, so that any number
+of slow receivers leaves the prompt ones alone.
 
 Durable after return: the position. A crash after a message was sent and before the position is written means
 that it is sent again, under the same id.
@@ -98,7 +98,7 @@ def add_webhook(
             position=0 if published is None else published.size,
             created_at=now,
         )
-        jobs.add_jobs(session, "webhook", Subject(kind=SUBJECT_KIND, id=webhook_id), [PROMPT], at=now)
+        jobs.add_jobs(session, "webhook", Subject(kind=SUBJECT_KIND, id=webhook_id), [SLOW], at=now)
         webhook = webhooks.get_webhook(session, webhook_id)
         assert webhook is not None
         return webhook, vault.webhook_signer.secret_of(webhook_id)
@@ -120,7 +120,7 @@ def listed_since(vault: Vault) -> datetime:
 
 def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as: SeeAs) -> None:
     """Tell a receiver what is new, and record how far it has heard."""
-    until = vault.clock() + timedelta(seconds=TURN_S)
+    until, is_told = vault.clock() + timedelta(seconds=TURN_S), False
     while True:
         with vault.database.read() as session:
             webhook = webhooks.get_webhook(session, job.subject.id)
@@ -146,12 +146,13 @@ def advance_webhook(vault: Vault, job: jobs.Claimed, *, http: HttpClient, see_as
             _note_failure(vault, job, webhook, error)
             return
         _note_pace(vault, webhook, began=began)
+        is_told = is_told or bool(page.entries)
         with vault.database.write() as session:
             told_at = vault.clock() if page.entries else None
             moved = webhooks.move_on(session, webhook, position=page.position, told_at=told_at)
         if not moved or page.at_end or vault.clock() >= until:
             break
-    _rest(vault, job)
+    _rest(vault, job, is_told=is_told)
 
 
 def _why_over(session: Session, webhook: Webhook, *, now: datetime) -> str | None:
@@ -174,10 +175,11 @@ def _note_pace(vault: Vault, webhook: Webhook, *, began: datetime) -> None:
             webhooks.note_slow(session, webhook.id, until=now + timedelta(seconds=SLOW_FOR_S))
 
 
-def _lane(session: Session, webhook_id: str, *, now: datetime) -> str:
-    webhook = webhooks.get_webhook(session, webhook_id)
-    is_slow = webhook is not None and webhook.slow_until is not None and webhook.slow_until > now
-    return SLOW if is_slow else PROMPT
+def _lane(webhook: Webhook, job: jobs.Claimed, *, is_told: bool, now: datetime) -> str:
+    """Where it is told next: among the prompt only after it has shown that it is."""
+    if webhook.slow_until is not None and webhook.slow_until > now:
+        return SLOW
+    return PROMPT if is_told else job.target
 
 
 def _owner(webhook: Webhook) -> Requester:
@@ -251,7 +253,8 @@ def _note_failure(vault: Vault, job: jobs.Claimed, webhook: Webhook, error: Unav
             reason = "it failed for too long"
         else:
             wait = max(vault.backoff(webhook.failures), timedelta(seconds=error.retry_after_s or 0))
-            lane = _lane(session, webhook.id, now=now)
+            told = webhooks.get_webhook(session, webhook.id) or webhook
+            lane = _lane(told, job, is_told=False, now=now)
             jobs.record(
                 session, job, JobState.READY, now=now, run_at=now + wait, error=str(error), target=lane
             )
@@ -260,7 +263,7 @@ def _note_failure(vault: Vault, job: jobs.Claimed, webhook: Webhook, error: Unav
         jobs.record(session, job, JobState.DONE, now=now, run_at=None)
 
 
-def _rest(vault: Vault, job: jobs.Claimed) -> None:
+def _rest(vault: Vault, job: jobs.Claimed, *, is_told: bool) -> None:
     """Due again soon; never again if it has ended."""
     now = vault.clock()
     with vault.database.write() as session:
@@ -271,7 +274,7 @@ def _rest(vault: Vault, job: jobs.Claimed) -> None:
         published = log.latest_published(session)
         behind = published is not None and webhook.position < published.size
         wait = timedelta(seconds=0 if behind else IDLE_S)
-        lane = _lane(session, webhook.id, now=now)
+        lane = _lane(webhook, job, is_told=is_told, now=now)
         jobs.record(session, job, JobState.READY, now=now, run_at=now + wait, target=lane)
 
 

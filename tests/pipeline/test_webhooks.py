@@ -241,7 +241,7 @@ def test_webhook_past_a_message_that_its_owner_may_not_know_of_any_more_fails_no
     tell(vault, Receiver(answers=[500]))
     clock.advance(MINUTE)
     sees_nothing = partial(advance_webhook, http=Receiver(), see_as=lambda *_: lambda *_: ())
-    advance_due(vault, "webhook", singly(sees_nothing), owner="test", choice=Choice(target=PROMPT))
+    advance_due(vault, "webhook", singly(sees_nothing), owner="test", choice=Choice(target=SLOW))
     after = read(vault, webhook)
     assert (after.failing_since, after.last_error, after.failures, after.told_at) == (None, None, 0, None)
 
@@ -358,15 +358,17 @@ def test_webhook_that_is_slow_is_told_among_the_slow_until_it_was_prompt_for_lon
         return [told_in(vault, lane, receiver) for lane in lanes]
 
     slow, prompt = Slow(), Receiver()
+    assert happens(prompt, PROMPT, SLOW) == [False, True], "nobody knows a new one yet"
     assert happens(slow, SLOW, PROMPT) == [False, True]
     assert read(vault, webhook).slow_until is not None
     assert happens(prompt, PROMPT, SLOW) == [False, True]
     clock.advance(599)
     assert happens(prompt, PROMPT, SLOW) == [False, True], "not for one quick answer"
     clock.advance(10)
+    assert [told_in(vault, lane, prompt) for lane in RECEIVERS_AT_ONCE].count(True) <= 1, "nor for silence"
     assert happens(prompt, PROMPT, SLOW) == [False, True]
     assert happens(prompt, SLOW, PROMPT) == [False, True]
-    assert len(slow.ids + prompt.ids) == 5, "in order, each once"
+    assert len(slow.ids + prompt.ids) == 6, "in order, each once"
     slow.answers = [UnavailableError("receiver.example:443", "silent")]
     assert happens(slow, PROMPT) == [True]
     clock.advance(MINUTE)
