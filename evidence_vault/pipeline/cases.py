@@ -142,6 +142,9 @@ def add_item(
     """
     with vault.database.write() as session:
         seen = see_case(vault, session, caller, "add", case_id)
+        # Locked, as who seals it as an opinion locks it: of the two, one is told of the other.
+        about = [Subject(kind="case", id=case_id), Subject(kind="item", id=item_id)]
+        events.lock_subject_heads(session, about)
         item, facts = gather(session, caller, item_id)
         holder = caller.actor_id if caller.on_behalf_of is None else caller.on_behalf_of
         if item is None or facts is None or item.owner_id != holder or facts.opinion_in is not None:

@@ -33,7 +33,7 @@ def seal_opinion(
     """Seal one's own opinion to the bench of a case and return the seq of the event.
 
     about: items of the case. Raises AccessRefused for what is not his, not there, or no opinion;
-    Conflict for one that somebody was let in to, or that is sealed.
+    Conflict for one that somebody was let in to, that is offered to somebody, or that is sealed.
     """
     with vault.database.write() as session:
         grants.lock_grants_of(session, caller.actor_id)  # a seat that ends meanwhile is told before
@@ -46,7 +46,8 @@ def seal_opinion(
         events.lock_subject_head(session, Subject(kind="item", id=item_id))
         if custody.get_opinion(session, item_id) is not None:
             raise Conflict("opinion", "it is sealed already")
-        if grants.grants_on_item(session, item_id) or cases.cases_of_items(session, [item_id]):
+        offers = custody.offered(session, item_id)
+        if offers or grants.grants_on_item(session, item_id) or cases.cases_of_items(session, [item_id]):
             raise Conflict("opinion", "others were let in to the item: deposit the opinion anew")
         fields: dict[str, Json] = {"case": case_id, "about": list[Json](sorted(set(about)))}
         draft = _draft(caller, item_id, "OPINION_SEALED", fields, permission=permission)

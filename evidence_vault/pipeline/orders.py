@@ -29,12 +29,13 @@ from evidence_vault.pipeline.grants import (
     check_grantee,
     check_wish,
     frozen,
+    subjects_about,
     write_grant,
 )
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Order
-from evidence_vault.store.queries import actors, cases, grants, items
+from evidence_vault.store.queries import actors, cases, custody, events, grants, items
 
 ACTIONS = ("open-content", "read-custody", "see-metadata")
 """What an order lets its lawyers do unless it says otherwise."""
@@ -215,11 +216,13 @@ def _check(vault: Vault, wish: OrderWish) -> datetime:
 
 def _check_reach(session: Session, wish: OrderWish) -> None:
     """Raise AccessRefused for an item out of the order's reach, the same as for none."""
+    events.lock_subject_heads(session, subjects_about(wish.case_id, wish.item_ids))
     in_case = cases.items_in(session, wish.case_id, wish.item_ids)
     for item_id in sorted(wish.item_ids):
-        item = items.get_item(session, item_id)
+        item, opinion = items.get_item(session, item_id), custody.get_opinion(session, item_id)
         held = item is not None and wish.respondent_id is not None and item.owner_id == wish.respondent_id
-        if item_id not in in_case and not held:
+        is_sealed = opinion is not None and (opinion.unsealed_seq is None or opinion.case_id != wish.case_id)
+        if is_sealed or (item_id not in in_case and not held):
             raise AccessRefused("order", item_id, reason="out-of-reach")
         stays = grants.compartments_of(session, item_id)
         if stays.cases and wish.case_id not in stays.cases | stays.opened_for:

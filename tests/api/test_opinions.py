@@ -128,7 +128,13 @@ def test_unsealed_opinion_is_seen_by_the_parties_and_reached_by_orders(vault: Va
         "items": [opinion],
         "issued_at": history(vault, "item", opinion)[0]["at"],
     }
-    assert judge.post("/orders", order).status_code == 404
+    # Not even where its author is named as who holds it, of this case or another.
+    elsewhere = make("JU")
+    for bench, about in ((judge, case), (elsewhere, opened(elsewhere))):
+        for respondent in (None, expert.id):
+            asked = order | {"case": about, "respondent": respondent}
+            assert bench.post("/orders", asked).status_code == 404
+    assert "GRANTED" not in types(vault, "item", opinion)
     for other in (clerk, expert, claimant):
         assert other.post(f"/cases/{case}/opinions/{opinion}/unsealing").status_code == 404
     done = judge.post(f"/cases/{case}/opinions/{opinion}/unsealing", {"reason": "heard in public"})
@@ -190,6 +196,10 @@ def test_opinion_is_sealed_once_by_its_author_where_he_sits(vault: Vault, make: 
     early = expert.deposit(b"shown before")
     holder.grants(make("AT"), [early])
     assert expert.post(f"/cases/{case}/opinions", {"item": early}).status_code == 409
+    offered = expert.deposit(b"offered to somebody")
+    offer = holder.post(f"/items/{offered}/transfers", {"receiver": make().id})
+    assert offer.status_code == 201
+    assert expert.post(f"/cases/{case}/opinions", {"item": offered}).status_code == 409
     assert judge.post(f"/grants/{ended}/revocation").status_code == 204
     assert other.client.post("/v1/items", content=b"x", headers=dict(other.headers)).status_code == 403
 
