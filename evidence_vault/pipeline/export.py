@@ -251,9 +251,10 @@ def _verify(vault: Vault, job: jobs.Claimed, export: Export) -> None:
 
 
 def _expire(vault: Vault, job: jobs.Claimed, export: Export) -> None:
-    """The spooled file goes; the record of the export stays."""
+    """The spooled file goes, and the parts with their personal values; the record of the export stays."""
     spool_path(vault, export.id).unlink(missing_ok=True)
     with vault.database.write() as session:
+        exports.drop_parts(session, export.id)
         jobs.record(session, job, JobState.EXPIRED, now=vault.clock(), run_at=None)
 
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from anchors.values import value
+from anchors.values import replace, value
 from evidence_vault.access.decisions import Permission
 from evidence_vault.access.facts import Requester
-from evidence_vault.core.events import LOG, Subject
-from evidence_vault.errors import AccessRefused, IntegrityError
+from evidence_vault.core import layout
+from evidence_vault.core.canonical import as_list, as_object, as_text, parse_canonical
+from evidence_vault.core.events import LOG, Subject, parse_event
+from evidence_vault.errors import AccessRefused, Conflict, IntegrityError
 from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.sight import Sight, sight_of
 from evidence_vault.pipeline.vault import Vault
@@ -72,7 +74,7 @@ def admit(vault: Vault, session: Session, export: Export) -> Admitted:
         case=case,
         permissions=permissions,
         withheld=frozenset(item_id for item_id, one in permitted.items() if one.without_content),
-        sight=_sight(vault, session, requester, case, permitted),
+        sight=sight_in_bundle(vault, session, requester, case, permitted),
     )
 
 
@@ -98,7 +100,7 @@ def _see(vault: Vault, session: Session, requester: Requester, case: Subject) ->
         raise Ended(refused, case.id) from None
 
 
-def _sight(
+def sight_in_bundle(
     vault: Vault,
     session: Session,
     requester: Requester,
@@ -123,3 +125,32 @@ def _sight(
             continue
         seen[Subject(kind="case", id=row.id)] = permission
     return sight_of(session, requester.actor_id, seen, blind=blind)
+
+
+def require_still_seen(
+    vault: Vault, session: Session, caller: Requester, export: Export, permitted: Mapping[str, Permission]
+) -> None:
+    """Raise Conflict if the bundle tells of histories what the caller, as he is now, may not see any more.
+
+    A seat on a bench that ended, or another of his roles, may leave him the items and not what it showed of them.
+    His token may be narrower than the one he asked with: what the bundle tells was settled with that.
+    """
+    asked = replace(caller, scopes=caller.scopes | frozenset(export.options["scopes"]))
+    case = None if export.case_id is None else Subject(kind="case", id=export.case_id)
+    sight = sight_in_bundle(vault, session, asked, case, permitted)
+    texts = exports.frozen_texts(session, export.id, under=layout.DISCLOSURES).get(layout.DISCLOSURES, b"{}")
+    told = as_object(parse_canonical(texts, place=layout.DISCLOSURES, max_bytes=len(texts)))
+    frozen = exports.frozen_texts(session, export.id, under="proof/events/")
+    if not frozen:
+        raise Conflict("export", "its time in the spool ended just now: ask for a new one")
+    for path, raw in frozen.items():
+        meaning = layout.parse_path(path)
+        if meaning.part is not layout.Part.EVENT or meaning.subject is None:
+            continue
+        clear = told.get(f"{meaning.subject.id}/{meaning.seq}")
+        if clear is None and meaning.subject.kind != "case":
+            continue
+        event = parse_event(raw)
+        shown = [] if clear is None else [as_text(one) for one in as_list(clear)]
+        if not sight.opens(event) or set(shown) - set(sight.disclosed(event, shown)):
+            raise Conflict("export", "you may see less than when it was sealed: ask for a new one")

@@ -25,6 +25,7 @@ from evidence_vault.pipeline.entering import (
     event_actor,
     note_refusal,
 )
+from evidence_vault.pipeline.export_access import require_still_seen
 from evidence_vault.pipeline.record import Draft
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.pipeline.visible import decide_items
@@ -66,7 +67,7 @@ def marking_refusals(vault: Vault, caller: Requester) -> Iterator[None]:
 
 
 def hand_out_bundle(vault: Vault, caller: Requester, export: Export, item_ids: list[str]) -> None:
-    """Record that the bundle is handed out. Raises AccessRefused."""
+    """Record that the bundle is handed out. Raises AccessRefused; Conflict where it tells more than he may see."""
     withheld = set(export.options.get("withheld", ()))
     case = None if export.case_id is None else Subject(kind="case", id=export.case_id)
     subjects = [Subject(kind="item", id=item_id) for item_id in item_ids]
@@ -77,12 +78,15 @@ def hand_out_bundle(vault: Vault, caller: Requester, export: Export, item_ids: l
             permission = see_case(vault, session, caller, "see", case.id).permission
             if permission.basis != "owner":
                 append_and_follow(vault, session, draft_reading(caller, case, permission))
+        permitted: dict[str, Permission] = {}
         for subject in subjects:  # one by one: of two that share a grant's last view, one gets it
             permission = decide(vault, session, caller, "export", subject.id).permission
             if permission.without_content and subject.id not in withheld:
                 raise AccessRefused("export", subject.id, reason="role", grant=permission.grant)
             what = {"what": "bundle", "bundle": export.id}
             append_and_follow(vault, session, _of(caller, subject, "DOWNLOADED", permission, what))
+            permitted[subject.id] = permission
+        require_still_seen(vault, session, caller, export, permitted)
 
 
 def _of(

@@ -20,6 +20,7 @@ from evidence_vault.errors import Conflict
 from evidence_vault.pipeline.cases import see_case
 from evidence_vault.pipeline.entering import decide, draft_reading
 from evidence_vault.pipeline.export import spool_path
+from evidence_vault.pipeline.export_access import require_still_seen
 from evidence_vault.pipeline.handing_out import marking_refusals, may_still_have
 from evidence_vault.pipeline.record import append_events
 from evidence_vault.pipeline.vault import Vault
@@ -29,7 +30,8 @@ from evidence_vault.store.queries import events, exports, grants
 def bundle_to_judge(vault: Vault, caller: Requester, about: Subject) -> Path:
     """Return where the caller's newest finished bundle of this item or case lies, once the reading is recorded.
 
-    Raises AccessRefused, counted; Conflict where he has no finished bundle of it.
+    Raises AccessRefused, counted; Conflict where he has no finished bundle of it, or one that tells more than he
+    may see now.
     """
     with marking_refusals(vault, caller), vault.database.write() as session:
         grants.lock_grants_of(session, caller.actor_id)
@@ -42,6 +44,8 @@ def bundle_to_judge(vault: Vault, caller: Requester, about: Subject) -> Path:
         item_ids = may_still_have(vault, session, caller, export, None)
         about_items = [Subject(kind="item", id=item_id) for item_id in item_ids]
         read = {one: _may_have(vault, session, caller, one) for one in {about, *about_items}}
+        permitted = {one.id: read[one] for one in about_items}
+        require_still_seen(vault, session, caller, export, permitted)
         events.lock_subject_heads(session, read)
         append_events(
             vault,

@@ -24,6 +24,7 @@ from evidence_vault.verify.report import Report, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
 from tests.api.clients import Person, history, somebody, types
+from tests.api.test_opinions import as_also
 from tests.pipeline.story import Story, begin_story
 
 pytestmark = pytest.mark.socket
@@ -392,3 +393,33 @@ def test_who_lost_his_role_gets_no_bundle_sealed(court: Court) -> None:
             f"SELECT state FROM jobs WHERE subject_id = '{export}'"
         )
     assert state == "FAILED"
+
+
+@pytest.mark.parametrize("as_whom", ["without his seat", "in another role"])
+def test_bundle_that_tells_more_than_one_may_see_now_is_not_handed_out(court: Court, as_whom: str) -> None:
+    first, judge, one = court.person("JU"), court.person("JU"), court.person()
+    case = first.opens(title="sealed", parties=[{"side": "claimant", "person": one.id, "name": "Alpha"}])
+    place = {"grantee": judge.id, "role": "JU", "case": case, "actions": list(EXPORTING)}
+    seat = first.post("/grants", place).json()["id"]
+    item = one.deposit(b"x")
+    added(case, (one, item))
+    court.story.go_on(3)
+    got = court.bundle(judge, f"/cases/{case}")
+    assert "Alpha" in str(got.told())
+    later = as_also(court.vault, judge, "AP") if as_whom == "in another role" else judge
+    if later is judge:
+        assert first.post(f"/grants/{seat}/revocation", {"reason": "recused"}).status_code == 204
+    one.grants(later, [item], case=case, actions=list(EXPORTING))
+    before = types(court.vault, "item", item)
+    for path in (f"/exports/{got.view['id']}/bundle", f"/cases/{case}/report"):
+        answer = later.get(path)
+        assert answer.status_code == 409
+        assert (
+            answer.json()["detail"] == "export: you may see less than when it was sealed: ask for a new one"
+        )
+    assert types(court.vault, "item", item) == before
+    if later is not judge:
+        court.fetched(judge, got.view["id"])  # to the judge that he still is
+    anew = court.bundle(later, f"/cases/{case}")
+    assert "Alpha" not in str(anew.told())
+    assert later.get(f"/cases/{case}/report").status_code == 200

@@ -259,6 +259,8 @@ def test_export_expires_and_its_record_stays(tmp_path: Path) -> None:
     story.go_on(2)
     assert job_state(story, bundle) == JobState.EXPIRED
     assert not story.bundle(bundle).exists()
+    with story.vault.database.read() as session:
+        assert not exports.frozen_parts(session, bundle), "personal values would outlive their erasure here"
     report = verify_path(copy, parse_policy(policy_of(story).encode(), name="t"), at=story.clock())
     assert report.verdict is Verdict.DEVELOPMENT_PASSED
     story.chain.close()

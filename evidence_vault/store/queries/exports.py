@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from evidence_vault.core.events import Subject
@@ -90,3 +90,24 @@ def frozen_parts(session: Session, export_id: str) -> Sequence[ExportPart]:
     return session.scalars(
         select(ExportPart).where(ExportPart.export_id == export_id).order_by(ExportPart.path)
     ).all()
+
+
+def frozen_texts(session: Session, export_id: str, *, under: str) -> dict[str, bytes]:
+    """Return by path the frozen parts whose paths begin like this, and that have their bytes here."""
+    rows = session.execute(
+        select(ExportPart.path, ExportPart.body).where(
+            ExportPart.export_id == export_id,
+            ExportPart.path.startswith(under, autoescape=True),
+            ExportPart.body.is_not(None),
+        )
+    )
+    return {path: body for path, body in rows if body is not None}
+
+
+def drop_parts(session: Session, export_id: str) -> None:
+    """Delete the frozen parts of an export whose bundle nobody gets any more: values may be erased since."""
+    session.execute(
+        delete(ExportPart)
+        .where(ExportPart.export_id == export_id)
+        .execution_options(synchronize_session=False)
+    )
