@@ -26,10 +26,10 @@ from bench.sequencing import new_bench_vault
 from bench.timing import resident_mib
 from evidence_vault.core.events import Subject, first_slot, next_slot
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.fsck import fsck
-from evidence_vault.pipeline.publish import publish
+from evidence_vault.pipeline.log.publish import publish
+from evidence_vault.pipeline.log.sequence import sequence
+from evidence_vault.pipeline.operation.fsck import fsck
 from evidence_vault.pipeline.record import Draft, EventActor, compose_event
-from evidence_vault.pipeline.sequence import sequence
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import Settings
 from evidence_vault.store.columns import table

@@ -17,8 +17,8 @@ from sqlalchemy import insert
 from bench.rows import Row
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier, leaf_hash
-from evidence_vault.pipeline.opening import create_keys, open_log
-from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
+from evidence_vault.pipeline.log.sequence import BATCH_LEAVES, sequence
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.vault import Vault, build_vault, system_clock
 from evidence_vault.settings import Settings
 from evidence_vault.store.columns import table

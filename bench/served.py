@@ -21,7 +21,7 @@ from anchors.values import value
 from bench.load import post
 from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.identity.actors import issue_token
-from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import upgrade

@@ -32,11 +32,11 @@ from bench.rows import Row
 from bench.timing import in_turns, process
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.deposit import begin_deposit
-from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.intake.deposit import begin_deposit
+from evidence_vault.pipeline.intake.wishes import Wish
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault, build_vault, system_clock
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings
 from evidence_vault.store.queries import actors, jobs
 from evidence_vault.store.schema import upgrade

@@ -12,10 +12,10 @@ from evidence_vault.api.case_schemas import AccessList, AccessView, GlassAsked, 
 from evidence_vault.api.grants import grant_view
 from evidence_vault.api.items import MAX_PAGE, send_content
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline.accesses import Access, accesses_of_case, accesses_of_item
-from evidence_vault.pipeline.break_glass import break_glass, decide_on_glass
-from evidence_vault.pipeline.cases import see_case
-from evidence_vault.pipeline.entering import counting_refusals, look
+from evidence_vault.pipeline.cases.accesses import Access, accesses_of_case, accesses_of_item
+from evidence_vault.pipeline.cases.cases import see_case
+from evidence_vault.pipeline.cases.entering import counting_refusals, look
+from evidence_vault.pipeline.people.break_glass import break_glass, decide_on_glass
 from evidence_vault.store.queries import cases, grants
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]

@@ -42,13 +42,13 @@ from evidence_vault.core.canonical import as_object, as_text, parse_canonical
 from evidence_vault.core.events import MAX_EVENT_BYTES, Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, FormatError, IntegrityError, VerificationError
-from evidence_vault.pipeline import attest, fixity
-from evidence_vault.pipeline.attest import ATTESTED, record_attestation
-from evidence_vault.pipeline.entering import draft_access, event_actor, look
+from evidence_vault.pipeline.cases.entering import draft_access, event_actor, look
+from evidence_vault.pipeline.custody import attest, fixity
+from evidence_vault.pipeline.custody.attest import ATTESTED, record_attestation
+from evidence_vault.pipeline.custody.statements import Signed, Submission, judge_kept
+from evidence_vault.pipeline.custody.withdraw import record_withdrawal, withdrawals
 from evidence_vault.pipeline.record import append_event
-from evidence_vault.pipeline.statements import Signed, Submission, judge_kept
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.withdraw import record_withdrawal, withdrawals
 from evidence_vault.signer.pem import parse_signature
 from evidence_vault.store.models import Event, Item
 from evidence_vault.store.queries import attestations, events

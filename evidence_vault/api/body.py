@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.errors import TooLarge
-from evidence_vault.pipeline.orphans import ORPHAN_AFTER
+from evidence_vault.pipeline.intake.orphans import ORPHAN_AFTER
 
 PIECE_BYTES = 1 << 20
 """What is handed to a thread at once: a segment of the blob store."""

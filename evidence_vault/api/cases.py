@@ -29,9 +29,9 @@ from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import CASE_ID, encode_time
 from evidence_vault.errors import AccessRefused
-from evidence_vault.pipeline import cases as stage
+from evidence_vault.pipeline.cases import cases as stage
+from evidence_vault.pipeline.cases.entering import counting_refusals, draft_reading
 from evidence_vault.pipeline.consequences import append_and_follow
-from evidence_vault.pipeline.entering import counting_refusals, draft_reading
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Case, CaseItem
 from evidence_vault.store.queries import cases, events, grants

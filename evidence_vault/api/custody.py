@@ -18,7 +18,7 @@ from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.events import MAX_EVENT_BYTES
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline.custody_report import (
+from evidence_vault.pipeline.custody.custody_report import (
     Custody,
     Line,
     Place,

@@ -51,17 +51,17 @@ from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import DepositedView, HashDeposit, ReceiptView
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import CredentialEnded, EvidenceError, FormatError
-from evidence_vault.pipeline.deposit import (
+from evidence_vault.pipeline.cases.entering import event_actor
+from evidence_vault.pipeline.intake.deposit import (
     begin_deposit,
     require_acceptable,
     submit_content,
     submit_digests,
 )
-from evidence_vault.pipeline.deposited import Deposited
-from evidence_vault.pipeline.entering import event_actor
-from evidence_vault.pipeline.mandates import require_deposit
+from evidence_vault.pipeline.intake.deposited import Deposited
+from evidence_vault.pipeline.intake.mandates import require_deposit
+from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish
 
 MAX_HASH_BODY_BYTES = 16_384
 """Four digests and a size."""

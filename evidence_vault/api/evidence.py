@@ -8,8 +8,8 @@ from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.cases import evidence_line, lines_seen
 from evidence_vault.api.tables import AS_TABLE, Format, asks_for_table, table_answer
 from evidence_vault.api.timeline_schemas import EvidenceListView
-from evidence_vault.pipeline.cases import see_case
-from evidence_vault.pipeline.entering import counting_refusals
+from evidence_vault.pipeline.cases.cases import see_case
+from evidence_vault.pipeline.cases.entering import counting_refusals
 
 router = APIRouter(tags=["cases"])
 

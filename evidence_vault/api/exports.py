@@ -20,9 +20,9 @@ from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import Conflict, InProgress, IntegrityError
-from evidence_vault.pipeline.export import spool_path
-from evidence_vault.pipeline.export_wish import SUBJECT_KIND, request_export, wish_for_case, wish_for_item
-from evidence_vault.pipeline.handing_out import hand_out_bundle, marking_refusals, may_still_have
+from evidence_vault.pipeline.export.export import spool_path
+from evidence_vault.pipeline.export.handing_out import hand_out_bundle, marking_refusals, may_still_have
+from evidence_vault.pipeline.export.wish import SUBJECT_KIND, request_export, wish_for_case, wish_for_item
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Job
 from evidence_vault.store.queries import exports, jobs

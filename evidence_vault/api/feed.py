@@ -27,9 +27,9 @@ from evidence_vault.api.schemas_feed import (
 from evidence_vault.core.event_types.table import EVENT_TYPES
 from evidence_vault.core.names import WEBHOOK_ID, encode_time
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline.feed import read_feed
-from evidence_vault.pipeline.visible import visible_to
-from evidence_vault.pipeline.webhooks import add_webhook, end_webhook, listed_since
+from evidence_vault.pipeline.cases.visible import visible_to
+from evidence_vault.pipeline.notices.feed import read_feed
+from evidence_vault.pipeline.notices.webhooks import add_webhook, end_webhook, listed_since
 from evidence_vault.store.queries import webhooks
 from evidence_vault.store.webhook_models import Webhook
 

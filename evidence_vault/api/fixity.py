@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from evidence_vault.api.caller import Caller, VaultHere
 from evidence_vault.api.custody_schemas import ContentStateView
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline.entering import look
+from evidence_vault.pipeline.cases.entering import look
 from evidence_vault.store.queries import sweep
 
 router = APIRouter(tags=["items"])

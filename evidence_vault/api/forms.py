@@ -23,10 +23,10 @@ from anchors.values import replace
 from evidence_vault.api.fields import MAX_FIELD_CHARS, parse_ext_value
 from evidence_vault.core.names import parse_sha256
 from evidence_vault.errors import FormatError, TooLarge
-from evidence_vault.pipeline.deposit import Deposit, begin_deposit
-from evidence_vault.pipeline.deposited import Deposited
+from evidence_vault.pipeline.intake.deposit import Deposit, begin_deposit
+from evidence_vault.pipeline.intake.deposited import Deposited
+from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish
 
 MAX_VALUE_BYTES = 8_000
 """Of a field: a note of 2000 characters in UTF-8."""

@@ -24,10 +24,10 @@ from evidence_vault.api.items import MAX_PAGE
 from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import GRANT_ID, encode_time
 from evidence_vault.errors import AccessRefused
-from evidence_vault.pipeline import ending, undertakings
-from evidence_vault.pipeline import grants as stage
-from evidence_vault.pipeline.cases import see_case
-from evidence_vault.pipeline.entering import counting_refusals
+from evidence_vault.pipeline.cases import ending, undertakings
+from evidence_vault.pipeline.cases import grants as stage
+from evidence_vault.pipeline.cases.cases import see_case
+from evidence_vault.pipeline.cases.entering import counting_refusals
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Grant, GrantItem
 from evidence_vault.store.queries import grants, items

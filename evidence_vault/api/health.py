@@ -12,8 +12,8 @@ from evidence_vault.api.problems import KINDS, PATH
 from evidence_vault.api.schemas import NetworkView, ProblemKind, Readiness, SweepView, WitnessView
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, UnavailableError
-from evidence_vault.pipeline.cosign import witness_states
-from evidence_vault.pipeline.incidents import incidents_of
+from evidence_vault.pipeline.log.cosign import witness_states
+from evidence_vault.pipeline.platform.incidents import incidents_of
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries.sweep import fixity_state
 

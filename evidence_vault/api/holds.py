@@ -20,9 +20,9 @@ from evidence_vault.api.once import OnceHere
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline import holds as stage
-from evidence_vault.pipeline.entering import counting_refusals, look
-from evidence_vault.pipeline.retentions import warning_of
+from evidence_vault.pipeline.cases.entering import counting_refusals, look
+from evidence_vault.pipeline.custody import holds as stage
+from evidence_vault.pipeline.custody.retentions import warning_of
 from evidence_vault.store.custody_models import Hold
 from evidence_vault.store.queries import custody
 

@@ -32,9 +32,9 @@ from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
 from evidence_vault.core.names import ITEM_ID, encode_time
 from evidence_vault.errors import AccessRefused
-from evidence_vault.pipeline.bounds import Logged, logged_between
-from evidence_vault.pipeline.entering import hand_out, look
-from evidence_vault.pipeline.retentions import warning_of
+from evidence_vault.pipeline.cases.entering import hand_out, look
+from evidence_vault.pipeline.custody.retentions import warning_of
+from evidence_vault.pipeline.times.bounds import Logged, logged_between
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import events, items, log

@@ -23,7 +23,7 @@ from evidence_vault.identity.actors import (
     token_facts,
 )
 from evidence_vault.identity.tokens import encode_token
-from evidence_vault.pipeline.pseudonyms import take_pseudonym
+from evidence_vault.pipeline.intake.pseudonyms import take_pseudonym
 from evidence_vault.store.queries import actors
 
 MAX_TOKEN_DAYS = 366

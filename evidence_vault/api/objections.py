@@ -16,8 +16,8 @@ from evidence_vault.api.dispute_schemas import (
 )
 from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline import objections as stage
-from evidence_vault.pipeline.entering import counting_refusals, look, may_look
+from evidence_vault.pipeline.cases.entering import counting_refusals, look, may_look
+from evidence_vault.pipeline.custody import objections as stage
 
 router = APIRouter(tags=["objections"])
 

@@ -8,9 +8,9 @@ from evidence_vault.api.description import may_answer
 from evidence_vault.api.dispute_schemas import OpinionAsked, OpinionList, OpinionNumber, OpinionView, Told
 from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline import opinions as stage
-from evidence_vault.pipeline.cases import see_case
-from evidence_vault.pipeline.entering import counting_refusals
+from evidence_vault.pipeline.cases import opinions as stage
+from evidence_vault.pipeline.cases.cases import see_case
+from evidence_vault.pipeline.cases.entering import counting_refusals
 from evidence_vault.store.queries import custody
 
 router = APIRouter(tags=["opinions"])

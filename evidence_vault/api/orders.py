@@ -26,10 +26,10 @@ from evidence_vault.api.once import OnceHere
 from evidence_vault.core.canonical import Json, as_integer, as_list, as_text
 from evidence_vault.core.events import parse_event
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline import orders as stage
-from evidence_vault.pipeline.accesses import accesses_of_order
-from evidence_vault.pipeline.entering import counting_refusals
-from evidence_vault.pipeline.revealing import reveal_under_order
+from evidence_vault.pipeline.cases import orders as stage
+from evidence_vault.pipeline.cases.accesses import accesses_of_order
+from evidence_vault.pipeline.cases.entering import counting_refusals
+from evidence_vault.pipeline.people.revealing import reveal_under_order
 from evidence_vault.store.case_models import Order
 from evidence_vault.store.queries import events, grants, items
 

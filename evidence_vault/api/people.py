@@ -16,8 +16,8 @@ from evidence_vault.api.json_body import Asked, asked_as, body_of
 from evidence_vault.api.schemas import View
 from evidence_vault.core.names import ACTOR_ID, ORGANISATION_ID, encode_time
 from evidence_vault.errors import AccessRefused
-from evidence_vault.pipeline import people as acts
-from evidence_vault.pipeline.entering import event_actor
+from evidence_vault.pipeline.cases.entering import event_actor
+from evidence_vault.pipeline.people import people as acts
 from evidence_vault.store.people_models import Actor, ActorRole, Login
 from evidence_vault.store.queries import logins, people
 

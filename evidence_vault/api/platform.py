@@ -19,9 +19,9 @@ from evidence_vault.api.once import OnceHere
 from evidence_vault.core.canonical import as_list, as_object, as_text
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import IntegrityError
-from evidence_vault.pipeline.entering import event_actor
-from evidence_vault.pipeline.incidents import Incident, end_incident, incidents_of, tell_incident
-from evidence_vault.pipeline.presence import last_statement
+from evidence_vault.pipeline.cases.entering import event_actor
+from evidence_vault.pipeline.platform.incidents import Incident, end_incident, incidents_of, tell_incident
+from evidence_vault.pipeline.platform.presence import last_statement
 from evidence_vault.pipeline.vault import Vault
 
 router = APIRouter(tags=["platform"])

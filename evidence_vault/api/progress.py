@@ -22,7 +22,7 @@ from evidence_vault.core.canonical import Json
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
 from evidence_vault.core.states import JobState
-from evidence_vault.pipeline.watch import lost_anchors
+from evidence_vault.pipeline.anchoring.watch import lost_anchors
 from evidence_vault.settings import Settings
 from evidence_vault.store.models import Item, Job
 from evidence_vault.store.queries import checkpoint_jobs, jobs, log

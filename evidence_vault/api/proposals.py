@@ -17,8 +17,8 @@ from evidence_vault.api.json_body import Asked, asked_as, body_of
 from evidence_vault.api.schemas import View
 from evidence_vault.core.names import ACTOR_ID, PROPOSAL_ID, encode_time
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline import proposals as acts
-from evidence_vault.pipeline.entering import event_actor
+from evidence_vault.pipeline.cases.entering import event_actor
+from evidence_vault.pipeline.people import proposals as acts
 from evidence_vault.store.queries import people
 
 router = APIRouter(prefix="/proposals", tags=["people"])

@@ -21,8 +21,8 @@ from evidence_vault.api.static import static_reply
 from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import parse_tile_path
 from evidence_vault.errors import AccessRefused, FormatError
-from evidence_vault.pipeline.log_keys import named_keys
-from evidence_vault.pipeline.trust import policy_text
+from evidence_vault.pipeline.export.trust import policy_text
+from evidence_vault.pipeline.log.log_keys import named_keys
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A year: C2SP tlog-tiles says tiles are immutable; partial ones are prefixes that never change either."""

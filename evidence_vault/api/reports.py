@@ -17,7 +17,7 @@ from evidence_vault.api.description import may_answer
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.verification import policy_of, slot
 from evidence_vault.core.events import Subject
-from evidence_vault.pipeline.judging import bundle_to_judge
+from evidence_vault.pipeline.export.judging import bundle_to_judge
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.verify.render import report_json
 from evidence_vault.verify.verifier import verify_path

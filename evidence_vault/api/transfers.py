@@ -19,8 +19,8 @@ from evidence_vault.api.dispute_schemas import (
 from evidence_vault.api.items import MAX_PAGE
 from evidence_vault.api.once import OnceHere
 from evidence_vault.core.names import encode_time
-from evidence_vault.pipeline import transfers as stage
-from evidence_vault.pipeline.entering import counting_refusals
+from evidence_vault.pipeline.cases.entering import counting_refusals
+from evidence_vault.pipeline.custody import transfers as stage
 from evidence_vault.store.custody_models import Transfer
 from evidence_vault.store.queries import custody
 

@@ -39,18 +39,18 @@ from evidence_vault.api.tus_fields import (
 )
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError, StorageFull, TooLarge, VerificationError
-from evidence_vault.pipeline.entering import event_actor
-from evidence_vault.pipeline.mandates import require_deposit
-from evidence_vault.pipeline.receiving import Receiving
-from evidence_vault.pipeline.uploads import (
+from evidence_vault.pipeline.cases.entering import event_actor
+from evidence_vault.pipeline.intake.mandates import require_deposit
+from evidence_vault.pipeline.intake.receiving import Receiving
+from evidence_vault.pipeline.intake.uploads import (
     create_upload,
     deposited_by,
     find_upload,
     finish_upload,
     terminate_upload,
 )
+from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.upload_models import ResumableUpload
 
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"

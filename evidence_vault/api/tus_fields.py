@@ -13,7 +13,7 @@ from anchors.values import value
 from evidence_vault.api.fields import MAX_FIELD_CHARS, parse_repr_digest
 from evidence_vault.core.names import parse_sha256
 from evidence_vault.errors import FormatError
-from evidence_vault.pipeline.receiving import Checksum
+from evidence_vault.pipeline.intake.receiving import Checksum
 
 CHECKSUMS = {"sha1": 20, "sha256": 32, "sha512": 64}
 """Of one request's bytes: name and bytes. SHA-1 because tus demands it; it guards the way, never the evidence."""

@@ -27,7 +27,7 @@ from evidence_vault.api.caller import VaultHere
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.durable import storage_errors
 from evidence_vault.errors import ConfigError, FormatError, TooLarge, UnavailableError
-from evidence_vault.pipeline.trust import policy_text
+from evidence_vault.pipeline.export.trust import policy_text
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.verify.render import report_json
 from evidence_vault.verify.trust import MAX_POLICY_BYTES, TrustPolicy, parse_policy

@@ -29,8 +29,8 @@ from evidence_vault.client.addresses import endpoint_of
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.core.names import NETWORK_CLASSES
 from evidence_vault.errors import ConfigError
-from evidence_vault.pipeline.joining import join_networks
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.anchoring.joining import join_networks
+from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.service.networks import anchor_of, chain_config
 from evidence_vault.settings import FILE_NAME, Settings, default_home, load_settings

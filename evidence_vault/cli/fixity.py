@@ -9,9 +9,9 @@ import argparse
 
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.core.names import ITEM_ID, encode_time
-from evidence_vault.pipeline.looks import check_now
-from evidence_vault.pipeline.start import check_start
-from evidence_vault.pipeline.sweep import ask_for_sweep
+from evidence_vault.pipeline.custody.looks import check_now
+from evidence_vault.pipeline.custody.sweep import ask_for_sweep
+from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.custody_models import SOUND

@@ -9,8 +9,8 @@ from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown_line
 from evidence_vault.core.event_types.form import PARAGRAPH
 from evidence_vault.core.names import CODE, encode_time, parse_time
-from evidence_vault.pipeline.incidents import Incident, end_incident, incidents_of, tell_incident
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.operation.start import check_start
+from evidence_vault.pipeline.platform.incidents import Incident, end_incident, incidents_of, tell_incident
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current

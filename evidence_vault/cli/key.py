@@ -4,8 +4,8 @@ import argparse
 
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.core.note_keys import encode_vkey
-from evidence_vault.pipeline.rotation import rotate_key
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.log.rotation import rotate_key
+from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current

@@ -10,7 +10,7 @@ import sys
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.offline import offline_vault
 from evidence_vault.cli.shown import shown
-from evidence_vault.pipeline.adopt import Adoption, adopt, plan_adoption
+from evidence_vault.pipeline.operation.adopt import Adoption, adopt, plan_adoption
 
 REFUSED = 77
 

@@ -7,7 +7,7 @@ import argparse
 import time
 
 from evidence_vault.cli.home import add_home_argument
-from evidence_vault.pipeline.fsck import fsck
+from evidence_vault.pipeline.operation.fsck import fsck
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current

@@ -9,8 +9,8 @@ import argparse
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.offline import offline_vault
 from evidence_vault.cli.shown import shown
-from evidence_vault.pipeline.recover import Plan, Recovered, plan_recovery, recover
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.operation.recover import Plan, Recovered, plan_recovery, recover
+from evidence_vault.pipeline.operation.start import check_start
 
 LOST, DAMAGED = 3, 70
 MANY = 20

@@ -9,7 +9,7 @@ from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.shown import shown
 from evidence_vault.identity.actors import list_tokens, revoke_token
-from evidence_vault.pipeline.people import make_program
+from evidence_vault.pipeline.people.people import make_program
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current

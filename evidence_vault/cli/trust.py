@@ -14,7 +14,7 @@ from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.known_authorities import known_text
 from evidence_vault.cli.shown import shown_line
 from evidence_vault.cli.trust_list import list_text
-from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.export.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.queries import bundles, log

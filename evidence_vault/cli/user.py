@@ -17,7 +17,7 @@ from typing import Any
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
 from evidence_vault.cli.shown import shown
-from evidence_vault.pipeline.people import first_administrator, operator_disables
+from evidence_vault.pipeline.people.people import first_administrator, operator_disables
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.schema import require_current

@@ -22,8 +22,8 @@ from anchors.values import replace, value
 from evidence_vault.access.facts import Requester
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.errors import Conflict
+from evidence_vault.pipeline.intake.wishes import check_key
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import check_key
 from evidence_vault.store.queries import idempotency
 
 Answer = TypeVar("Answer", bound=str | int | None)

@@ -27,15 +27,15 @@ from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import ConfigError, EvidenceError, FormatError
 from evidence_vault.network_settings import Network as NetworkSettings
-from evidence_vault.pipeline import webhooks
-from evidence_vault.pipeline.anchor import advance_anchor
-from evidence_vault.pipeline.cosign import compare_with_witness
-from evidence_vault.pipeline.export import advance_export
-from evidence_vault.pipeline.joining import named_anchors
-from evidence_vault.pipeline.revocation import advance_revocation
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.anchoring.anchor import advance_anchor
+from evidence_vault.pipeline.anchoring.joining import named_anchors
+from evidence_vault.pipeline.cases.visible import visible_to
+from evidence_vault.pipeline.export.export import advance_export
+from evidence_vault.pipeline.log.cosign import compare_with_witness
+from evidence_vault.pipeline.notices import webhooks
+from evidence_vault.pipeline.operation.start import check_start
+from evidence_vault.pipeline.times.revocation import advance_revocation
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
-from evidence_vault.pipeline.visible import visible_to
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
 from evidence_vault.store.home_lock import place_of, serving

@@ -16,7 +16,7 @@ from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import LogClass, is_origin
 from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError
-from evidence_vault.pipeline.opening import open_log
+from evidence_vault.pipeline.operation.opening import open_log
 from evidence_vault.pipeline.vault import Clock, build_vault, system_clock
 from evidence_vault.service.development import create_development, sender_key_file
 from evidence_vault.service.networks import anchor_of

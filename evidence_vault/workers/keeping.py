@@ -20,7 +20,7 @@ from evidence_vault.errors import (
     Locked,
     VerificationError,
 )
-from evidence_vault.pipeline.uploads import (
+from evidence_vault.pipeline.intake.uploads import (
     deposited_by,
     end_upload,
     hold,

@@ -37,8 +37,8 @@ class Lane:
         """Run this in a thread. Whoever begins more than there was room for has made a mistake."""
         with self._changed:
             assert self._free
+            threading.Thread(target=self._run, args=(work,), name="lane", daemon=True).start()
             self._free -= 1
-        threading.Thread(target=self._run, args=(work,), name="lane", daemon=True).start()
 
     def wait(self, within_s: float) -> bool:
         """Wait until nothing runs any more; whether that came within this time."""

@@ -25,21 +25,21 @@ from functools import partial
 from anchors.values import field, replace, value
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Conflict, EvidenceError, IntegrityError, ReadOnly, UnavailableError
-from evidence_vault.pipeline.cosign import ask_witness
-from evidence_vault.pipeline.ending import expire_grants
-from evidence_vault.pipeline.gaps import watch_gaps
-from evidence_vault.pipeline.orphans import ROUND_S, OrphanWalk
-from evidence_vault.pipeline.presence import beat, state_platform
-from evidence_vault.pipeline.publish import order_proofs, publish
-from evidence_vault.pipeline.refusals import record_refusals
-from evidence_vault.pipeline.retentions import warn_of_ends
-from evidence_vault.pipeline.sequence import BATCH_LEAVES, sequence
-from evidence_vault.pipeline.sweep import ROUND_S as ROUND_OF_SWEEP_S
-from evidence_vault.pipeline.sweep import sweep_round
-from evidence_vault.pipeline.timestamp import TOKENS_AT_ONCE, advance_timestamps
+from evidence_vault.pipeline.anchoring.gaps import watch_gaps
+from evidence_vault.pipeline.anchoring.watch import watch_anchors, watch_funds
+from evidence_vault.pipeline.cases.ending import expire_grants
+from evidence_vault.pipeline.custody.retentions import warn_of_ends
+from evidence_vault.pipeline.custody.sweep import ROUND_S as ROUND_OF_SWEEP_S
+from evidence_vault.pipeline.custody.sweep import sweep_round
+from evidence_vault.pipeline.intake.orphans import ROUND_S, OrphanWalk
+from evidence_vault.pipeline.log.cosign import ask_witness
+from evidence_vault.pipeline.log.publish import order_proofs, publish
+from evidence_vault.pipeline.log.sequence import BATCH_LEAVES, sequence
+from evidence_vault.pipeline.notices.webhooks import hasten_webhooks
+from evidence_vault.pipeline.people.refusals import record_refusals
+from evidence_vault.pipeline.platform.presence import beat, state_platform
+from evidence_vault.pipeline.times.timestamp import TOKENS_AT_ONCE, advance_timestamps
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.watch import watch_anchors, watch_funds
-from evidence_vault.pipeline.webhooks import hasten_webhooks
 from evidence_vault.store.home_lock import place_of
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed

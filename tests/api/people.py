@@ -6,7 +6,7 @@ from typing import Any
 
 from httpx2 import Client, Response
 
-from evidence_vault.pipeline.people import first_administrator
+from evidence_vault.pipeline.people.people import first_administrator
 from evidence_vault.pipeline.vault import Vault
 from tests.pipeline.vaults import SetClock, new_vault
 

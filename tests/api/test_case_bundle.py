@@ -17,7 +17,7 @@ from evidence_vault.api.app import create_app
 from evidence_vault.core.disclosures import parse_disclosure
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.trust import policy_text
+from evidence_vault.pipeline.export.trust import policy_text
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import bundles
 from evidence_vault.verify.report import Report, Verdict

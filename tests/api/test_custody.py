@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from evidence_vault.pipeline.incidents import tell_incident
-from evidence_vault.pipeline.sweep import sweep_round
+from evidence_vault.pipeline.custody.sweep import sweep_round
+from evidence_vault.pipeline.platform.incidents import tell_incident
 from evidence_vault.pipeline.vault import Vault
 from tests.api.conftest import Bearer
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from evidence_vault.api.tables import encode_table
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_id, encode_time
-from evidence_vault.pipeline.incidents import tell_incident
+from evidence_vault.pipeline.platform.incidents import tell_incident
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.workers.runner import advance_log

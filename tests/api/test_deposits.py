@@ -289,9 +289,9 @@ def test_deposit_another_holds_the_key_409_retry_after(
     client: TestClient, vault: Vault, owner: dict[str, str]
 ) -> None:
     from evidence_vault.identity.actors import authenticate
-    from evidence_vault.pipeline.deposit import begin_deposit
-    from evidence_vault.pipeline.entering import event_actor
-    from evidence_vault.pipeline.wishes import Wish
+    from evidence_vault.pipeline.cases.entering import event_actor
+    from evidence_vault.pipeline.intake.deposit import begin_deposit
+    from evidence_vault.pipeline.intake.wishes import Wish
 
     requester = authenticate(vault.database, owner["Authorization"][7:], now=vault.clock())
     assert requester is not None

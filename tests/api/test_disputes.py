@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from evidence_vault.core.names import encode_id, encode_time
 from evidence_vault.errors import Conflict
-from evidence_vault.pipeline.holds import require_erasable
+from evidence_vault.pipeline.custody.holds import require_erasable
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.workers.runner import keep_access
 from tests.api.clients import Person, history, somebody, types

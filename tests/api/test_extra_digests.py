@@ -20,8 +20,8 @@ from evidence_vault.store.blobs import ContentDigest, Sealed
 from evidence_vault.verify.reader import open_bundle
 from evidence_vault.verify.report import Verdict
 from tests.api.test_tus import Client
+from tests.pipeline.export.test_export import job_state, policy_of, verified
 from tests.pipeline.story import Story, begin_story
-from tests.pipeline.test_export import job_state, policy_of, verified
 from tests.pipeline.vaults import DOORS, new_vault, reopened
 
 pytestmark = pytest.mark.socket

@@ -15,7 +15,7 @@ from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.access.facts import Requester
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import Conflict, FormatError, UnavailableError
-from evidence_vault.pipeline.cases import CaseWish, open_case
+from evidence_vault.pipeline.cases.cases import CaseWish, open_case
 from evidence_vault.pipeline.once import Call, once
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Case, Refusals

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from evidence_vault.errors import SecondPersonNeeded
-from evidence_vault.pipeline.people import VAULT, first_administrator, make_program, operator_disables
-from evidence_vault.pipeline.proposals import confirm
+from evidence_vault.pipeline.people.people import VAULT, first_administrator, make_program, operator_disables
+from evidence_vault.pipeline.people.proposals import confirm
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events

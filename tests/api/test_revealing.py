@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from evidence_vault.access.decisions import Requester
 from evidence_vault.core.disclosures import digest_disclosure
 from evidence_vault.core.names import encode_id, encode_time
-from evidence_vault.pipeline.pseudonyms import take_pseudonym
+from evidence_vault.pipeline.intake.pseudonyms import take_pseudonym
 from evidence_vault.pipeline.vault import Vault
 from tests.api.clients import LICENCE, Person, history, somebody, types
 from tests.pipeline.vaults import SetClock

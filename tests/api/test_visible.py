@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from evidence_vault.access.decisions import Requester
 from evidence_vault.core.events import Subject
 from evidence_vault.core.names import encode_time
+from evidence_vault.pipeline.cases.visible import visible_to
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.visible import visible_to
 from evidence_vault.store.case_models import Case
 from evidence_vault.store.models import Item
 from evidence_vault.store.people_models import Actor, ActorRole, Organisation

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.cli.main import main
-from evidence_vault.pipeline.sweep import sweep_round
+from evidence_vault.pipeline.custody.sweep import sweep_round
 from evidence_vault.pipeline.vault import system_clock
 from tests.pipeline.vaults import deposit, new_vault
 

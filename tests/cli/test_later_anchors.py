@@ -13,8 +13,8 @@ from evidence_vault.core import layout
 from evidence_vault.mirror.folder import MirrorFolder
 from evidence_vault.mirror.follow import follow_once
 from evidence_vault.mirror.source import FolderSource
-from evidence_vault.pipeline.log_keys import named_keys
-from evidence_vault.pipeline.trust import policy_text
+from evidence_vault.pipeline.export.trust import policy_text
+from evidence_vault.pipeline.log.log_keys import named_keys
 from evidence_vault.verify.headers_files import parse_any_headers
 from evidence_vault.verify.report import Verdict
 from evidence_vault.verify.trust import parse_policy

@@ -11,7 +11,7 @@ from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline.vault import Purse
 from evidence_vault.workers.runner import advance_log
 from tests.api.test_streaming import listening_port
-from tests.pipeline.test_cosign import watched_by
+from tests.pipeline.log.test_cosign import watched_by
 from tests.pipeline.vaults import SetClock, new_vault
 
 pytestmark = pytest.mark.socket

@@ -31,7 +31,7 @@ from evidence_vault.api.app import create_app
 from evidence_vault.cli.main import main
 from evidence_vault.cli.serve import server_config
 from evidence_vault.core.names import encode_id, encode_time
-from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.export.trust import final_blocks, policy_text
 from evidence_vault.store.queries import bundles, log
 from evidence_vault.workers.runner import keep_access
 from tests.api.people import CHEAP, Office, Somebody, open_office

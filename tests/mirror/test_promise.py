@@ -11,8 +11,8 @@ from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.receipt import Receipt, parse_receipt
 from evidence_vault.errors import VerificationError
 from evidence_vault.mirror.promise import Promise, check_promise
-from evidence_vault.pipeline.publish import publish
-from evidence_vault.pipeline.sequence import sequence
+from evidence_vault.pipeline.log.publish import publish
+from evidence_vault.pipeline.log.sequence import sequence
 from tests.mirror.logs import VKEY, Served, entries
 from tests.pipeline.vaults import deposit, new_vault
 

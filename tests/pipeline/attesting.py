@@ -13,11 +13,11 @@ from evidence_vault.core.attestation import Attestation, Withdrawal, encode_stat
 from evidence_vault.core.canonical import as_object, as_text
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.attest import RecordedStatement, record_attestation
+from evidence_vault.pipeline.custody.attest import RecordedStatement, record_attestation
+from evidence_vault.pipeline.custody.statements import Submission
+from evidence_vault.pipeline.custody.withdraw import record_withdrawal
 from evidence_vault.pipeline.record import EventActor
-from evidence_vault.pipeline.statements import Submission
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.withdraw import record_withdrawal
 from evidence_vault.signer.documents import scheme_for, sign_detached
 from evidence_vault.signer.key_files import FileSigner
 from evidence_vault.store.queries import actors, attestations, events

@@ -12,7 +12,7 @@ from anchors.ethereum.submit import EthereumSubmitter
 from anchors.values import replace
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.network_settings import Network
-from evidence_vault.pipeline.trust import final_blocks, policy_text
+from evidence_vault.pipeline.export.trust import final_blocks, policy_text
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import bundles, checkpoint_jobs, items, jobs, log

@@ -27,15 +27,15 @@ from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import UnavailableError
 from evidence_vault.network_settings import Network
-from evidence_vault.pipeline.anchor import advance_anchor
-from evidence_vault.pipeline.deposit import begin_deposit
-from evidence_vault.pipeline.export import advance_export, spool_path
-from evidence_vault.pipeline.export_wish import ExportWish, request_export
-from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.anchoring.anchor import advance_anchor
+from evidence_vault.pipeline.export.export import advance_export, spool_path
+from evidence_vault.pipeline.export.wish import ExportWish, request_export
+from evidence_vault.pipeline.intake.deposit import begin_deposit
+from evidence_vault.pipeline.intake.wishes import Wish
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
-from evidence_vault.pipeline.timestamp import advance_timestamps
+from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import actors

@@ -18,18 +18,18 @@ from pathlib import Path
 import pytest
 
 from evidence_vault.core.events import Subject
-from evidence_vault.pipeline.cases import CaseWish, add_item, open_case
-from evidence_vault.pipeline.deposit import deposit_content, deposit_digests
-from evidence_vault.pipeline.deposited import Deposited
-from evidence_vault.pipeline.export import advance_export, spool_path
-from evidence_vault.pipeline.export_wish import request_export, wish_for_case
-from evidence_vault.pipeline.fsck import fsck
-from evidence_vault.pipeline.publish import publish, published_head
-from evidence_vault.pipeline.recover_sources import find_deposits
-from evidence_vault.pipeline.sequence import sequence
-from evidence_vault.pipeline.start import check_start
+from evidence_vault.pipeline.cases.cases import CaseWish, add_item, open_case
+from evidence_vault.pipeline.export.export import advance_export, spool_path
+from evidence_vault.pipeline.export.wish import request_export, wish_for_case
+from evidence_vault.pipeline.intake.deposit import deposit_content, deposit_digests
+from evidence_vault.pipeline.intake.deposited import Deposited
+from evidence_vault.pipeline.intake.wishes import Wish
+from evidence_vault.pipeline.log.publish import publish, published_head
+from evidence_vault.pipeline.log.sequence import sequence
+from evidence_vault.pipeline.operation.fsck import fsck
+from evidence_vault.pipeline.operation.recover_sources import find_deposits
+from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries import events, items, jobs, log
 from evidence_vault.workers.runner import advance_due, advance_log, singly
 from tests.pipeline.faults import Faults, Killed

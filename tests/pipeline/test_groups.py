@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from anchors.values import replace
 from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
-from evidence_vault.pipeline.commit import DepositTicket, commit_group
-from evidence_vault.pipeline.deposit import submit_content
-from evidence_vault.pipeline.deposited import Deposited
 from evidence_vault.pipeline.groups import Ticket
+from evidence_vault.pipeline.intake.commit import DepositTicket, commit_group
+from evidence_vault.pipeline.intake.deposit import submit_content
+from evidence_vault.pipeline.intake.deposited import Deposited
+from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.store.queries.deposits import NewDeposit
 from tests.pipeline.vaults import OWNER, new_vault
 
@@ -85,7 +85,7 @@ def test_group_whose_server_goes_away_midway_is_told_to_come_again(
         session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     with monkeypatch.context() as patched:
-        patched.setattr("evidence_vault.pipeline.commit.insert_deposits", end_server_process)
+        patched.setattr("evidence_vault.pipeline.intake.commit.insert_deposits", end_server_process)
         with pytest.raises(UnavailableError):
             committed(vault, gathered(vault, *contents))
     tickets = gathered(vault, *contents)

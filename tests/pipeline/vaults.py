@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from anchors.base import AnchorProof, Progress, Statement
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.names import encode_id
-from evidence_vault.pipeline.deposit import begin_deposit, deposit_content
-from evidence_vault.pipeline.deposited import Deposited
-from evidence_vault.pipeline.opening import create_keys, open_log
-from evidence_vault.pipeline.orphans import ORPHAN_AFTER, set_orphans_aside
+from evidence_vault.pipeline.intake.deposit import begin_deposit, deposit_content
+from evidence_vault.pipeline.intake.deposited import Deposited
+from evidence_vault.pipeline.intake.orphans import ORPHAN_AFTER, set_orphans_aside
+from evidence_vault.pipeline.intake.wishes import Wish
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault, build_vault
-from evidence_vault.pipeline.wishes import Wish
 from evidence_vault.settings import Settings
 from evidence_vault.store.blobs import PARTS
 from evidence_vault.store.models import Checkpoint, Upload

@@ -14,7 +14,7 @@ from anchors.values import replace
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
-from evidence_vault.pipeline.timestamp import advance_timestamps
+from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.service.compose import authority_submitter
 from evidence_vault.store.queries import events, jobs
 from evidence_vault.workers.runner import advance_due

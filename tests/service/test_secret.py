@@ -15,8 +15,8 @@ from evidence_vault.verify.render import render_text
 from evidence_vault.verify.report import Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
+from tests.pipeline.export.test_export import policy_of
 from tests.pipeline.story import begin_story
-from tests.pipeline.test_export import policy_of
 from tests.verify.asking import ask, hand_in
 from tests.verify.handmade import good_bundle
 

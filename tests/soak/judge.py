@@ -24,9 +24,9 @@ from evidence_vault.core.notes import Verified, parse_note
 from evidence_vault.core.receipt import parse_receipt, verify_receipt
 from evidence_vault.core.tiles import WIDTH, Tile, TileNodeReader, parse_entries, width_at
 from evidence_vault.errors import EvidenceError
-from evidence_vault.pipeline.fsck import fsck
-from evidence_vault.pipeline.log_keys import log_keys
-from evidence_vault.pipeline.shown import receipt_keys
+from evidence_vault.pipeline.log.log_keys import log_keys
+from evidence_vault.pipeline.log.shown import receipt_keys
+from evidence_vault.pipeline.operation.fsck import fsck
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import load_settings
 from tests.soak.clients import Given

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.served import free_port
 from evidence_vault.access.decisions import ALL_SCOPES
 from evidence_vault.identity.actors import issue_token
-from evidence_vault.pipeline.opening import create_keys, open_log
+from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.settings import load_settings
 from evidence_vault.store.queries import events, log

@@ -13,9 +13,9 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import StatementError
 
 from evidence_vault.errors import ConfigError, IntegrityError, UnavailableError
-from evidence_vault.pipeline.publish import publish
-from evidence_vault.pipeline.rotation import rotate_key
-from evidence_vault.pipeline.sequence import sequence
+from evidence_vault.pipeline.log.publish import publish
+from evidence_vault.pipeline.log.rotation import rotate_key
+from evidence_vault.pipeline.log.sequence import sequence
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store import models
 from evidence_vault.store.columns import Base

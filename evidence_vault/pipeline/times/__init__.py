@@ -1,0 +1,1 @@
+"""Times: tokens of authorities over items and checkpoints, and the bounds that they give to events."""
