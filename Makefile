@@ -9,7 +9,7 @@ demo: $(READY)          ## run the main job on real input, in .demo/
 	$(BIN)/evidence-vault demo .demo
 
 test: check             ## the checks, then all tests
-	$(BIN)/pytest -n 2 --dist worksteal -m "not house"
+	$(BIN)/pytest -n 3 --dist worksteal -m "not house"
 
 bench: $(READY)         ## measure, beside floors and peers; writes bench/results/latest.json
 	$(BIN)/python -m bench

@@ -119,7 +119,7 @@ def _export(folder: Path, contents: Sequence[Path]) -> list[Path]:
         ]
         wait_until_final(remote, kept)
         for item_id, bundle in zip(kept, bundles, strict=True):
-            fetch_bundle(remote, item_id, bundle)
+            fetch_bundle(remote, f"/v1/items/{item_id}", bundle)
         policy = export_policy(settings.home, tsa_groups=1, anchors=1, known_blocks=True)
         (folder / "trust.toml").write_text(policy, "utf-8")
     return bundles

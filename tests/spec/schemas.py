@@ -9,6 +9,7 @@ What a schema can't say (sorted arrays, canonical bytes, chains) stands in the d
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 
+@cache
 def all_schemas() -> dict[str, Schema]:
     """Every schema by its file's name."""
     return {
