@@ -38,11 +38,12 @@ from evidence_vault.pipeline.log.sequence import BATCH_LEAVES, sequence
 from evidence_vault.pipeline.notices.webhooks import hasten_webhooks
 from evidence_vault.pipeline.people.refusals import record_refusals
 from evidence_vault.pipeline.platform.presence import beat, state_platform
-from evidence_vault.pipeline.times.timestamp import TOKENS_AT_ONCE, advance_timestamps
+from evidence_vault.pipeline.times.timestamp import TOKENS_AT_ONCE
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.home_lock import place_of
 from evidence_vault.store.queries import jobs, paces
 from evidence_vault.store.queries.jobs import Claimed
+from evidence_vault.workers.exchanges import obtain_timestamps
 from evidence_vault.workers.keeping import keep_uploads
 from evidence_vault.workers.lane import Lane
 
@@ -118,7 +119,7 @@ def timestamp_work(vault: Vault) -> Mapping[str, Work]:
         authority.name: 1 if authority.min_interval_s else TOKENS_AT_ONCE
         for authority in vault.settings.authorities
     }
-    return {"timestamp": Work(stage=advance_timestamps, targets=targets)}
+    return {"timestamp": Work(stage=obtain_timestamps, targets=targets)}
 
 
 class Runner:
@@ -295,17 +296,6 @@ def advance_due(
     elif claimed:
         _advance(vault, claimed, stage)
     return bool(claimed)
-
-
-def run_once(vault: Vault, work: Mapping[str, Work]) -> None:
-    """Drain all that is due at this moment of the clock, in this thread: for tests."""
-    moved = True
-    while moved:
-        moved = advance_log(vault)
-        for kind, one in work.items():
-            for choice in one.choices:
-                while advance_due(vault, kind, one.stage, owner="run-once", choice=choice):
-                    moved = True
 
 
 def _advance(vault: Vault, claimed: Sequence[Claimed], stage: Stage) -> None:

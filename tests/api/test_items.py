@@ -14,8 +14,9 @@ from evidence_vault.core.merkle import leaf_hash, verify_inclusion
 from evidence_vault.core.names import encode_id
 from evidence_vault.core.tlog_proof import parse_tlog_proof
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
 from tests.api.conftest import Bearer
+from tests.pipeline.running import run_once
 
 pytestmark = pytest.mark.socket
 

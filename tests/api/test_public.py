@@ -11,7 +11,7 @@ from evidence_vault.core.note_keys import encode_vkey
 from evidence_vault.core.tiles import Tile, TileNodeReader
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.verify.trust import parse_policy
-from evidence_vault.workers.runner import run_once
+from tests.pipeline.running import run_once
 
 pytestmark = pytest.mark.socket
 

@@ -11,7 +11,8 @@ from evidence_vault.errors import IntegrityError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Job
 from evidence_vault.store.queries import events, items, job_batches, jobs
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import FakeAuthority, deposit, new_vault
 
 REFUSED = ["ITEM_RECEIVED", "TIMESTAMP_FAILED"]

@@ -34,14 +34,15 @@ from evidence_vault.pipeline.intake.deposit import begin_deposit
 from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.operation.opening import create_keys, open_log
 from evidence_vault.pipeline.record import EventActor
-from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.settings import Settings
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
 from evidence_vault.verify.parts import parse_pem_chain
-from evidence_vault.workers.runner import Work, run_once, singly
+from evidence_vault.workers.exchanges import obtain_timestamps
+from evidence_vault.workers.runner import Work, singly
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import SetClock
 
 OWNER = EventActor(id=encode_id("ac", b"o" * 16), role="RH", auth="token")
@@ -85,7 +86,7 @@ class Story:
 
     def work(self) -> Mapping[str, Work]:
         return {
-            "timestamp": Work(stage=advance_timestamps),
+            "timestamp": Work(stage=obtain_timestamps),
             "anchor": Work(stage=singly(advance_anchor)),
             "export": Work(stage=singly(advance_export)),
         }

@@ -12,8 +12,8 @@ from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.service import compose, networks
 from evidence_vault.store.queries import log
-from evidence_vault.workers.runner import run_once
 from tests.anchors.ethereum.submitting import PlainHttp
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import SetClock, new_vault
 
 NETWORK = {

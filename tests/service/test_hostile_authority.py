@@ -14,9 +14,9 @@ from anchors.values import replace
 from evidence_vault.authority_settings import TimestampAuthority
 from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
-from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.service.compose import authority_submitter
 from evidence_vault.store.queries import events, jobs
+from evidence_vault.workers.exchanges import obtain_timestamps
 from evidence_vault.workers.runner import advance_due
 from tests.anchors.rfc3161.vector_cases import encode_request
 from tests.client.servers import Server, serving
@@ -78,7 +78,7 @@ def outcome(
         submitter = authority_submitter(vault.settings, one, clock=vault.clock)
         vault = replace(vault, submitters={"timestamp": {"tsa": submitter}})
         item = Subject(kind="item", id=deposit(vault).item_id)
-        assert advance_due(vault, "timestamp", advance_timestamps, owner="worker")
+        assert advance_due(vault, "timestamp", obtain_timestamps, owner="worker")
         assert len(server.requests) == 1  # no redirect is followed, nothing is asked again at once
     with vault.database.read() as session:
         [job] = [job for job in jobs.jobs_of(session, item) if job.kind == "timestamp"]

@@ -14,7 +14,8 @@ from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.store import engine as engines
 from evidence_vault.store.schema import require_current, upgrade
 from evidence_vault.store.session import Database, serialize
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import deposit, new_vault, settings_for
 from tests.postgres import PostgresServer
 

@@ -23,7 +23,8 @@ from evidence_vault.store.pace_models import Pace
 from evidence_vault.store.queries.revocation import add_evidence
 from evidence_vault.store.schema import require_current, upgrade
 from evidence_vault.store.session import Database
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import deposit, new_vault, settings_for
 
 pytestmark = pytest.mark.db

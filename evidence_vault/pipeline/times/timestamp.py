@@ -29,7 +29,7 @@ from evidence_vault.core.states import JobState
 from evidence_vault.errors import ConfigError, Conflict, EvidenceError, IntegrityError, UnavailableError
 from evidence_vault.pipeline.record import Draft, EventActor, append_events, system_actor
 from evidence_vault.pipeline.times.authorities import REST_AFTER, Told, note_told, offset_of
-from evidence_vault.pipeline.times.exchanges import Came, exchange_all
+from evidence_vault.pipeline.times.exchanges import Came, ExchangeAll
 from evidence_vault.pipeline.times.revocation import want_evidence
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, items, job_batches, jobs, log, paces
@@ -65,7 +65,7 @@ class Answer:
 Outcome = Came[Asked, Answer]
 
 
-def advance_timestamps(vault: Vault, claimed: Sequence[Claimed]) -> Failed:
+def advance_timestamps(vault: Vault, claimed: Sequence[Claimed], exchange_all: ExchangeAll) -> Failed:
     """Take the jobs one step further and record where they stand; return those that couldn't be recorded, and why.
 
     Among them: IntegrityError for a job about nothing we have, Conflict if its lease was lost meanwhile.

@@ -33,8 +33,8 @@ from evidence_vault.store.queries import bundles, checkpoint_jobs, events, items
 from evidence_vault.verify.report import Status, Verdict
 from evidence_vault.verify.trust import parse_policy
 from evidence_vault.verify.verifier import verify_path
-from evidence_vault.workers.runner import run_once
 from tests.anchors.opentimestamps.toy import ToyBitcoin, ToyCalendar, serving
+from tests.pipeline.running import run_once
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import reopened, take_backup
 

@@ -27,8 +27,9 @@ from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.store import blobs, packs, segment_writer
 from evidence_vault.store.queries import events, idempotency, items
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
 from tests.pipeline.intake.test_deposit import files
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import (
     DOORS,
     OWNER,

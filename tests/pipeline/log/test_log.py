@@ -17,8 +17,9 @@ from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault, build_vault
 from evidence_vault.store.queries import checkpoint_jobs, events, log
-from evidence_vault.workers.runner import advance_log, run_once, timestamp_work
+from evidence_vault.workers.runner import advance_log, timestamp_work
 from tests.pipeline.faults import dying_in
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import (
     FakeAuthority,
     SetClock,

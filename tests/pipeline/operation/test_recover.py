@@ -22,7 +22,8 @@ from evidence_vault.pipeline.operation.recover import plan_recovery, recover
 from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, items, jobs, log
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import (
     SetClock,
     deposit,

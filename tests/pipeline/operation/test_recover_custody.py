@@ -14,8 +14,9 @@ from evidence_vault.pipeline.operation.recover import plan_recovery, recover
 from evidence_vault.pipeline.operation.start import check_start
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors, items
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
 from tests.pipeline.cases.test_grant_races import HOLDER
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import SetClock, deposit, new_vault, reopened, take_backup
 
 RECEIVER = replace(HOLDER, actor_id=encode_id("ac", b"r" * 16))

@@ -14,7 +14,7 @@ from evidence_vault.pipeline.operation.fsck import fsck
 from evidence_vault.pipeline.operation.recover import plan_recovery, recover
 from evidence_vault.store.models import Job
 from evidence_vault.store.queries import jobs
-from evidence_vault.workers.runner import run_once
+from tests.pipeline.running import run_once
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import reopened, take_backup
 

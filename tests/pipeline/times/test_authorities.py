@@ -14,7 +14,8 @@ from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.times.authorities import note_failure
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, paces
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import FakeAuthority, SetClock, deposit, new_vault
 
 PLATFORM = Subject(kind="platform", id="platform")

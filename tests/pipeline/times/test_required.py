@@ -11,7 +11,8 @@ from evidence_vault.api.schemas import Stage
 from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import items
-from evidence_vault.workers.runner import run_once, timestamp_work
+from evidence_vault.workers.runner import timestamp_work
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import FakeAuthority, SetClock, authority, deposit, new_vault
 
 DOWN = UnavailableError("two", "HTTP status 500")

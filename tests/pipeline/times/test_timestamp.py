@@ -12,11 +12,12 @@ from anchors.values import replace
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import Conflict, IntegrityError, UnavailableError
-from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.store.models import SubjectHead
 from evidence_vault.store.queries import events, items, job_batches, jobs
-from evidence_vault.workers.runner import advance_due, run_once, timestamp_work
+from evidence_vault.workers.exchanges import obtain_timestamps
+from evidence_vault.workers.runner import advance_due, timestamp_work
 from tests.pipeline.faults import dying_in
+from tests.pipeline.running import run_once
 from tests.pipeline.vaults import FakeAuthority, SetClock, authority, deposit, new_vault
 
 
@@ -61,8 +62,8 @@ def test_timestamp_waits_out_an_outage_ever_longer_and_asks_with_the_same_reques
     subject = Subject(kind="item", id=done.item_id)
     waits = []
     for _ in range(3):
-        assert advance_due(vault, "timestamp", advance_timestamps, owner="w")
-        assert not advance_due(vault, "timestamp", advance_timestamps, owner="w")
+        assert advance_due(vault, "timestamp", obtain_timestamps, owner="w")
+        assert not advance_due(vault, "timestamp", obtain_timestamps, owner="w")
         with vault.database.read() as session:
             [job] = jobs.jobs_of(session, subject)
             assert job.run_at is not None
@@ -70,7 +71,7 @@ def test_timestamp_waits_out_an_outage_ever_longer_and_asks_with_the_same_reques
         waits.append((job.run_at - clock.now).total_seconds())
         clock.now = job.run_at
     assert [0.5 <= wait / 2**n <= 1.5 for n, wait in enumerate(waits)] == [True] * 3
-    assert advance_due(vault, "timestamp", advance_timestamps, owner="w")
+    assert advance_due(vault, "timestamp", obtain_timestamps, owner="w")
     assert (tsa.prepared, len(tsa.asked)) == (1, 4)
     with vault.database.read() as session:
         [job] = jobs.jobs_of(session, subject)
@@ -82,7 +83,7 @@ def test_timestamp_longer_wish_of_the_authority_counts(tmp_path: Path) -> None:
     tsa = FakeAuthority(failures=[UnavailableError("tsa", "busy", retry_after_s=77)])
     vault = new_vault(tmp_path, clock=clock, submitters={"tsa": tsa})
     done = deposit(vault)
-    advance_due(vault, "timestamp", advance_timestamps, owner="w")
+    advance_due(vault, "timestamp", obtain_timestamps, owner="w")
     with vault.database.read() as session:
         [job] = jobs.jobs_of(session, Subject(kind="item", id=done.item_id))
     assert job.run_at is not None
@@ -112,12 +113,12 @@ def test_timestamp_by_two_workers_after_a_lease_ran_out_is_recorded_once(tmp_pat
 
     def overtake() -> None:
         tsa.before_answer = lambda: None
-        assert not advance_due(vault, "timestamp", advance_timestamps, owner="second")
+        assert not advance_due(vault, "timestamp", obtain_timestamps, owner="second")
         clock.advance(121)
-        assert advance_due(vault, "timestamp", advance_timestamps, owner="second")
+        assert advance_due(vault, "timestamp", obtain_timestamps, owner="second")
 
     tsa.before_answer = overtake
-    assert advance_due(vault, "timestamp", advance_timestamps, owner="first")
+    assert advance_due(vault, "timestamp", obtain_timestamps, owner="first")
     with vault.database.read() as session:
         history = events.events_of(session, Subject(kind="item", id=done.item_id))
     assert [event.type for event in history] == ["ITEM_RECEIVED", "TIMESTAMP_OBTAINED"]
@@ -141,10 +142,10 @@ def test_timestamp_after_a_crash_at_any_step_ends_with_one_token(
         "record": (job_batches, "finish"),
     }[point]
     with dying_in(monkeypatch, owner, name, persisted=persisted):
-        advance_due(vault, "timestamp", advance_timestamps, owner="dead")
-    assert not advance_due(vault, "timestamp", advance_timestamps, owner="w")  # the dead one's lease
+        advance_due(vault, "timestamp", obtain_timestamps, owner="dead")
+    assert not advance_due(vault, "timestamp", obtain_timestamps, owner="w")  # the dead one's lease
     clock.advance(121)
-    assert advance_due(vault, "timestamp", advance_timestamps, owner="w")
+    assert advance_due(vault, "timestamp", obtain_timestamps, owner="w")
     with vault.database.read() as session:
         history = events.events_of(session, Subject(kind="item", id=done.item_id))
         parts = events.proof_parts_of(session, history[-1].id)
@@ -161,7 +162,7 @@ def test_timestamp_keeps_the_distance_an_authority_asks_for(tmp_path: Path) -> N
         deposit(vault)
     asked = []
     for _ in range(8):
-        while advance_due(vault, "timestamp", advance_timestamps, owner="w"):
+        while advance_due(vault, "timestamp", obtain_timestamps, owner="w"):
             pass
         asked.append(len(tsa.asked))
         clock.advance(7.5)
@@ -172,7 +173,7 @@ def test_timestamp_of_an_authority_that_left_the_settings_waits(tmp_path: Path) 
     vault = new_vault(tmp_path)
     done = deposit(vault)
     lacking = replace(vault, submitters={})
-    advance_due(lacking, "timestamp", advance_timestamps, owner="w")
+    advance_due(lacking, "timestamp", obtain_timestamps, owner="w")
     with vault.database.read() as session:
         [job] = jobs.jobs_of(session, Subject(kind="item", id=done.item_id))
     assert job.state == "READY"

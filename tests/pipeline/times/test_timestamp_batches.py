@@ -18,10 +18,10 @@ from anchors.rfc3161.submit import RefusedError
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.pipeline.times import timestamp
-from evidence_vault.pipeline.times.timestamp import advance_timestamps
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Job
 from evidence_vault.store.queries import events, job_batches, jobs, paces
+from evidence_vault.workers.exchanges import obtain_timestamps
 from evidence_vault.workers.runner import Choice, advance_due
 from tests.pipeline.faults import dying_in
 from tests.pipeline.vaults import (
@@ -39,7 +39,7 @@ DONE = ["ITEM_RECEIVED", "TIMESTAMP_OBTAINED"]
 
 
 def advance(vault: Vault, owner: str = "w", *, choice: Choice = BATCH) -> bool:
-    return advance_due(vault, "timestamp", advance_timestamps, owner=owner, choice=choice)
+    return advance_due(vault, "timestamp", obtain_timestamps, owner=owner, choice=choice)
 
 
 def deposits(vault: Vault, count: int) -> list[Subject]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from evidence_vault.pipeline.times import exchanges
-from evidence_vault.pipeline.times.exchanges import Came, exchange_all
+from evidence_vault.pipeline.times.exchanges import Came
+from evidence_vault.workers import exchanges
+from evidence_vault.workers.exchanges import exchange_all
 
 
 def run(
