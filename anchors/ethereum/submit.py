@@ -8,9 +8,9 @@
 
 Nobody pays twice for one tree head. A transaction is signed in one step and sent in the next, so what was
 sent is always known; every attempt is polled, not only the last; the nonce belongs to the tree head
-(`NonceLedger`), so two attempts, or two workers, exclude each other on the chain; and the contract refuses
-a size that is not larger. After a crash the last persisted step is taken again, and finds what is already
-done.
+(`NonceLedger`), so two attempts, or two workers, exclude each other on the chain; a size waits while a larger
+one is on its way; and the contract refuses a size that is not larger. After a crash the last persisted step is
+taken again, and finds what is already done.
 
 An attempt that waits too long is offered again for more (EIP-1559, both fees at least a tenth higher). The
 gas limit is always estimated: a fork may change prices. A transaction that a node forgot is sent again, to all
@@ -176,7 +176,10 @@ class EthereumSubmitter(EthereumWatcher):
         chain_nonce: int,
         newest: int,
     ) -> Progress:
-        """Sign a first attempt with this nonce; the caller persists it before it is sent."""
+        """Sign a first attempt with this nonce; the caller persists it before it is sent.
+
+        While a larger size is on its way this one waits: after that one it could only revert, and be paid.
+        """
         node, data = contract.node, contract.encode_anchor(head)
         fees = ask_fees(self._network, node)
         check_funds(node, contract.sender, LEAST_GAS * fees.max_fee)  # or the estimate fails
@@ -187,7 +190,10 @@ class EthereumSubmitter(EthereumWatcher):
             sender=contract.sender,
             purpose=self._purpose(head),
             chain_nonce=chain_nonce,
+            yields_to=lambda purpose: self._is_larger(purpose, head),
         )
+        if nonce is None:
+            return step(progress, progress.state, retry_after_s=self._network.poll_s)
         transaction = AnchorTransaction(
             contract=contract.contract, data=data, nonce=nonce, gas=gas, fees=fees, newest=newest
         )
@@ -301,3 +307,7 @@ class EthereumSubmitter(EthereumWatcher):
 
     def _purpose(self, head: TreeHead) -> str:
         return f"{self._config.contract.hex()}/{head.size}"
+
+    def _is_larger(self, purpose: str, head: TreeHead) -> bool:
+        contract, _, size = purpose.partition("/")
+        return contract == self._config.contract.hex() and int(size) > head.size

@@ -1,5 +1,7 @@
 """The nonce ledger of the anchor senders (`anchors.ethereum.nonces.NonceLedger`), kept in the database."""
 
+from collections.abc import Callable
+
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -16,14 +18,27 @@ class DatabaseNonceLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
-        """Return the nonce that `purpose` holds, if it is at least `chain_nonce`, else the smallest free one."""
+    def reserve(
+        self,
+        *,
+        chain_id: int,
+        sender: bytes,
+        purpose: str,
+        chain_nonce: int,
+        yields_to: Callable[[str], bool],
+    ) -> int | None:
+        """Return the nonce that `purpose` holds, if it is at least `chain_nonce`, else the smallest free one.
+
+        None while one that it yields to holds one that the chain has not used.
+        """
         with self._database.write() as session:
             serialize(session, f"nonces {chain_id} {sender.hex()}")
             held = {row.purpose: row.nonce for row in _rows(session, chain_id, sender)}
             own = held.get(purpose)
             if own is not None and own >= chain_nonce:
                 return own
+            if any(nonce >= chain_nonce and yields_to(name) for name, nonce in held.items()):
+                return None
             taken = {nonce for name, nonce in held.items() if name != purpose}
             nonce = next(n for n in range(chain_nonce, chain_nonce + len(taken) + 1) if n not in taken)
             if own is None:

@@ -3,7 +3,7 @@
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,20 @@ class MemoryNonces:
         self._held: dict[tuple[int, bytes], dict[str, int]] = {}
         self._lock = threading.Lock()
 
-    def reserve(self, *, chain_id: int, sender: bytes, purpose: str, chain_nonce: int) -> int:
+    def reserve(
+        self,
+        *,
+        chain_id: int,
+        sender: bytes,
+        purpose: str,
+        chain_nonce: int,
+        yields_to: Callable[[str], bool],
+    ) -> int | None:
         with self._lock:
             held = self._held.setdefault((chain_id, sender), {})
             if held.get(purpose, -1) < chain_nonce:
+                if any(nonce >= chain_nonce and yields_to(other) for other, nonce in held.items()):
+                    return None
                 taken = {nonce for other, nonce in held.items() if other != purpose}
                 held[purpose] = next(n for n in range(chain_nonce, chain_nonce + 1000) if n not in taken)
             return held[purpose]

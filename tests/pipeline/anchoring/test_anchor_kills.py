@@ -1,4 +1,4 @@
-"""`kill -9` at every step of an anchor, against a real node: none is paid for twice, and none is lost."""
+"""Processes that die at any step of an anchor, or work at once, on a real node: none is paid twice or lost."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from evidence_vault.store.queries import jobs
 from evidence_vault.workers.runner import Work, advance_due, singly
 from tests.anchors.ethereum.anvil import Anvil
 from tests.anchors.ethereum.submitting import PlainHttp
-from tests.pipeline.on_anvil import final_sizes, node, on_anvil, submitter_on
+from tests.pipeline.on_anvil import final_sizes, node, on_anvil, stage, submitter_on
 from tests.pipeline.story import Story
 
 pytestmark = [pytest.mark.socket, pytest.mark.db]
@@ -75,10 +75,18 @@ def _dying(function: Callable[..., Any], when: str) -> Callable[..., Any]:
 
 def _in_another_process(story: Story, anvil: Anvil, point: tuple[str, str, str] | None) -> int:
     """Work on the anchors until none is open, in a child of its own; return how it ended."""
+    return _ended(_begun(story, anvil, point))
+
+
+def _ended(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _begun(story: Story, anvil: Anvil, point: tuple[str, str, str] | None) -> int:
     story.vault.database.dispose()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     try:
         if point is not None:
             _arm(point)
@@ -112,8 +120,29 @@ def test_anchor_killed_at_any_step_is_paid_once_and_ends_final(tmp_path: Path, p
         assert anvil.paid() == 0
         assert _in_another_process(story, anvil, POINTS[point]) == -signal.SIGKILL
         assert _in_another_process(story, anvil, None) == 0
-        sizes = final_sizes(story)
-        logs = anvil.node.ask("eth_getLogs", {"address": as_hex(anvil.contract), "fromBlock": "0x0"})
-        assert sorted(int(log["data"][:66], 16) for log in logs) == sorted(sizes)
-        assert anvil.paid() == len(sizes) >= 1
+        _assert_paid_once(story, anvil)
         story.chain.close()
+
+
+def test_anchors_by_two_processes_with_one_key_are_paid_once_each(tmp_path: Path) -> None:
+    with node() as anvil:
+        story = on_anvil(tmp_path, anvil)
+        anvil.http.down = True
+        items = []
+        for _ in range(3):  # an anchor each, and nobody to make it
+            items.append(story.deposit())
+            story.go_on(6)
+        anvil.http.down = False
+        children = [_begun(story, anvil, None) for _ in range(2)]
+        assert [_ended(child) for child in children] == [0, 0]
+        _assert_paid_once(story, anvil)
+        assert all(stage(story, item, "final").by for item in items)
+        story.chain.close()
+
+
+def _assert_paid_once(story: Story, anvil: Anvil) -> None:
+    """Each final anchor is one transaction, and no transaction is anything else."""
+    sizes = final_sizes(story)
+    logs = anvil.node.ask("eth_getLogs", {"address": as_hex(anvil.contract), "fromBlock": "0x0"})
+    assert sorted(int(log["data"][:66], 16) for log in logs) == sorted(sizes)
+    assert anvil.paid() == len(sizes) >= 1
