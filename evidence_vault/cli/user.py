@@ -17,10 +17,6 @@ from typing import Any
 from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.remote import Remote, add_remote_arguments, remote_from
 from evidence_vault.cli.shown import shown
-from evidence_vault.pipeline.people.people import first_administrator, operator_disables
-from evidence_vault.pipeline.vault import build_vault
-from evidence_vault.settings import load_settings
-from evidence_vault.store.schema import require_current
 
 JSON = {"Content-Type": "application/json"}
 
@@ -68,12 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked."""
-    if args.action == "first-admin":
-        _first_admin(args.home, args.name, args.login)
-        return 0
-    if args.action == "disable" and args.home is not None:
-        _operator_disables(args.home, args.person, args.reason)
-        return 0
+    if args.action == "first-admin" or getattr(args, "home", None) is not None:
+        from evidence_vault.cli import user_here  # noqa: PLC0415 - loads the vault, a second
+
+        return user_here.run(args)
     vault = remote_from(args)
     match args.action:
         case "add":
@@ -98,28 +92,6 @@ def run(args: argparse.Namespace) -> int:
             _post(vault, f"/v1/people/{args.person}/disable", {"reason": args.reason})
             print("He can act no more; his sessions and tokens have ended.")
     return 0
-
-
-def _first_admin(home: Path | None, name: str, login: str) -> None:
-    vault = build_vault(load_settings(home))
-    try:
-        require_current(vault.database)
-        person_id, code = first_administrator(vault, name=name, login=login)
-    finally:
-        vault.database.dispose()
-    print(f"{shown(name)} is {person_id}, administrator by your word alone; the log says so.")
-    print(f"Code to choose a password with, told once: {code}")
-    print(f"  evidence-vault login {shown(login)} --code --save FILE")
-
-
-def _operator_disables(home: Path, person_id: str, reason: str) -> None:
-    vault = build_vault(load_settings(home))
-    try:
-        require_current(vault.database)
-        operator_disables(vault, person_id=person_id, reason=reason)
-    finally:
-        vault.database.dispose()
-    print("He can act no more, by your word alone; the log says so.")
 
 
 def _add(vault: Remote, args: argparse.Namespace) -> None:
