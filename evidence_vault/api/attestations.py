@@ -39,7 +39,7 @@ from evidence_vault.api.once import OnceHere
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.core.attestation import Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_object, as_text, parse_canonical
-from evidence_vault.core.events import MAX_EVENT_BYTES, Subject, parse_event
+from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import AccessRefused, FormatError, IntegrityError, VerificationError
 from evidence_vault.pipeline.cases.entering import draft_access, event_actor, look
@@ -213,8 +213,7 @@ def _recorded(vault: Vault, item_id: str, seq: int) -> RecordedView:
 def _view(vault: Vault, session: Session, row: Event, withdrawn: Event | None) -> AttestationView:
     parts = events.proof_parts_of(session, row.id)
     statement = parts[attestations.STATEMENT]
-    event = as_object(parse_canonical(row.raw, place="event", max_bytes=MAX_EVENT_BYTES))
-    actor = as_object(event["actor"])
+    actor = as_object(parse_event(row.raw).fields["actor"])
     body = statement.partition(b"\n")[2]
     return AttestationView(
         seq=row.seq,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
+from anchors.values import replace
 from evidence_vault.access.case_decisions import decide_on_case
 from evidence_vault.access.decisions import require_scope
 from evidence_vault.access.facts import Requester
@@ -32,6 +33,7 @@ from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.cases import cases as stage
 from evidence_vault.pipeline.cases.entering import counting_refusals, draft_reading
 from evidence_vault.pipeline.consequences import append_and_follow
+from evidence_vault.pipeline.custody.custody_report import sight_in_case
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Case, CaseItem
 from evidence_vault.store.queries import cases, events, grants
@@ -147,16 +149,19 @@ def list_events(
 ) -> EventList:
     """Show the case's history. Reading it is an event of the case, unless one opened it.
 
-    Whoever was let in to some of its items sees no personal values here; `custody` shows those of his items.
+    Whoever was let in to some of its items sees what concerns these, and of other events that they are there; no
+    personal values here, `custody` shows those of his items.
     """
     subject = Subject(kind="case", id=case_id)
     with counting_refusals(vault, caller), vault.database.write() as session:
-        permission = stage.see_case(vault, session, caller, "history", case_id).permission
+        sight = sight_in_case(vault, session, caller, case_id)
+        permission = sight.permissions[subject]
         if permission.basis != "owner":
             append_and_follow(vault, session, draft_reading(caller, subject, permission))
-        under = None if permission.grant is None else grants.get_grant(session, permission.grant)
-    partial = under is not None and not under.whole_case
-    return show_events(vault, subject, from_seq=from_seq, limit=limit, redacted=partial)
+    if subject not in sight.whole:
+        sight = replace(sight, permissions={**sight.permissions, subject: replace(permission, redacted=True)})
+    with vault.database.read() as session:
+        return show_events(session, vault.settings, sight, subject, from_seq=from_seq, limit=limit)
 
 
 def lines_seen(session: Session, caller: Requester, seen: stage.Seen) -> Sequence[CaseItem]:

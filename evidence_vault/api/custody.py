@@ -10,12 +10,10 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime
 
 from evidence_vault.api.caller import Caller, VaultHere
-from evidence_vault.api.items import MAX_PAGE
+from evidence_vault.api.items import MAX_PAGE, event_object
 from evidence_vault.api.tables import AS_TABLE, Format, asks_for_table, table_answer
 from evidence_vault.api.timeline_schemas import CustodyEventView, CustodyView, GapView, PersonView
-from evidence_vault.core.canonical import as_object, parse_canonical
 from evidence_vault.core.event_types.table import EVENT_TYPES
-from evidence_vault.core.events import MAX_EVENT_BYTES
 from evidence_vault.core.names import encode_time
 from evidence_vault.errors import FormatError
 from evidence_vault.pipeline.custody.custody_report import (
@@ -172,9 +170,7 @@ def _event_view(line: Line) -> CustodyEventView:
         grant=why.get("grant") or fields.get("grant"),
         case=why.get("case") or fields.get("case"),
         order=line.order or fields.get("order"),
-        event=None
-        if event is None
-        else as_object(parse_canonical(event.raw, place="event", max_bytes=MAX_EVENT_BYTES)),
+        event=None if event is None else event_object(event),
         disclosures=dict(line.disclosures),
         undisclosed=line.undisclosed,
     )

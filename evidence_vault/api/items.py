@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from sqlalchemy.orm import Session
 
 from evidence_vault.access.decisions import require_scope
 from evidence_vault.api.caller import Caller, VaultHere
@@ -27,15 +28,17 @@ from evidence_vault.api.schemas import (
     ProofList,
     ReceiptView,
 )
-from evidence_vault.core.canonical import as_object, parse_canonical
+from evidence_vault.core.canonical import Json, as_object, parse_canonical
 from evidence_vault.core.disclosures import parse_disclosure
-from evidence_vault.core.events import MAX_EVENT_BYTES, Subject
+from evidence_vault.core.events import MAX_EVENT_BYTES, Event, Subject, parse_event
 from evidence_vault.core.names import ITEM_ID, encode_time
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.cases.entering import hand_out, look
+from evidence_vault.pipeline.cases.sight import Sight, sight_of
 from evidence_vault.pipeline.custody.retentions import warning_of
 from evidence_vault.pipeline.times.bounds import Logged, logged_between
 from evidence_vault.pipeline.vault import Vault
+from evidence_vault.settings import Settings
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import events, items, log
 
@@ -115,12 +118,14 @@ def list_events(
 ) -> EventList:
     """Show the item's history, each event with the outside times between which it was logged.
 
-    Personal values are shown as long as they are not erased; an auditor sees none. Reading it is an event too,
-    unless one answers for the item.
+    Personal values are shown as long as they are not erased, as in `custody`: an auditor sees none, who was let in
+    none of other people's grants. Reading it is an event too, unless one answers for the item.
     """
     entered = look(vault, caller, "read-custody", item_id)
     subject = Subject(kind="item", id=entered.item.id)
-    return show_events(vault, subject, from_seq=from_seq, limit=limit, redacted=entered.permission.redacted)
+    with vault.database.read() as session:
+        sight = sight_of(session, caller.actor_id, {subject: entered.permission})
+        return show_events(session, vault.settings, sight, subject, from_seq=from_seq, limit=limit)
 
 
 @router.get("/items/{item_id}/proofs")
@@ -219,31 +224,33 @@ def content_head(vault: Vault, item: Item) -> Response:
 
 
 def show_events(
-    vault: Vault, subject: Subject, *, from_seq: int, limit: int, redacted: bool = False
+    session: Session, settings: Settings, sight: Sight, subject: Subject, *, from_seq: int, limit: int
 ) -> EventList:
-    """Return a page of a subject's history. redacted: without personal values."""
-    with vault.database.read() as session:
-        rows = events.events_of(session, subject, from_seq=from_seq)
-        page = rows[:limit]
-        clear = {} if redacted else events.disclosures_of(session, [row.id for row in page])
-        indexes = log.leaf_indexes(session, [row.id for row in page])
-        bounds = logged_between(session, vault.settings, indexes.values())
-        return EventList(
-            events=[
-                EventView(
-                    seq=row.seq,
-                    sha256=row.sha256.hex(),
-                    leaf_index=indexes.get(row.id),
-                    **_bounds(bounds.get(indexes.get(row.id, -1))),
-                    event=as_object(parse_canonical(row.raw, place="event", max_bytes=MAX_EVENT_BYTES)),
-                    disclosures={
-                        name: parse_disclosure(text).value for name, text in clear.get(row.id, {}).items()
-                    },
-                )
-                for row in page
-            ],
-            next=page[-1].seq + 1 if len(rows) > limit else None,
-        )
+    """Return a page of a subject's history, as its reader sees it."""
+    rows = events.events_of(session, subject, from_seq=from_seq, limit=limit + 1)
+    page = {row.id: parse_event(row.raw) for row in rows[:limit]}
+    clear = events.disclosures_of(session, list(page))
+    indexes = log.leaf_indexes(session, list(page))
+    bounds = logged_between(session, settings, indexes.values())
+    return EventList(
+        events=[
+            EventView(
+                seq=event.seq,
+                sha256=event.sha256.hex(),
+                leaf_index=indexes.get(row_id),
+                **_bounds(bounds.get(indexes.get(row_id, -1))),
+                event=event_object(event) if sight.opens(event) else None,
+                disclosures=dict(sight.clear(event, clear.get(row_id, {}))),
+            )
+            for row_id, event in page.items()
+        ],
+        next=rows[limit].seq if len(rows) > limit else None,
+    )
+
+
+def event_object(event: Event) -> dict[str, Json]:
+    """Return the JSON of an event, as answers show it."""
+    return as_object(parse_canonical(event.raw, place="event", max_bytes=MAX_EVENT_BYTES))
 
 
 def _span(vault: Vault, item_id: str, span: Span) -> Iterator[bytes]:

@@ -143,7 +143,10 @@ class ItemList(View):
 
 
 class EventView(View):
-    """A custody event. Its bytes are the canonical JSON of `event`; `disclosures` are its personal values."""
+    """A custody event. Its bytes are the canonical JSON of `event`; `disclosures` are its personal values.
+
+    event: null where the reader may know that it is there, and no more.
+    """
 
     seq: int
     sha256: str
@@ -152,12 +155,12 @@ class EventView(View):
         default=None, description="Logged between this outside time; null: not bounded on this side."
     )
     not_after: str | None = Field(default=None, description="… and this one; null: not yet.")
-    event: dict[str, Any]
+    event: dict[str, Any] | None
     disclosures: dict[str, str]
 
 
 class EventList(View):
-    """A page of an item's history; `next` is the `from_seq` of the page that follows."""
+    """A page of an item's or a case's history; `next` is the `from_seq` of the page that follows."""
 
     events: list[EventView]
     next: int | None

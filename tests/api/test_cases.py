@@ -203,6 +203,24 @@ def test_who_is_let_in_to_one_item_reads_no_personal_value_of_the_case(make: Mak
     assert all(not event["disclosures"] for event in answer.json()["events"])
 
 
+def test_who_is_let_in_to_one_item_reads_of_the_case_what_concerns_it(make: Make) -> None:
+    owner, clerk, expert = make(), make("CL"), make("AP")
+    item, other = owner.deposit(b"1"), owner.deposit(b"2")
+    case = clerk.opens(confidentiality="open", parties=[{"side": "claimant", "person": owner.id}])
+    for one in (item, other):
+        owner.post(f"/cases/{case}/items", {"item": one})
+    owner.grants(expert, [item], case=case)
+    whole = clerk.get(f"/cases/{case}/events").json()["events"]
+    assert {"ITEM_ADDED", "PARTY_NAMED"} <= {one["event"]["type"] for one in whole}
+    answer = expert.get(f"/cases/{case}/events")
+    seen = answer.json()["events"]
+    assert other not in answer.text
+    shown = [one["event"]["type"] for one in seen if one["event"] is not None]
+    assert shown == ["CASE_OPENED", "ITEM_ADDED", "GRANTED", "CUSTODY_READ"]
+    told = {name: [one[name] for one in seen[: len(whole)]] for name in ("seq", "sha256")}
+    assert told == {name: [one[name] for one in whole] for name in told}, "that the others are there"
+
+
 def test_jurisdiction_has_one_spelling(make: Make) -> None:
     clerk, owner = make("CL"), make()
     for wrong in ("CN", "Cn", "china", "cn-", "c", "cn\n"):

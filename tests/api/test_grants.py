@@ -272,6 +272,24 @@ def test_foreign_grant_refused_where_the_deployer_forbids_it(vault: Vault, make:
     assert judge.get(f"/items/{item}").status_code == 404, "what was given before is worth nothing now"
 
 
+@pytest.mark.parametrize("path", ["/events", "/custody"])
+def test_grantee_reads_of_others_grants_that_they_are_there_not_what_for(make: Make, path: str) -> None:
+    owner, lawyer, expert = make(), make("AT"), make("AP")
+    item = owner.deposit(b"a photo", **{"Content-Disposition": 'attachment; filename="photo.jpg"'})
+    owner.grants(lawyer, [item], purpose="to advise one of us")
+    own = owner.grants(expert, [item], purpose="to appraise it")["id"]
+    told = {
+        event["event"].get("grant"): event["disclosures"]
+        for event in expert.get(f"/items/{item}{path}").json()["events"]
+        if event["event"]["type"] in ("ITEM_RECEIVED", "GRANTED")
+    }
+    assert len(told) == 3
+    assert told.pop(None) == {"file_name": "photo.jpg"}
+    assert told.pop(own) == {"purpose": "to appraise it"}
+    assert list(told.values()) == [{}]
+    assert "to advise one of us" in owner.get(f"/items/{item}{path}").text
+
+
 def test_somebody_else_neither_sees_nor_ends_a_grant(make: Make) -> None:
     owner, lawyer, stranger = make(), make("AT"), make()
     item = owner.deposit()

@@ -138,6 +138,11 @@ def read_case_custody(
             return _custody(vault, session, reader, rows, following)
 
 
+def sight_in_case(vault: Vault, session: Session, caller: Requester, case_id: str) -> Sight:
+    """Return what somebody sees of the history of a case and of its items'. Raises AccessRefused."""
+    return _case_reader(vault, session, caller, case_id).sight
+
+
 def _case_reader(vault: Vault, session: Session, caller: Requester, case_id: str) -> _Reader:
     case = Subject(kind="case", id=case_id)
     permission = see_case(vault, session, caller, "history", case_id).permission

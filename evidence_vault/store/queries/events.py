@@ -119,12 +119,15 @@ def _head(one: Composed) -> tuple[object, ...]:
     return subject.kind, subject.id, head.seq, head.event_sha256, head.next_slot
 
 
-def events_of(session: Session, subject: core.Subject, *, from_seq: int = 0) -> Sequence[Event]:
-    """Return the subject's events from `from_seq`, in order of seq."""
+def events_of(
+    session: Session, subject: core.Subject, *, from_seq: int = 0, limit: int | None = None
+) -> Sequence[Event]:
+    """Return the subject's events from `from_seq`, in order of seq; so many at most, all by default."""
     return session.scalars(
         select(Event)
         .where(Event.subject_kind == subject.kind, Event.subject_id == subject.id, Event.seq >= from_seq)
         .order_by(Event.seq)
+        .limit(limit)
     ).all()
 
 
