@@ -83,5 +83,29 @@ def test_report_ends_with_the_right_to_the_bundle(story: Story, client: TestClie
     assert types(story.vault, "item", item)[-1] == "ACCESS_REFUSED"
 
 
+def test_report_of_a_case_is_a_reading_of_all_of_it_and_ends_with_the_right_to_a_part(
+    story: Story, client: TestClient
+) -> None:
+    judge, owner, lawyer = (somebody(story.vault, client, role) for role in ("JU", "RH", "AT"))
+    case = judge.opens(parties=[{"side": "claimant", "person": owner.id}])
+    items = [owner.deposit(content) for content in (b"1", b"2")]
+    for item in items:
+        assert owner.post(f"/cases/{case}/items", {"item": item}).status_code == 201
+    _, second = (owner.grants(lawyer, [item], case=case, actions=MAY)["id"] for item in items)
+    story.go_on(12)
+    assert lawyer.post(f"/cases/{case}/exports").status_code == 202
+    story.go_on(6)
+    about = [("case", case), *(("item", item) for item in items)]
+    before = [types(story.vault, *one) for one in about]
+    assert lawyer.get(f"/cases/{case}/report").status_code == 200
+    read = [types(story.vault, *one) for one in about]
+    assert read == [[*one, "CUSTODY_READ"] for one in before]
+    assert owner.post(f"/grants/{second}/revocation").status_code == 204
+    ended = [types(story.vault, *one) for one in about]
+    assert lawyer.get(f"/cases/{case}/report").status_code == 404
+    refused = [types(story.vault, *one) for one in about]
+    assert refused == [*ended[:2], [*ended[2], "ACCESS_REFUSED"]]
+
+
 def auditor_of(story: Story, client: TestClient) -> Person:
     return somebody(story.vault, client, "AU")

@@ -1,6 +1,6 @@
-"""What somebody may have in his bundle, and see of it, decided again at the instant when it is sealed.
+"""What somebody may have in his bundle, and see of it: decided again at the seal, and each time it is handed out.
 
-Everything that could change the answer is locked first, in the order that everybody keeps (grants, then
+At the seal everything that could change the answer is locked first, in the order that everybody keeps (grants, then
 histories): a grant that is revoked, or runs out, while the bundle waits for its checkpoint leaves no bundle at all,
 not a smaller one that nobody asked for.
 """
@@ -41,7 +41,7 @@ class Admitted:
 
 
 class Ended(AccessRefused):
-    """Access to `asked_id` ended after the bundle was asked for; `item_id`, if it is an item's, gets a mark."""
+    """Access to `asked_id` ended after the bundle was asked for. If that is an item, its history gets a mark."""
 
     def __init__(self, refused: AccessRefused, asked_id: str) -> None:
         self.asked_id = asked_id
@@ -125,6 +125,25 @@ def sight_in_bundle(
             continue
         seen[Subject(kind="case", id=row.id)] = permission
     return sight_of(session, requester.actor_id, seen, blind=blind)
+
+
+def require_still_permitted(
+    vault: Vault, session: Session, caller: Requester, export: Export
+) -> dict[Subject, Permission]:
+    """Return why each item of an export, and the case that it is of, may still be had.
+
+    Raises AccessRefused where one of them may not, of the items the first.
+    """
+    item_ids = [row.item_id for row in exports.export_items(session, export.id)]
+    permitted, refused = decide_items(vault, session, caller, "export", item_ids)
+    for item_id in item_ids:
+        if item_id not in permitted:
+            raise refused.get(item_id, AccessRefused("export", item_id))
+    found = {Subject(kind="item", id=item_id): permitted[item_id] for item_id in item_ids}
+    if export.case_id is not None:
+        case = Subject(kind="case", id=export.case_id)
+        found[case] = see_case(vault, session, caller, "see", case.id).permission
+    return found
 
 
 def require_still_seen(

@@ -6,7 +6,7 @@ handed out, and nothing recorded but the refusal. *A crash after the commit* mea
 reader got.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
@@ -17,17 +17,9 @@ from evidence_vault.core.events import Subject
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.cases.cases import see_case
-from evidence_vault.pipeline.cases.entering import (
-    access_why,
-    decide,
-    draft_reading,
-    event_actor,
-    note_refusal,
-)
-from evidence_vault.pipeline.cases.visible import decide_items
+from evidence_vault.pipeline.cases.entering import decide, draft_access, draft_reading, note_refusal
 from evidence_vault.pipeline.consequences import append_and_follow
-from evidence_vault.pipeline.export.access import require_still_seen
-from evidence_vault.pipeline.record import Draft
+from evidence_vault.pipeline.export.access import require_still_permitted, require_still_seen
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Export, Job
 from evidence_vault.store.queries import events, exports, grants
@@ -43,17 +35,10 @@ def may_still_have(
     require_scope("export", caller)
     if export is None or export.actor_id != caller.actor_id:
         raise AccessRefused("export", "")
-    item_ids = [row.item_id for row in exports.export_items(session, export.id)]
     if export.case_id is not None and job is not None and job.state == JobState.FAILED:
         see_case(vault, session, caller, "see", export.case_id)
-        return item_ids
-    permitted, refused = decide_items(vault, session, caller, "export", item_ids)
-    for item_id in item_ids:
-        if item_id not in permitted:
-            raise refused.get(item_id, AccessRefused("export", item_id))
-    if export.case_id is not None:
-        see_case(vault, session, caller, "see", export.case_id)
-    return item_ids
+        return [row.item_id for row in exports.export_items(session, export.id)]
+    return [one.id for one in require_still_permitted(vault, session, caller, export) if one.kind == "item"]
 
 
 @contextmanager
@@ -80,22 +65,11 @@ def hand_out_bundle(vault: Vault, caller: Requester, export: Export, item_ids: l
                 append_and_follow(vault, session, draft_reading(caller, case, permission))
         permitted: dict[str, Permission] = {}
         for subject in subjects:  # one by one: of two that share a grant's last view, one gets it
-            permission = decide(vault, session, caller, "export", subject.id).permission
+            entered = decide(vault, session, caller, "export", subject.id)
+            permission = entered.permission
             if permission.without_content and subject.id not in withheld:
                 raise AccessRefused("export", subject.id, reason="role", grant=permission.grant)
-            what = {"what": "bundle", "bundle": export.id}
-            append_and_follow(vault, session, _of(caller, subject, "DOWNLOADED", permission, what))
+            draft = draft_access(caller, entered, "DOWNLOADED", {"what": "bundle", "bundle": export.id})
+            append_and_follow(vault, session, draft)
             permitted[subject.id] = permission
         require_still_seen(vault, session, caller, export, permitted)
-
-
-def _of(
-    caller: Requester, subject: Subject, event_type: str, permission: Permission, fields: Mapping[str, str]
-) -> Draft:
-    return Draft(
-        subject=subject,
-        type=event_type,
-        actor=event_actor(caller),
-        fields=dict(fields),
-        why=access_why(permission),
-    )

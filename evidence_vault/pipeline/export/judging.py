@@ -11,17 +11,15 @@ leaves.
 
 from pathlib import Path
 
-from sqlalchemy.orm import Session
-
-from evidence_vault.access.decisions import Permission
+from evidence_vault.access.decisions import require_scope
 from evidence_vault.access.facts import Requester
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import Conflict
 from evidence_vault.pipeline.cases.cases import see_case
 from evidence_vault.pipeline.cases.entering import decide, draft_reading
-from evidence_vault.pipeline.export.access import require_still_seen
+from evidence_vault.pipeline.export.access import require_still_permitted, require_still_seen
 from evidence_vault.pipeline.export.export import spool_path
-from evidence_vault.pipeline.export.handing_out import marking_refusals, may_still_have
+from evidence_vault.pipeline.export.handing_out import marking_refusals
 from evidence_vault.pipeline.record import append_events
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import events, exports, grants
@@ -35,16 +33,18 @@ def bundle_to_judge(vault: Vault, caller: Requester, about: Subject) -> Path:
     """
     with marking_refusals(vault, caller), vault.database.write() as session:
         grants.lock_grants_of(session, caller.actor_id)
-        _may_have(vault, session, caller, about)  # before anything is told of bundles
+        if about.kind == "case":  # before anything is told of bundles
+            see_case(vault, session, caller, "see", about.id)
+        else:
+            decide(vault, session, caller, "export", about.id)
         export = exports.newest_finished(session, caller.actor_id, about)
         if export is None:
             raise Conflict(
                 "report", "you have no finished bundle of it: ask for one, and again when it is ready"
             )
-        item_ids = may_still_have(vault, session, caller, export, None)
-        about_items = [Subject(kind="item", id=item_id) for item_id in item_ids]
-        read = {one: _may_have(vault, session, caller, one) for one in {about, *about_items}}
-        permitted = {one.id: read[one] for one in about_items}
+        require_scope("export", caller)
+        read = require_still_permitted(vault, session, caller, export)
+        permitted = {one.id: permission for one, permission in read.items() if one.kind == "item"}
         require_still_seen(vault, session, caller, export, permitted)
         events.lock_subject_heads(session, read)
         append_events(
@@ -57,9 +57,3 @@ def bundle_to_judge(vault: Vault, caller: Requester, about: Subject) -> Path:
             ],
         )
     return spool_path(vault, export.id)
-
-
-def _may_have(vault: Vault, session: Session, caller: Requester, about: Subject) -> Permission:
-    if about.kind == "case":
-        return see_case(vault, session, caller, "see", about.id).permission
-    return decide(vault, session, caller, "export", about.id).permission
