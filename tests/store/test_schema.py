@@ -1,5 +1,6 @@
 """The schema: migrations give what the models say, and the database itself keeps what must never change."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import StatementError
 
@@ -17,17 +19,19 @@ from evidence_vault.pipeline.log.publish import publish
 from evidence_vault.pipeline.log.rotation import rotate_key
 from evidence_vault.pipeline.log.sequence import sequence
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store import models
+from evidence_vault.store import models, schema
 from evidence_vault.store.columns import Base
 from evidence_vault.store.pace_models import Pace
 from evidence_vault.store.queries.revocation import add_evidence
-from evidence_vault.store.schema import require_current, upgrade
+from evidence_vault.store.schema import current, migrate, require_current, revisions, upgrade
 from evidence_vault.store.session import Database
 from evidence_vault.workers.runner import timestamp_work
 from tests.pipeline.running import run_once
 from tests.pipeline.vaults import deposit, new_vault, settings_for
 
 pytestmark = pytest.mark.db
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 REFUSING = (*models.APPEND_ONLY, "checkpoints", "tree_head")
 
@@ -149,9 +153,45 @@ def test_require_current_names_the_command_that_helps(database: Database) -> Non
     _write(database, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ConfigError, match="only a newer version knows"):
         require_current(database)
-    _write(database, "DELETE FROM alembic_version")
-    with pytest.raises(ConfigError, match="run `evidence-vault init`"):
+    _write(
+        database, "INSERT INTO alembic_version VALUES ('9998')"
+    )  # as the branches of another version would
+    for refused in (require_current, migrate):
+        with pytest.raises(ConfigError, match="only a newer version knows"):
+            refused(database)
+    for nothing in ("DELETE FROM alembic_version", "DROP TABLE alembic_version"):
+        _write(database, nothing)
+        assert current(database) is None
+        for refused in (require_current, migrate):
+            with pytest.raises(ConfigError, match="run `evidence-vault init`"):
+                refused(database)
+
+
+def test_revisions_by_their_files_names_are_alembics_own(database: Database) -> None:
+    ours = ScriptDirectory(str(MIGRATIONS))
+    assert revisions() == tuple(reversed([one.revision for one in ours.walk_revisions()]))
+    assert [ours.get_current_head()] == ours.get_heads() == [revisions()[-1]]
+    with database.engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == current(database)
+
+
+def test_migrate_brings_an_older_schema_to_the_newest_revision(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = revisions()[-1]
+    new = f"{int(old) + 1:04}"
+    newer = shutil.copytree(MIGRATIONS, tmp_path / "newer")
+    (newer / "versions" / f"{new}_nothing.py").write_text(
+        f'revision, down_revision = "{new}", "{old}"\n\n\ndef upgrade() -> None:\n    pass\n'
+    )
+    monkeypatch.setattr(schema, "_folder", lambda: newer)
+    with pytest.raises(
+        ConfigError, match=f"is at {old}, this version needs {new}: run `evidence-vault migrate`"
+    ):
         require_current(database)
+    assert migrate(database) == (old, new)
+    require_current(database)
+    assert migrate(database) == (new, new)
 
 
 @pytest.mark.parametrize("table", models.APPEND_ONLY)
