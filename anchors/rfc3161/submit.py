@@ -20,9 +20,10 @@ from datetime import date, datetime, timedelta
 import rfc3161ng
 
 from anchors.base import AnchorProof, Attested, HttpClient, HttpReply, Indeterminate, Progress, Statement
-from anchors.errors import ConfigError, EvidenceError, FormatError, UnavailableError, VerificationError
+from anchors.errors import ConfigError, FormatError, UnavailableError, VerificationError
 from anchors.rfc3161.certificate import encode_chain, load_certificate
 from anchors.rfc3161.der import encode_oid
+from anchors.rfc3161.errors import ClockError, RefusedError
 from anchors.rfc3161.token import (
     MAX_RESPONSE_BYTES,
     Response,
@@ -41,26 +42,6 @@ PERMANENT_FAILURES = ("badAlg", "badRequest", "badDataFormat", "unacceptedPolicy
 # An HTTP status that says the same of this request. Others, such as 401, 403 or 404, speak of access and address,
 # which an operator can mend: what waits then must not have failed for good.
 PERMANENT_STATUSES = frozenset({400, 413, 415, 422})
-
-
-class RefusedError(EvidenceError):
-    """The authority `service` understood and refused: sending the same again won't help, an operator may."""
-
-    def __init__(self, service: str, reason: str) -> None:
-        self.service = service
-        self.reason = reason
-        super().__init__(f"{service}: {reason}")
-
-
-class ClockError(UnavailableError):
-    """A token that verifies, by an authority whose time and ours are too far apart. `offset`: its minus ours."""
-
-    def __init__(self, service: str, offset: timedelta, *, retry_after_s: float) -> None:
-        self.offset = offset
-        direction = "ahead of" if offset > timedelta(0) else "behind"
-        super().__init__(
-            service, f"its time is {abs(offset).total_seconds():g} s {direction} our clock", retry_after_s
-        )
 
 
 @value

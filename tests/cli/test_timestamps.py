@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anchors.rfc3161.submit import RefusedError
+from anchors.rfc3161.errors import RefusedError
 from evidence_vault.cli.main import main
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import IntegrityError

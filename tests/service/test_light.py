@@ -2,14 +2,57 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.pipeline.vaults import new_vault
 
-def test_serving_without_networks_loads_no_ethereum() -> None:
-    code = "import sys, evidence_vault.cli.serve; print(sorted({'web3', 'eth', 'eth_account'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+UNUSED = {
+    "alembic": "the schema is current",
+    "mako": "comes with alembic",
+    "rfc3161ng": "no authority is asked",
+    "requests": "comes with rfc3161ng",
+    "web3": "no network is anchored on",
+    "eth": "no chain of its own",
+    "eth_account": "no network is anchored on",
+}
+"""What a vault without authorities and networks has no use for, and why."""
+
+
+def loaded_by(code: str) -> set[str]:
+    show = f"import sys; print(*({set(UNUSED)!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_serving_without_authorities_and_networks_loads_nothing_for_them(tmp_path: Path) -> None:
+    new_vault(tmp_path, submitters={}, origin="light.example/log", log_class="test").database.dispose()
+    (tmp_path / "vault.toml").write_text('origin = "light.example/log"\nlog_class = "test"\n')
+    serve = (
+        "from pathlib import Path\n"
+        "import evidence_vault.cli.serve\n"
+        "from evidence_vault.service.compose import serve_vault\n"
+        "from evidence_vault.settings import load_settings\n"
+        f"serve_vault(load_settings(Path({str(tmp_path)!r})))"
+    )
+    assert loaded_by(serve) == set()
+
+
+def test_what_is_loaded_at_need_is_loaded_by_those_who_need_it() -> None:
+    # Or the test above would hold for names that nobody uses any more.
+    needing = (
+        "import pathlib, tempfile, anchors.rfc3161.submit, evidence_vault.service.development\n"
+        "from evidence_vault.store.schema import upgrade\n"
+        "from evidence_vault.store.session import Database\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    upgrade(database := Database(f'sqlite:///{folder}/x.db'))\n"
+        "    database.dispose()"
+    )
+    assert loaded_by(needing) == set(UNUSED)
 
 
 @pytest.mark.parametrize(

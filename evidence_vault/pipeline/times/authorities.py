@@ -18,7 +18,7 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from anchors.base import Attested
-from anchors.rfc3161.submit import ClockError
+from anchors.rfc3161.errors import ClockError
 from anchors.values import replace, value
 from evidence_vault.errors import UnavailableError
 from evidence_vault.pipeline.platform.incidents import Incident, note_incident, open_incident

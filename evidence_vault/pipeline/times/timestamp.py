@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from anchors.base import AnchorProof, Progress, Statement, Submitter, TreeHead
-from anchors.rfc3161.submit import RefusedError
+from anchors.rfc3161.errors import RefusedError
 from anchors.values import replace, value
 from evidence_vault.authority_settings import SEND_WITHIN_S
 from evidence_vault.core.events import Subject

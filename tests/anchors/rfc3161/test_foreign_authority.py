@@ -13,7 +13,8 @@ import pytest
 from anchors.base import Attested, HttpReply, Statement
 from anchors.errors import UnavailableError
 from anchors.rfc3161.certificate import parse_chain
-from anchors.rfc3161.submit import REPLY_TYPE, RefusedError, Rfc3161Submitter, TsaConfig
+from anchors.rfc3161.errors import RefusedError
+from anchors.rfc3161.submit import REPLY_TYPE, Rfc3161Submitter, TsaConfig
 from anchors.rfc3161.verdict import Rfc3161Trust
 from anchors.rfc3161.verifier import Rfc3161Verifier
 from tests.anchors.rfc3161.conftest import SHA256

@@ -13,10 +13,10 @@ from anchors.errors import ConfigError, FormatError, UnavailableError, Verificat
 from anchors.rfc3161.certificate import parse_chain
 from anchors.rfc3161.der import SEQUENCE, encode_integer, tlv
 from anchors.rfc3161.devtsa import BAD_ALGORITHM, encode_rejection
+from anchors.rfc3161.errors import RefusedError
 from anchors.rfc3161.submit import (
     QUERY_TYPE,
     REPLY_TYPE,
-    RefusedError,
     Rfc3161Submitter,
     TsaConfig,
     encode_request,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anchors.base import AnchorProof, Attested, Progress, Statement
-from anchors.rfc3161.submit import ClockError
+from anchors.rfc3161.errors import ClockError
 from anchors.values import replace
 from evidence_vault.api.authorities import authority_views, troubles
 from evidence_vault.core.events import Subject, parse_event

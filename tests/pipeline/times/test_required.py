@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anchors.rfc3161.submit import RefusedError
+from anchors.rfc3161.errors import RefusedError
 from evidence_vault.api.progress import describe_standing
 from evidence_vault.api.schemas import Stage
 from evidence_vault.errors import UnavailableError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from anchors.rfc3161.submit import RefusedError
+from anchors.rfc3161.errors import RefusedError
 from anchors.values import replace
 from evidence_vault.core.events import Subject, parse_event
 from evidence_vault.core.states import JobState

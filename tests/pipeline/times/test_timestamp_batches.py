@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from anchors.base import AnchorProof, Progress, Statement
-from anchors.rfc3161.submit import RefusedError
+from anchors.rfc3161.errors import RefusedError
 from evidence_vault.core.events import Subject
 from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.pipeline.times import timestamp
