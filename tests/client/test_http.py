@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anchors.base import HttpClient, HttpReply
+from evidence_vault.client import http
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import UnavailableError
 from tests.client.servers import Server, dripping, own_certificate, pouring, replying, serving, silent
@@ -211,6 +212,26 @@ def test_get_tls_certificate_for_another_name_refused(
         with pytest.raises(UnavailableError, match="certificate verify failed"):
             client.get(f"https://localhost:{server.port}/", headers={}, max_bytes=5, timeout_s=2)
     assert server.requests == []
+
+
+def test_get_system_roots_are_read_once_for_all_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+
+    def remembered() -> ssl.SSLContext:
+        made.append(create())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", remembered)
+    http._usual_tls.cache_clear()
+    with serving(replying(OK)) as server:
+        clients = [GuardedClient(permitted={f"127.0.0.1:{server.port}"}) for _ in range(2)]
+        assert made == []
+        for client in clients:
+            client.get(f"http://127.0.0.1:{server.port}/", headers={}, max_bytes=5, timeout_s=2)
+    assert len(made) == 1
+    assert (made[0].verify_mode, made[0].check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert made[0].cert_store_stats()["x509_ca"] == create().cert_store_stats()["x509_ca"]
 
 
 def test_get_tls_untrusted_certificate_refused(
