@@ -8,16 +8,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.errors import Overloaded
 from evidence_vault.identity.local import Desk
-from evidence_vault.identity.oidc import Provider
 from evidence_vault.identity.passwords import Passwords
 from evidence_vault.pipeline.vault import Vault
+
+if TYPE_CHECKING:
+    from evidence_vault.identity.oidc_provider import Provider
 
 MAX_WAITING = 32
 """Logins under way in a process; each waits a few tenths of a second for those before."""
@@ -31,10 +33,7 @@ class LoginDesk:
     def __init__(self, vault: Vault) -> None:
         rules = vault.settings.identity
         self.desk = Desk(database=vault.database, passwords=Passwords(rules), rules=rules)
-        http = GuardedClient(permitted=vault.settings.private_endpoints) if vault.settings.oidc else None
-        self.providers: Mapping[str, Provider] = {
-            one.name: Provider(one, http) for one in vault.settings.oidc if http is not None
-        }
+        self.providers = _providers(vault)
         self._threads = ThreadPoolExecutor(2 * rules.password_hashes_at_once, thread_name_prefix="login")
         self._waiting = 0
 
@@ -49,6 +48,15 @@ class LoginDesk:
             )
         finally:
             self._waiting -= 1
+
+
+def _providers(vault: Vault) -> Mapping[str, "Provider"]:
+    if not vault.settings.oidc:
+        return {}
+    from evidence_vault.identity.oidc_provider import Provider  # noqa: PLC0415 - see there: what it loads
+
+    http = GuardedClient(permitted=vault.settings.private_endpoints)
+    return {one.name: Provider(one, http) for one in vault.settings.oidc}
 
 
 async def desk_of(request: Request) -> LoginDesk:

@@ -14,7 +14,7 @@ from joserfc.jws import JWSRegistry
 
 from anchors.base import HttpReply
 from evidence_vault.errors import UnavailableError, VerificationError
-from evidence_vault.identity.oidc import LOOK_AGAIN_S, Provider
+from evidence_vault.identity.oidc_provider import LOOK_AGAIN_S, Provider
 from evidence_vault.identity.oidc_token import Identified, verify_id_token
 from evidence_vault.identity_settings import OidcProvider
 
@@ -195,7 +195,7 @@ def test_provider_that_changes_its_keys_is_asked_again_but_not_for_every_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     at = 1000.0
-    monkeypatch.setattr("evidence_vault.identity.oidc.time.monotonic", lambda: at)
+    monkeypatch.setattr("evidence_vault.identity.oidc_provider.time.monotonic", lambda: at)
     web = Web()
     provider = Provider(PROVIDER, web)  # type: ignore[arg-type]
     web.token = {"id_token": signed(claims())}

@@ -13,11 +13,13 @@ UNUSED = {
     "mako": "comes with alembic",
     "rfc3161ng": "no authority is asked",
     "requests": "comes with rfc3161ng",
+    "authlib": "nobody logs in at a provider",
+    "joserfc": "comes with authlib",
     "web3": "no network is anchored on",
     "eth": "no chain of its own",
     "eth_account": "no network is anchored on",
 }
-"""What a vault without authorities and networks has no use for, and why."""
+"""What a vault without authorities, networks and providers has no use for, and why."""
 
 
 def loaded_by(code: str) -> set[str]:
@@ -29,7 +31,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_serving_without_authorities_and_networks_loads_nothing_for_them(tmp_path: Path) -> None:
+def test_serving_without_what_is_outside_loads_nothing_for_it(tmp_path: Path) -> None:
     new_vault(tmp_path, submitters={}, origin="light.example/log", log_class="test").database.dispose()
     (tmp_path / "vault.toml").write_text('origin = "light.example/log"\nlog_class = "test"\n')
     serve = (
@@ -45,7 +47,8 @@ def test_serving_without_authorities_and_networks_loads_nothing_for_them(tmp_pat
 def test_what_is_loaded_at_need_is_loaded_by_those_who_need_it() -> None:
     # Or the test above would hold for names that nobody uses any more.
     needing = (
-        "import pathlib, tempfile, anchors.rfc3161.submit, evidence_vault.service.development\n"
+        "import tempfile, anchors.rfc3161.submit, evidence_vault.service.development\n"
+        "import evidence_vault.identity.oidc_provider\n"
         "from evidence_vault.store.schema import upgrade\n"
         "from evidence_vault.store.session import Database\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
