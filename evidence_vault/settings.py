@@ -35,6 +35,9 @@ from evidence_vault.webhook_settings import TURN_S, Webhooks
 FILE_NAME = "vault.toml"
 DEFAULT_HOME = Path("~/.evidence-vault")
 
+USUAL_PROCESSES = 3
+"""Of one vault, where nobody says otherwise: so many fit into PostgreSQL's usual hundred connections."""
+
 
 class Witness(Part):
     """Somebody else who cosigns our checkpoints when they only grew (C2SP tlog-witness)."""
@@ -98,6 +101,12 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Loopback unless the operator decides otherwise."
     )
     listen_port: int = Field(default=8460, ge=0, le=65535)
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="How many answer; default: one for each core, at most 3. A development vault has one.",
+    )
     base_url: Url = Field(
         default="http://127.0.0.1:8460", description="How others reach it; stands in answers."
     )

@@ -65,7 +65,7 @@ def readyz(vault: VaultHere, response: Response) -> Readiness:
         witnesses=witnesses,
         authorities=authorities,
         networks=network_views(vault),
-        damaged=sorted(dict(vault.damage).values()),
+        damaged=sorted(map(str, vault.damage.values())),
         fixity=fixity,
         incidents=incidents,
     )
@@ -84,10 +84,10 @@ def fixity_view(session: Session) -> SweepView:
 
 
 def network_views(vault: Vault) -> list[NetworkView]:
-    """Return every network of the settings with what this process has seen of it."""
+    """Return every network of the settings with what was seen of it."""
     views = []
     for network in vault.settings.networks:
-        purse = vault.purses.get(network.name)
+        purse = vault.purses.find(network.name)
         views.append(
             NetworkView(
                 name=network.name,

@@ -3,7 +3,11 @@
 import argparse
 import gc
 import logging
+import socket
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,12 +15,17 @@ from fastapi import FastAPI
 from evidence_vault.api.wire import StrictProtocol, keep_read_buffers
 from evidence_vault.cli.home import add_home_position
 from evidence_vault.cli.serving import run_until_stopped
-from evidence_vault.service.compose import serve_vault
+from evidence_vault.exits import INTERNAL
+from evidence_vault.service.compose import check_vault, helping_app, working_app
+from evidence_vault.service.crew import Crew, open_sockets, processes_of
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
 
 GRACE_S = 20
 """A request under way gets so long to end; what it doesn't end was never acknowledged."""
+
+HELPERS_GRACE_S = GRACE_S + 10
+"""And a helping process for all it has to end."""
 
 GARBAGE_OBJECTS = 10_000
 """Containers made and not freed before the collector looks: what some dozens of requests under way hold."""
@@ -28,14 +37,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve."""
+    """Serve, in as many processes as the settings say."""
     log_to(logging.StreamHandler(sys.stderr))
     settings = load_settings(args.home)
     keep_read_buffers()
-    app = serve_vault(settings)
-    print(f"{settings.origin} listens on http://{settings.listen_host}:{settings.listen_port}", flush=True)
+    vault = check_vault(settings)
+    sockets = open_sockets(settings.listen_host, settings.listen_port, processes=processes_of(settings))
+    crew = Crew()
+    app = working_app(vault, when_up=crew.begin)
+    helpers_app = helping_app(vault)
+    at = f"http://{settings.listen_host}:{sockets[0][0].getsockname()[1]}"
+    print(f"{settings.origin} listens on {at}", flush=True)
     settle_memory()
-    return run_until_stopped(server_config(app, host=settings.listen_host, port=settings.listen_port))
+    for own in sockets[1:]:
+        crew.fork(partial(_answer, helpers_app, own, sockets))
+    try:
+        code = _answer(app, sockets[0], sockets, when_told=crew.tell_to_end)
+    finally:
+        crew.end(HELPERS_GRACE_S)
+    return INTERNAL if crew.has_failed else code
+
+
+def _answer(
+    app: FastAPI,
+    own: Sequence[socket.socket],
+    everybodys: Sequence[Sequence[socket.socket]],
+    *,
+    when_told: Callable[[], None] = lambda: None,
+) -> int:
+    for one in chain.from_iterable(theirs for theirs in everybodys if theirs is not own):
+        one.close()
+    return run_until_stopped(server_config(app), sockets=own, when_told=when_told)
 
 
 def settle_memory() -> None:
@@ -45,8 +77,11 @@ def settle_memory() -> None:
     gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
 
 
-def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
-    """Return how uvicorn serves an app of ours; measurements serve their own with it too."""
+def server_config(app: FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
+    """Return how uvicorn serves an app of ours; measurements serve their own with it too.
+
+    host, port: where it is to listen, if it isn't given sockets.
+    """
     return uvicorn.Config(
         app,
         host=host,

@@ -1,5 +1,6 @@
 """The vault as the stages see it: what they need, passed in; nothing global, no clock of their own."""
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
@@ -7,8 +8,11 @@ from typing import Any
 
 from anchors.base import Submitter, Watcher
 from anchors.values import field, value
+from evidence_vault.core.canonical import Json
+from evidence_vault.core.names import encode_time, parse_time
 from evidence_vault.errors import ConfigError, ReadOnly
 from evidence_vault.pipeline.backlog import Backlog
+from evidence_vault.pipeline.board import Board, Notes
 from evidence_vault.pipeline.groups import Groups
 from evidence_vault.settings import Settings
 from evidence_vault.signer.keys import load_ed25519, load_key
@@ -26,28 +30,44 @@ from evidence_vault.store.session import Database
 Clock = Callable[[], datetime]
 Random = Callable[[int], bytes]
 
+MAX_REASONS, MAX_REASON_CHARS = 16, 1000
+"""Of those why a vault is shut, as far as other processes are told: each by itself shuts it."""
+
+REASONS_BYTES = 256 << 10
+"""For so many, at up to twelve bytes a character: JSON in ASCII."""
+
 
 class Gate:
-    """Whether the vault may take things in and sign; once shut, only an operator's restart opens it."""
+    """Whether the vault may take things in and sign; once shut, only an operator's restart opens it.
+
+    What shuts it in the process that does the work shuts it in all that answer beside it.
+    """
 
     def __init__(self) -> None:
         """Begin open."""
         self._reasons: list[str] = []
+        self._shared = Board(REASONS_BYTES)
+        self._lock = threading.Lock()
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is shut; empty while it is open."""
-        return tuple(self._reasons)
+        told = None if self._shared.is_ours else self._shared.read()
+        return tuple(dict.fromkeys([*self._reasons, *map(str, told if isinstance(told, list) else ())]))
 
     def shut(self, reason: str) -> None:
         """Let nothing in any more, for this reason."""
-        if reason not in self._reasons:
-            self._reasons.append(reason)
+        with self._lock:
+            if reason not in self._reasons:
+                self._reasons.append(reason)
+            if self._shared.is_ours:
+                told = [one[:MAX_REASON_CHARS] for one in self._reasons[:MAX_REASONS]]
+                self._shared.write(list[Json](told))
 
     def require_open(self) -> None:
         """Raise ReadOnly with the first reason if it is shut."""
-        if self._reasons:
-            raise ReadOnly(self._reasons[0])
+        if self._reasons or not self._shared.is_blank:
+            raise ReadOnly(self.reasons[0])
 
 
 @value
@@ -59,14 +79,37 @@ class Purse:
     at: datetime
 
 
+class Purses:
+    """The purse of each network by its name, as it was seen last."""
+
+    def __init__(self) -> None:
+        self._notes = Notes()
+
+    def note(self, network: str, purse: Purse) -> None:
+        """Say how it is now."""
+        self._notes[network] = {
+            "lasts_days": str(purse.lasts_days),
+            "low": purse.low,
+            "at": encode_time(purse.at),
+        }
+
+    def find(self, network: str) -> Purse | None:
+        """Return how it was; None if it was not seen yet."""
+        noted = self._notes.get(network)
+        if not isinstance(noted, dict):
+            return None
+        at = parse_time(str(noted["at"]), place="purse")
+        return Purse(lasts_days=float(str(noted["lasts_days"])), low=noted["low"] is True, at=at)
+
+
 @value
 class Vault:
     """Everything a stage may use.
 
     clock: aware UTC. random: that many unpredictable bytes. submitters: by job kind ("timestamp", "anchor"),
-    then by the name of the authority or network. watchers: by that of the network. purses: what this
-    process has seen of the senders' money, likewise. damage: what it has seen of packs that can't be read, by
-    their names.
+    then by the name of the authority or network. watchers: by that of the network. purses: what was seen of
+    the senders' money, likewise. damage: what was seen of packs that can't be read, by their names. Gate, purses
+    and damage are the same for all processes that are forked later.
     """
 
     settings: Settings
@@ -82,8 +125,8 @@ class Vault:
     random: Random
     submitters: Mapping[str, Mapping[str, Submitter]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
-    purses: dict[str, Purse] = field(default_factory=dict)
-    damage: dict[str, str] = field(default_factory=dict)
+    purses: Purses = field(default_factory=Purses)
+    damage: Notes = field(default_factory=Notes)
     gate: Gate = field(default_factory=Gate)
     groups: Groups[Any] = field(default_factory=Groups)
     backlog: Backlog = field(default_factory=Backlog)

@@ -1,6 +1,7 @@
 """From settings to a running vault: store and signers, submitters, workers, app; one clock for all of them.
 
-    settings ──► vault (database, blobs, keys, submitters) ──► app ── lifespan: check ─► workers … stop ─► close
+    settings ──► vault (database, blobs, keys, submitters) ──► check ──► app ── lifespan: workers … stop ─► close
+                                                                    └─► apps of processes that help (`crew`)
 
 At start the store is compared with everything that was ever shown to others; where it disagrees, the vault
 still answers, read-only, and says why. The same code runs every class of vault: what a development vault has
@@ -38,7 +39,7 @@ from evidence_vault.pipeline.times.revocation import advance_revocation
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
-from evidence_vault.store.home_lock import place_of, serving
+from evidence_vault.store.home_lock import helping, place_of, serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
@@ -54,7 +55,7 @@ node that is there."""
 def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     """Return the vault in `settings.home` with all it needs to run. Raises ConfigError.
 
-    Nothing is checked against what others have seen: `serve_vault` does, and `check_start`.
+    Nothing is checked against what others have seen: `check_vault` does.
     """
     vault = build_vault(settings, clock=clock)
     require_current(vault.database)
@@ -70,25 +71,35 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     )
 
 
-def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
-    """Return the app of the vault in `settings.home`; its lifespan checks, works and cleans up.
+def check_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
+    """Return the vault in `settings.home`, compared with all that was shown to others, without any connection.
 
-    Raises ConfigError for settings or a home that can't be used, before anything is served.
+    One process may serve it, or several that are forked with it. Raises ConfigError for settings or a home that
+    can't be used, before anything is served.
     """
     vault = open_vault(settings, clock=clock)
     check = check_start(vault)
     for problem in check.problems:
         LOG.error("read-only", extra={"error": problem})
+    vault.database.dispose()
+    return vault
+
+
+def working_app(vault: Vault, *, when_up: Callable[[], None] = lambda: None) -> FastAPI:
+    """Return the app of the process that answers and does the work in the background.
+
+    Its lifespan works and cleans up. when_up: called once the home is held, before anything is answered.
+    """
     extra: Sequence[APIRouter] = ()
     close: Callable[[], None] = vault.database.dispose
-    if settings.log_class == "development":
+    if vault.settings.log_class == "development":
         from evidence_vault.service.development import (  # noqa: PLC0415 - see above: what it loads
             development_routes,
             open_development,
         )
 
-        parts = open_development(settings.home, clock)
-        extra = (development_routes(parts, clock),)
+        parts = open_development(vault.settings.home, vault.clock)
+        extra = (development_routes(parts, vault.clock),)
 
         def close() -> None:
             parts.chain.close()
@@ -100,7 +111,8 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Nodes answer when they answer, and a development chain only once this app does.
         compared = Comparison(vault, then=runner.start)
-        with serving(settings.home, when_first=partial(free_dead_leases, vault)):
+        with serving(vault.settings.home, when_first=partial(free_dead_leases, vault)):
+            when_up()
             compared.start()
             try:
                 yield
@@ -110,6 +122,20 @@ def serve_vault(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
                 close()
 
     return create_app(vault, lifespan=lifespan, extra=extra)
+
+
+def helping_app(vault: Vault) -> FastAPI:
+    """Return the app of a process that only answers, beside the one that also works."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with helping(vault.settings.home):
+            try:
+                yield
+            finally:
+                vault.database.dispose()
+
+    return create_app(vault, lifespan=lifespan)
 
 
 def free_dead_leases(vault: Vault) -> None:

@@ -32,6 +32,13 @@ def serving(home: Path, *, when_first: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def helping(home: Path) -> Iterator[None]:
+    """Serve from this home beside a process that does. Raises ConfigError while a command has it for itself."""
+    with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it"):
+        yield
+
+
 def place_of(home: Path) -> str:
     """Return what workers from this home are called by, and nobody else's: 16 hex digits of machine and folder.
 

@@ -58,7 +58,7 @@ def test_status_of_a_vault_that_is_not_there_says_so(capsys: pytest.CaptureFixtu
 def test_status_names_each_network_with_its_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hoodi = {"name": "hoodi", "contract": "0c" * 20, "rpc_urls": ["http://127.0.0.1:9/"]}
     vault = new_vault(tmp_path / "vault", networks=[hoodi])
-    vault.purses["hoodi"] = Purse(lasts_days=3.21, low=True, at=vault.clock())
+    vault.purses.note("hoodi", Purse(lasts_days=3.21, low=True, at=vault.clock()))
     with listening_port(vault) as port:
         assert main(["status", "--url", f"http://127.0.0.1:{port}"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "network" in line]

@@ -81,7 +81,7 @@ def watch_funds(vault: Vault, network: Network) -> None:
         return
     days = funds.balance / max(1, vault.settings.anchors_per_day * funds.anchor_price)
     low = days < network.alarm_days
-    vault.purses[network.name] = Purse(lasts_days=days, low=low, at=vault.clock())
+    vault.purses.note(network.name, Purse(lasts_days=days, low=low, at=vault.clock()))
     if low:
         sentence = f"the sender's money lasts {days:.1f} days at this cadence and price: send it some"
         LOGGER.error("low balance", extra={"target": network.name, "error": sentence})

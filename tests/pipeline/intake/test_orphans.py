@@ -144,7 +144,7 @@ def test_pack_that_cannot_be_read_is_told_and_keeps_nobody_waiting(
         assert [one for _ in range(3) for one in walk.step()] == [lost.item_id]
     assert not vault.gate.reasons
     assert list(vault.damage) == [bad.stem]
-    assert f"packs/{bad.name}: expected a pack header" in vault.damage[bad.stem]
+    assert f"packs/{bad.name}: expected a pack header" in str(vault.damage[bad.stem])
     assert [record.getMessage() for record in caplog.records] == ["a pack can't be read"]
     deposit_small(vault, b"three")
 
@@ -166,7 +166,7 @@ def test_pack_that_the_disk_refuses_is_told_like_one_that_is_damaged(
 
     monkeypatch.setattr(BlobStore, "packed_ids", refused)
     assert walk.step() == []
-    assert "Input/output error" in next(iter(vault.damage.values()))
+    assert "Input/output error" in str(next(iter(vault.damage.values())))
 
 
 def test_walk_leaves_an_open_uploads_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
