@@ -54,8 +54,16 @@ def peak_mib(*words: str, expected: Sequence[int] = (0,)) -> float:
 
 
 def resident_mib(pid: int) -> float:
-    """Return the most memory a running process has had resident, in MiB (Linux)."""
-    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no VmHWM of process {pid}")
+    """Return the most memory that a process and those it forked have had resident, in MiB (Linux).
+
+    What they share counts once.
+    """
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())
+    own = [_kib(child, "status", "VmHWM") - _kib(child, "smaps_rollup", "Shared_") for child in children]
+    return (_kib(pid, "status", "VmHWM") + sum(own)) / 1024
+
+
+def _kib(pid: int, file: str, name: str) -> int:
+    """Return the sum of what the lines with such names say."""
+    lines = Path(f"/proc/{pid}/{file}").read_text("ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name))

@@ -52,8 +52,11 @@ class Gate:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is shut; empty while it is open."""
-        told = None if self._shared.is_ours else self._shared.read()
-        return tuple(dict.fromkeys([*self._reasons, *map(str, told if isinstance(told, list) else ())]))
+        if self._shared.is_ours:
+            return tuple(self._reasons)
+        found = self._shared.read()
+        told = [str(one) for one in found] if isinstance(found, list) else []
+        return (*told, *(one for one in self._reasons if one[:MAX_REASON_CHARS] not in told))
 
     def shut(self, reason: str) -> None:
         """Let nothing in any more, for this reason."""

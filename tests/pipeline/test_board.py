@@ -92,10 +92,11 @@ def test_notes_that_do_not_fit_are_left_out() -> None:
 
 def test_gate_that_is_shut_is_shut_in_a_process_forked_before() -> None:
     gate = Gate()
-    asked = os.pipe()
+    asked, answered = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         gate.require_open()
+        os.write(answered[1], b"1")
         os.read(asked[0], 1)
         try:
             gate.require_open()
@@ -103,13 +104,14 @@ def test_gate_that_is_shut_is_shut_in_a_process_forked_before() -> None:
             os._exit(0 if error.reason == "a fork" and gate.reasons == ("a fork", "another") else 1)
         os._exit(2)
 
+    assert os.read(answered[0], 1) == b"1"
     gate.shut("a fork")
     gate.shut("another")
     gate.shut("a fork")
     os.write(asked[1], b"g")
 
     assert os.waitpid(child, 0)[1] == 0
-    for end in asked:
+    for end in (*asked, *answered):
         os.close(end)
 
 
