@@ -110,6 +110,9 @@ class Subject:
 LOG, PLATFORM = Subject(kind="log", id="log"), Subject(kind="platform", id="platform")
 """The singletons that every bundle carries."""
 
+VAULT = Subject(kind="vault", id="vault")
+"""The singleton that no bundle carries: who runs the house, and how."""
+
 
 @value
 class Event:

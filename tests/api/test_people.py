@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from evidence_vault.core.events import VAULT
 from evidence_vault.errors import SecondPersonNeeded
-from evidence_vault.pipeline.people.people import VAULT, first_administrator, make_program, operator_disables
+from evidence_vault.pipeline.people.people import first_administrator, make_program, operator_disables
 from evidence_vault.pipeline.people.proposals import confirm
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault

@@ -31,7 +31,7 @@ from evidence_vault.core.attestation import (
 )
 from evidence_vault.core.canonical import encode_canonical
 from evidence_vault.core.event_types.table import EVENT_TYPES
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import VAULT, Subject, parse_event
 from evidence_vault.core.layout import parse_bundle_json
 from evidence_vault.core.notes import Note, encode_note, sign_note
 from evidence_vault.core.receipt import encode_receipt, encode_receipt_text, parse_receipt, receipt_key_name
@@ -43,7 +43,6 @@ from tests.verify.asking import ask
 from tests.verify.handmade import LOG, OWNER, PLATFORM, START, Keys, Vault, good_bundle, make_id, sha256_hex
 
 ZEROES = "00" * 32
-VAULT = Subject(kind="vault", id="vault")
 Parse = Callable[[bytes], object]
 
 

@@ -62,7 +62,7 @@ def look(vault: Vault, caller: Requester, action: Action, item_id: str) -> Enter
 
     Anybody but the owner leaves a VIEWED or a CUSTODY_READ. Raises AccessRefused, counted.
     """
-    try:
+    with counting_refusals(vault, caller, item_id):
         with vault.database.read() as session:
             entered = decide(vault, session, caller, action, item_id)
         if entered.permission.basis == "owner" or action not in _MARKS:
@@ -72,9 +72,6 @@ def look(vault: Vault, caller: Requester, action: Action, item_id: str) -> Enter
             kind, fields = _MARKS[action]
             append_and_follow(vault, session, draft_access(caller, entered, kind, fields))
             return entered
-    except AccessRefused as refused:
-        note_refusal(vault, caller, refused, item_id)
-        raise
 
 
 def may_look(vault: Vault, caller: Requester, action: Action, item_id: str) -> bool:
@@ -91,33 +88,29 @@ def hand_out(vault: Vault, caller: Requester, item_id: str, *, purpose: str | No
 
     purpose: of a working copy, in the words of whoever makes it.
     """
-    try:
-        with vault.database.write() as session:
-            entered = decide(vault, session, caller, "open-content", item_id, locked=True)
-            item, permission = entered.item, entered.permission
-            if item.mode != "content" or item.sha256 is None:
-                raise AccessRefused("open-content", item_id, reason="no-content", grant=permission.grant)
-            if permission.working_copy:
-                told = {} if purpose is None else {"purpose": purpose}
-                draft = draft_access(
-                    caller, entered, "WORKING_COPY_MADE", {"sha256": item.sha256.hex()}, disclosures=told
-                )
-            else:
-                draft = draft_access(caller, entered, "DOWNLOADED", {"what": "content", "bundle": None})
-            append_and_follow(vault, session, draft)
-            return entered
-    except AccessRefused as refused:
-        note_refusal(vault, caller, refused, item_id)
-        raise
+    with counting_refusals(vault, caller, item_id), vault.database.write() as session:
+        entered = decide(vault, session, caller, "open-content", item_id, locked=True)
+        item, permission = entered.item, entered.permission
+        if item.mode != "content" or item.sha256 is None:
+            raise AccessRefused("open-content", item_id, reason="no-content", grant=permission.grant)
+        if permission.working_copy:
+            told = {} if purpose is None else {"purpose": purpose}
+            draft = draft_access(
+                caller, entered, "WORKING_COPY_MADE", {"sha256": item.sha256.hex()}, disclosures=told
+            )
+        else:
+            draft = draft_access(caller, entered, "DOWNLOADED", {"what": "content", "bundle": None})
+        append_and_follow(vault, session, draft)
+        return entered
 
 
 @contextmanager
-def counting_refusals(vault: Vault, caller: Requester) -> Iterator[None]:
-    """Count what is refused inside, of cases, grants and orders."""
+def counting_refusals(vault: Vault, caller: Requester, item_id: str = NOBODY) -> Iterator[None]:
+    """Count what is refused inside; of an item, mark it there if he once had a grant on it."""
     try:
         yield
     except AccessRefused as refused:
-        note_refusal(vault, caller, refused, NOBODY)
+        note_refusal(vault, caller, refused, item_id)
         raise
 
 

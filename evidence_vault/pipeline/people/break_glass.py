@@ -8,9 +8,15 @@ from sqlalchemy.orm import Session
 
 from evidence_vault.access.decisions import Permission, require_scope
 from evidence_vault.access.facts import Requester
+from evidence_vault.core.events import VAULT
 from evidence_vault.errors import AccessRefused
-from evidence_vault.pipeline.cases.entering import Entered, draft_access, event_actor, gather, note_refusal
-from evidence_vault.pipeline.people.refusals import VAULT
+from evidence_vault.pipeline.cases.entering import (
+    Entered,
+    counting_refusals,
+    draft_access,
+    event_actor,
+    gather,
+)
 from evidence_vault.pipeline.record import Draft, append_event
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
@@ -22,40 +28,30 @@ NOTICE = "break-glass"
 def decide_on_glass(vault: Vault, caller: Requester, item_id: str) -> Item:
     """Return the item whose content an administrator may open in need. Raises AccessRefused, counted."""
     require_scope("manage", caller)
-    try:
-        with vault.database.read() as session:
-            return _decide(vault, session, caller, item_id)
-    except AccessRefused as refused:
-        note_refusal(vault, caller, refused, item_id)
-        raise
+    with counting_refusals(vault, caller, item_id), vault.database.read() as session:
+        return _decide(vault, session, caller, item_id)
 
 
 def break_glass(vault: Vault, caller: Requester, item_id: str, *, reason: str) -> Entered:
     """Record that an administrator opens the content, and return the item. Raises AccessRefused, counted."""
     require_scope("manage", caller)
-    try:
-        with vault.database.write() as session:
-            item = _decide(vault, session, caller, item_id)
-            entered = Entered(item=item, permission=Permission(basis="break-glass"))
-            broken = Draft(
-                subject=VAULT,
-                type="BREAK_GLASS",
-                actor=event_actor(caller),
-                fields={"item": item.id, "action": "open-content"},
-                disclosures={"reason": reason},
-            )
-            viewed = draft_access(caller, entered, "VIEWED", {"what": "content"})
-            seen = append_event(
-                vault, session, viewed
-            )  # item before vault: the order in which subjects are locked
-            append_event(vault, session, broken)
-            now = vault.clock()
-            cases.add_notice(session, kind=NOTICE, event_id=seen.event_id, at=now, person=item.owner_id)
-            cases.add_notice(session, kind=NOTICE, event_id=seen.event_id, at=now, role="AU")
-            return entered
-    except AccessRefused as refused:
-        note_refusal(vault, caller, refused, item_id)
-        raise
+    with counting_refusals(vault, caller, item_id), vault.database.write() as session:
+        item = _decide(vault, session, caller, item_id)
+        entered = Entered(item=item, permission=Permission(basis="break-glass"))
+        viewed = draft_access(caller, entered, "VIEWED", {"what": "content"})
+        broken = Draft(
+            subject=VAULT,
+            type="BREAK_GLASS",
+            actor=event_actor(caller),
+            fields={"item": item.id, "action": "open-content"},
+            disclosures={"reason": reason},
+        )
+        seen = append_event(vault, session, viewed)  # item before vault: the order in which they are locked
+        append_event(vault, session, broken)
+        now = vault.clock()
+        cases.add_notice(session, kind=NOTICE, event_id=seen.event_id, at=now, person=item.owner_id)
+        cases.add_notice(session, kind=NOTICE, event_id=seen.event_id, at=now, role="AU")
+        return entered
 
 
 def _decide(vault: Vault, session: Session, caller: Requester, item_id: str) -> Item:

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import VAULT
 from evidence_vault.core.names import LABEL, encode_id
 from evidence_vault.errors import AccessRefused, Conflict, FormatError, SecondPersonNeeded
 from evidence_vault.identity.actors import TokenFacts, add_program
@@ -27,7 +27,6 @@ from evidence_vault.store.people_models import Actor, Login
 from evidence_vault.store.queries import actors, logins, people
 from evidence_vault.store.queries.logins import LOCAL
 
-VAULT = Subject(kind="vault", id="vault")
 AT_MACHINE = "by the operator, at the vault's machine"
 FIRST_ADMINISTRATORS = 2
 """So many the operator makes alone: from then on they can do it themselves, two at a time."""

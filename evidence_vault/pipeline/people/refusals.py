@@ -6,13 +6,11 @@ count for the next round.
 
 from datetime import timedelta
 
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import VAULT
 from evidence_vault.core.names import encode_time
 from evidence_vault.pipeline.record import Draft, append_event, system_actor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import cases
-
-VAULT = Subject(kind="vault", id="vault")
 
 GRACE = timedelta(minutes=1)
 """After the end of an hour: clocks of several processes differ, and a request may still be under way."""

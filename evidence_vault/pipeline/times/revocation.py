@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from anchors.rfc3161.certificate import Certificate, load_certificate, parse_chain
 from anchors.rfc3161.evidence import Evidence, EvidenceClient, fetch_evidence, sources_of
-from evidence_vault.core.events import Subject
+from evidence_vault.core.events import VAULT
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import IntegrityError, UnavailableError
 from evidence_vault.pipeline.vault import Vault
@@ -34,7 +34,6 @@ from evidence_vault.store.queries import jobs, revocation
 from evidence_vault.store.queries.jobs import Claimed
 
 KIND = "revocation"
-SUBJECT = Subject(kind="vault", id="vault")
 
 ROUNDED_UP_BY = timedelta(minutes=1)
 """Tokens within a minute want the same evidence: a busy vault notes it once."""
@@ -66,7 +65,7 @@ def want_evidence(session: Session, chain: bytes, gen_time: datetime, *, now: da
         assert want is not None
         want.wanted_at = max(want.wanted_at, wanted_at)
         session.flush()
-    jobs.wake(session, KIND, SUBJECT, chain_sha256.hex(), at=now)
+    jobs.wake(session, KIND, VAULT, chain_sha256.hex(), at=now)
 
 
 def advance_revocation(vault: Vault, job: Claimed, *, http: EvidenceClient) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from anchors.rfc3161.der import SEQUENCE, context_constructed, parse_whole, tlv
 from evidence_vault.core.attestation import encode_statement
 from evidence_vault.core.canonical import as_text
-from evidence_vault.core.events import Subject, parse_event
+from evidence_vault.core.events import VAULT, Subject, parse_event
 from evidence_vault.core.names import encode_id
 from evidence_vault.errors import (
     AccessRefused,
@@ -284,7 +284,7 @@ def test_attest_wants_evidence_for_the_time_of_the_checkpoint(vault: Vault, item
         assert want is not None
         wait = timedelta(seconds=vault.settings.token_interval_s + vault.settings.checkpoint_interval_s)
         assert want.wanted_at >= vault.clock() + wait
-        found = jobs.jobs_of(session, Subject(kind="vault", id="vault"))
+        found = jobs.jobs_of(session, VAULT)
     assert [job.target for job in found if job.kind == "revocation"] == [chain_sha256.hex()]
 
 

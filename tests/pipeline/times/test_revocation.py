@@ -10,9 +10,10 @@ import pytest
 
 from anchors.base import HttpReply
 from anchors.rfc3161.devtsa import DevelopmentTsa
+from evidence_vault.core.events import VAULT
 from evidence_vault.core.states import JobState
 from evidence_vault.errors import UnavailableError
-from evidence_vault.pipeline.times.revocation import GIVE_UP_AFTER, SUBJECT, advance_revocation
+from evidence_vault.pipeline.times.revocation import GIVE_UP_AFTER, advance_revocation
 from evidence_vault.store.models import Job
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.revocation_models import RevocationEvidence
@@ -71,7 +72,7 @@ class RevocableStory(Story):
 
     def revocation_jobs(self) -> list[Job]:
         with self.vault.database.read() as session:
-            return list(jobs.jobs_of(session, SUBJECT))
+            return list(jobs.jobs_of(session, VAULT))
 
     def exported(self, item: str) -> str:
         bundle = self.export(item)
@@ -211,5 +212,5 @@ def test_chain_without_addresses_wants_nothing(tmp_path: Path) -> None:
     story.deposit()
     story.go_on(5)
     with story.vault.database.read() as session:
-        assert list(jobs.jobs_of(session, SUBJECT)) == []
+        assert list(jobs.jobs_of(session, VAULT)) == []
     story.chain.close()
