@@ -4,16 +4,16 @@ Nothing is told that stands in no event: each line is one, with its place in its
 comes from its row, which follows from its GRANTED.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.core.canonical import as_object, as_text
-from evidence_vault.core.events import parse_event
+from evidence_vault.core.events import Event, parse_event
+from evidence_vault.pipeline.cases.sight import grant_of
 from evidence_vault.store.case_models import Grant
-from evidence_vault.store.models import Event
 from evidence_vault.store.queries import cases, custody, grants
 
 ACCESSES = (
@@ -86,10 +86,12 @@ def _accesses(
 ) -> tuple[list[Access], int | None]:
     about = [("item", item_id) for item_id in item_ids]
     rows = cases.events_of_types(session, about, ACCESSES, after_id=after_id, limit=MAX_READ)
-    known = _named(session, rows)
+    told = {row.id: parse_event(row.raw) for row in rows}
+    named = {grant for event in told.values() if (grant := grant_of(event)) is not None}
+    known = grants.grants_by_id(session, named)
     found: list[Access] = []
-    for row in rows:
-        access = _access(row, known)
+    for event_id, event in told.items():
+        access = _access(event_id, event, known)
         if (case is None or access.case == case) and (order is None or access.order == order):
             if len(found) == limit:
                 return found, found[-1].event_id
@@ -97,44 +99,27 @@ def _accesses(
     return found, rows[-1].id if len(rows) == MAX_READ else None
 
 
-def _access(row: Event, known: Mapping[str, Grant]) -> Access:
-    fields = parse_event(row.raw).fields
+def _access(event_id: int, event: Event, known: Mapping[str, Grant]) -> Access:
+    fields, grant = event.fields, grant_of(event)
     actor, why = as_object(fields["actor"]), as_object(fields["why"])
-    grant = why.get("grant", fields.get("grant"))
-    grant_id = None if grant is None else as_text(grant)
-    under = None if grant_id is None else known.get(grant_id)
+    under = None if grant is None else known.get(grant)
     case = why.get("case")
     if case is None and under is not None:
         case = under.case_id  # a refusal names its grant alone
     what = fields.get("what", fields.get("action"))
     return Access(
-        event_id=row.id,
-        item_id=row.subject_id,
-        seq=row.seq,
-        at=row.at,
-        type=row.type,
+        event_id=event_id,
+        item_id=event.subject.id,
+        seq=event.seq,
+        at=event.at,
+        type=event.type,
         what=None if what is None else as_text(what),
         result=as_text(fields["result"]),
         actor=as_text(actor["id"]),
         role=as_text(actor["role"]),
         on_behalf_of=None if actor["on_behalf_of"] is None else as_text(actor["on_behalf_of"]),
         basis=None if "basis" not in why else as_text(why["basis"]),
-        grant=grant_id,
+        grant=grant,
         case=None if case is None else as_text(case),
         order=None if under is None else under.order_id,
     )
-
-
-def _named(session: Session, rows: Sequence[Event]) -> Mapping[str, Grant]:
-    """Return each grant that these events name."""
-    named: set[str] = set()
-    for row in rows:
-        fields = parse_event(row.raw).fields
-        for grant in (as_object(fields["why"]).get("grant"), fields.get("grant")):
-            if isinstance(grant, str):
-                named.add(grant)
-    return {grant.id: grant for grant in _grants(session, named)}
-
-
-def _grants(session: Session, grant_ids: Collection[str]) -> Sequence[Grant]:
-    return [one for one in (grants.get_grant(session, grant_id) for grant_id in sorted(grant_ids)) if one]

@@ -23,7 +23,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from anchors.rfc3161.certificate import load_certificate, parse_chain
+from anchors.rfc3161.certificate import Certificate, load_certificate, parse_chain
 from anchors.values import value
 from evidence_vault.core.attestation import Attestation, parse_statement
 from evidence_vault.core.canonical import Json, as_object, as_text
@@ -168,19 +168,19 @@ def _refuse_replay(
 ) -> None:
     """(5) By the signer's key: the signature itself, and what it doesn't cover, anybody may write anew."""
     for event in attestations.events_with_statement(session, item_id, submission.statement):
-        signer = signer_key(session, event)
+        signer = signer_of(session, event)
         if signed.signer is None:
             same = signer is None and actor_of(event) == attester.id
         else:
-            same = signer == signed.signer.key_octets
+            same = signer is not None and signer.key_octets == signed.signer.key_octets
         if same:
             raise AlreadyAttested(event.seq)
 
 
-def signer_key(session: Session, event: Event) -> bytes | None:
-    """Return the key that signed what this event records, or None if nobody did."""
+def signer_of(session: Session, event: Event) -> Certificate | None:
+    """Return the certificate of who signed what this event records, or None if nobody did."""
     chain = events.proof_parts_of(session, event.id).get(attestations.CHAIN)
-    return None if chain is None else load_certificate(parse_chain(chain)[0]).key_octets
+    return None if chain is None else load_certificate(parse_chain(chain)[0])
 
 
 def actor_of(event: Event) -> str:

@@ -29,7 +29,7 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.signer.key_files import order_chain
 from evidence_vault.store.queries import revocation
 from evidence_vault.store.queries.attestations import CHAIN, SIGNATURE, STATEMENT
-from evidence_vault.verify.cms import OpenedSignature, open_detached_cms, verify_detached_cms
+from evidence_vault.verify.cms import OpenedSignature, SignedBy, open_detached_cms, verify_detached_cms
 from evidence_vault.verify.trust import REFUSED_BY_DEFAULT
 
 MAX_SIGNATURE_BYTES = 64 * 1024
@@ -86,8 +86,8 @@ def judge_submission(vault: Vault, session: Session, submission: Submission, *, 
     )
     if isinstance(opened, Indeterminate):
         raise _refusal(opened)
-    own = _judge(submission, (opened.signer.der,), at=at)  # (2)
-    if own is not None:
+    own = _judge(submission, roots=(opened.signer.der,), evidence=(), at=at)  # (2)
+    if isinstance(own, Indeterminate):
         raise _refusal(own)
     if len(opened.crls) > MAX_CRLS:  # (3)
         raise FormatError("signature.crls", f"at most {MAX_CRLS}", len(opened.crls))
@@ -138,16 +138,7 @@ def _vouched(
     at: datetime,
 ) -> Signed:
     """(4) and (5)."""
-    assert submission.signature is not None
-    verdict = verify_detached_cms(
-        signature=submission.signature,
-        content=submission.statement,
-        chain=submission.chain,
-        revocation=evidence,
-        roots=roots,
-        at=at,
-        refused_algorithms=REFUSED,
-    )
+    verdict = _judge(submission, roots=roots, evidence=evidence, at=at)
     if not isinstance(verdict, Indeterminate):
         return Signed(status="trusted", signer=opened.signer, chain=verdict.path)
     if verdict.sub_indication != "NO_CERTIFICATE_CHAIN_FOUND":
@@ -160,18 +151,19 @@ def _vouched(
     )
 
 
-def _judge(submission: Submission, roots: tuple[bytes, ...], *, at: datetime) -> Indeterminate | None:
+def _judge(
+    submission: Submission, *, roots: tuple[bytes, ...], evidence: tuple[bytes, ...], at: datetime
+) -> SignedBy | Indeterminate:
     assert submission.signature is not None
-    verdict = verify_detached_cms(
+    return verify_detached_cms(
         signature=submission.signature,
         content=submission.statement,
         chain=submission.chain,
-        revocation=(),
+        revocation=evidence,
         roots=roots,
         at=at,
         refused_algorithms=REFUSED,
     )
-    return verdict if isinstance(verdict, Indeterminate) else None
 
 
 def _held(session: Session, opened: OpenedSignature) -> tuple[bytes, ...]:

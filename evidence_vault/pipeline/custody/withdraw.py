@@ -14,7 +14,7 @@ and what crashes mean: as in `attest`.
 
 from sqlalchemy.orm import Session
 
-from anchors.rfc3161.certificate import Certificate, load_certificate, parse_chain, same_name
+from anchors.rfc3161.certificate import Certificate, same_name
 from evidence_vault.core.attestation import Withdrawal, parse_statement
 from evidence_vault.core.canonical import as_integer, as_text
 from evidence_vault.core.events import Subject, parse_event
@@ -26,6 +26,7 @@ from evidence_vault.pipeline.custody.attest import (
     actor_of,
     keep_statement,
     require_same,
+    signer_of,
 )
 from evidence_vault.pipeline.custody.statements import Signed, Submission, judge_submission
 from evidence_vault.pipeline.record import EventActor
@@ -90,19 +91,15 @@ def _require_named(vault: Vault, event: Event, statement: Withdrawal) -> None:
 
 def _require_attester(session: Session, event: Event, signed: Signed, attester: EventActor) -> None:
     """(4)."""
-    chain = events.proof_parts_of(session, event.id).get(attestations.CHAIN)
-    before = None if chain is None else load_certificate(parse_chain(chain)[0])
-    same_key = (
-        before is not None and signed.signer is not None and (before.key_octets == signed.signer.key_octets)
-    )
-    if same_key:
+    before, now = signer_of(session, event), signed.signer
+    if before is not None and now is not None and before.key_octets == now.key_octets:
         return
     if actor_of(event) != attester.id:
         raise VerificationError(
             "withdrawal", "the account that handed the attestation in, or its signer's key", "another"
         )
-    if before is not None and signed.signer is not None and not _same_person(before, signed.signer):
-        raise VerificationError("withdrawal signer", before.subject_text, signed.signer.subject_text)
+    if before is not None and now is not None and not _same_person(before, now):
+        raise VerificationError("withdrawal signer", before.subject_text, now.subject_text)
 
 
 def _same_person(one: Certificate, other: Certificate) -> bool:

@@ -4,7 +4,7 @@ Which travel: for each item the first timed one above its deposit and the last t
 from both sides), the first timed one above each attestation, the cut, the first and the newest anchored ones that
 cover it, each with the one the contract links it to; with `full_chain`, every anchored one since the item's first.
 And as many more, up to 32 together with those of attestations, as bound the other events of custody
-(`export_bounds`).
+(`bounds`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,6 @@ from evidence_vault.store.queries import bundles, events, log
 
 MAX_ANCHORS = 900
 """With full_chain: a month of hourly anchors. A verifier reads 1,000; the rest is room for other kinds."""
-
 
 MAX_MORE_BYTES = 4 * 2**20
 """Of tokens, and of the evidence about their certificates, that more checkpoints may bring: an authority's list of

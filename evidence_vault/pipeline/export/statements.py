@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from anchors.values import value
 from evidence_vault.core import layout
 from evidence_vault.core.events import Subject
+from evidence_vault.pipeline.export.bounds import thinned
 from evidence_vault.pipeline.times.revocation import evidence_parts
 from evidence_vault.store.queries import attestations, bundles, events, log
 from evidence_vault.store.queries.attestations import CHAIN, SIGNATURE
@@ -55,8 +56,7 @@ def sizes_above_statements(
         if not sizes or sizes[-1] <= index:  # else the same one covers it
             found = bundles.first_timed_above(session, index, published=published, tokens=tokens)
             sizes += [] if found is None or found > cut else [found]
-    step = max(1.0, len(sizes) / MAX_SIZES)
-    return {sizes[-1 - int(number * step)] for number in range(min(len(sizes), MAX_SIZES))}
+    return set(thinned(sizes, MAX_SIZES))
 
 
 def statement_parts(session: Session, item_id: str, *, carried: set[bytes]) -> StatementParts:
