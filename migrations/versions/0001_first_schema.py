@@ -168,7 +168,7 @@ def _create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
     )
-    op.create_index("ix_webhooks_actor_id", "webhooks", ["actor_id"])
+    op.create_index("ix_webhooks_actor_id", "webhooks", ["actor_id"], unique=False)
     op.create_table(
         "paces",
         sa.Column("target", sa.String(length=64), nullable=False),
@@ -770,6 +770,7 @@ def _create_cases() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_orders_event_id")),
     )
     op.create_index(op.f("ix_orders_case_id"), "orders", ["case_id"], unique=False)
+    op.create_index(op.f("ix_orders_respondent_id"), "orders", ["respondent_id"], unique=False)
     op.create_table(
         "opinions",
         sa.Column("item_id", sa.String(length=29), nullable=False),
@@ -784,7 +785,6 @@ def _create_cases() -> None:
     )
     op.create_index("ix_opinions_case_id", "opinions", ["case_id"], unique=False)
     op.create_index("ix_opinions_author_id", "opinions", ["author_id"], unique=False)
-    op.create_index(op.f("ix_orders_respondent_id"), "orders", ["respondent_id"], unique=False)
     op.create_table(
         "grants",
         sa.Column("id", sa.String(length=29), nullable=False),
