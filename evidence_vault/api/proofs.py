@@ -1,6 +1,7 @@
 """What shows an item's existence so far: tokens, place in the log, and what covers that place from outside."""
 
 import base64
+from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,8 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.models import Item
 from evidence_vault.store.queries import events, items
 
+_OF_CHECKPOINTS = ("CHECKPOINT_TIMESTAMPED", "CHECKPOINT_ANCHORED")
+
 
 def list_proofs(session: Session, vault: Vault, item: Item) -> ProofList:
     """Return the tokens over the item, its inclusion in the newest checkpoint, and that checkpoint's kin."""
@@ -22,20 +25,22 @@ def list_proofs(session: Session, vault: Vault, item: Item) -> ProofList:
     covering = {progress.logged_size, progress.anchored_size, progress.final_size} - {None}
     return ProofList(
         item=item.id,
-        timestamps=_recorded(session, Subject(kind="item", id=item.id)),
+        timestamps=_recorded(session, Subject(kind="item", id=item.id), ("TIMESTAMP_OBTAINED",)),
         inclusion=None if progress.leaf_index is None else _inclusion(vault, progress.leaf_index),
         checkpoints=[
             view
             for size in sorted(size for size in covering if size)
-            for view in _recorded(session, Subject(kind="checkpoint", id=str(size)))
+            for view in _recorded(session, Subject(kind="checkpoint", id=str(size)), _OF_CHECKPOINTS)
         ],
     )
 
 
-def _recorded(session: Session, subject: Subject) -> list[ProofView]:
+def _recorded(session: Session, subject: Subject, types: Collection[str]) -> list[ProofView]:
+    """Return what came back from outside: signed statements, which came in, are in the list of attestations."""
     views = []
     for event in events.events_of(session, subject):
-        if parts := events.proof_parts_of(session, event.id):
+        if event.type in types:
+            parts = events.proof_parts_of(session, event.id)
             encoded = {name: base64.b64encode(body).decode("ascii") for name, body in parts.items()}
             views.append(ProofView(recorded_by=event.type, subject=subject.id, seq=event.seq, parts=encoded))
     return views

@@ -113,6 +113,8 @@ def test_notary_checks_drafts_attests_and_withdraws(
     assert shown["withdrawn"] is None
     assert shown["role"] == "NO"
     assert shown["statement"]["examined"] == [{"what": "content", "how": "hashed"}]
+    proofs = client.get(f"/v1/items/{item}/proofs", headers=owner).json()
+    assert proofs["timestamps"] == [], "a statement is no time-stamp"
     taken_back = Withdrawal(
         origin=vault.settings.origin,
         item=item,
