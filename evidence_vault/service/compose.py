@@ -93,10 +93,8 @@ def working_app(vault: Vault, *, when_up: Callable[[], None] = lambda: None) -> 
     extra: Sequence[APIRouter] = ()
     close: Callable[[], None] = vault.database.dispose
     if vault.settings.log_class == "development":
-        from evidence_vault.service.development import (  # noqa: PLC0415 - see above: what it loads
-            development_routes,
-            open_development,
-        )
+        from evidence_vault.service.development import open_development  # noqa: PLC0415 - see above
+        from evidence_vault.service.development_routes import development_routes  # noqa: PLC0415 - likewise
 
         parts = open_development(vault.settings.home, vault.clock)
         extra = (development_routes(parts, vault.clock),)

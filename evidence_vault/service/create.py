@@ -5,12 +5,13 @@
 
 Each step is durable before the next and is left as it is if it was done before, so a crash or a missing
 setting costs nothing: run `init` again. Once LOG_OPENED is written, origin, class and keys are fixed for ever.
+
+A vault without networks loads nothing that speaks Ethereum; only a development vault needs a chain installed.
 """
 
 import secrets
 from pathlib import Path
 
-from anchors.ethereum.signer import load_development_key
 from anchors.values import value
 from evidence_vault.core.canonical import Json
 from evidence_vault.core.names import LogClass, is_origin
@@ -18,8 +19,6 @@ from evidence_vault.durable import save_file
 from evidence_vault.errors import ConfigError
 from evidence_vault.pipeline.operation.opening import open_log
 from evidence_vault.pipeline.vault import Clock, build_vault, system_clock
-from evidence_vault.service.development import create_development, sender_key_file
-from evidence_vault.service.networks import anchor_of
 from evidence_vault.settings import FILE_NAME, Settings, load_settings
 from evidence_vault.signer.keys import create_key
 from evidence_vault.store.queries import actors
@@ -88,6 +87,8 @@ def create_home(
                 FILE_NAME, f"{file} is there already: edit it instead of giving class and origin"
             )
     elif log_class in (None, "development"):
+        from evidence_vault.service.development import create_development  # noqa: PLC0415 - see above
+
         create_development(home, origin=_development(origin), port=port, clock=clock)
     else:
         _write_template(file, log_class=log_class, origin=origin, port=port)
@@ -103,7 +104,9 @@ def create_home(
 def _create_keys(settings: Settings) -> None:
     keys = settings.home / "keys"
     if settings.log_class == "development":
-        _adopt_development_sender(settings)
+        from evidence_vault.service.development import adopt_sender  # noqa: PLC0415 - see above
+
+        adopt_sender(settings.home)
     for name in ("log", "receipt", "webhook", *_own_senders(settings)):
         if not (keys / f"{name}.key").exists():
             create_key(keys / f"{name}.key", random=secrets.token_bytes)
@@ -116,15 +119,6 @@ def _own_senders(settings: Settings) -> list[str]:
     ]
 
 
-def _adopt_development_sender(settings: Settings) -> None:
-    """The account that has ether there sends the anchors, so that nobody must be paid first."""
-    path = settings.home / "keys" / "anchor-development.key"
-    if not path.exists() and sender_key_file(settings.home).exists():
-        load_development_key(sender_key_file(settings.home))  # refuses a file that holds no key
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        save_file(path, bytes.fromhex(sender_key_file(settings.home).read_text("ascii").strip()), mode=0o600)
-
-
 def _open(settings: Settings, clock: Clock) -> None:
     vault = build_vault(settings, clock=clock)
     try:
@@ -132,9 +126,17 @@ def _open(settings: Settings, clock: Clock) -> None:
         with vault.database.read() as session:
             if actors.vault_state(session) is not None:
                 raise ConfigError("home", f"{settings.home} is a vault already, its log is open")
-        open_log(vault, anchors=[dict[str, Json](anchor_of(settings, one)) for one in settings.networks])
+        open_log(vault, anchors=_anchors(settings))
     finally:
         vault.database.dispose()
+
+
+def _anchors(settings: Settings) -> list[dict[str, Json]]:
+    if not settings.networks:
+        return []
+    from evidence_vault.service.networks import anchor_of  # noqa: PLC0415 - see above
+
+    return [dict[str, Json](anchor_of(settings, one)) for one in settings.networks]
 
 
 def _development(origin: str | None) -> str:

@@ -1,17 +1,11 @@
 """DEVELOPMENT ONLY: an authority and a chain that live inside the vault's own process, for class development.
 
-    POST /dev/tsa      RFC 3161 over HTTP
-    POST /dev/chain    Ethereum JSON-RPC
-
-Both are answered on loopback only and reached over HTTP by production code. What they attest proves nothing to
-anyone: whoever has the folder can make it say anything. Every event, key and policy of such a vault says so.
+What they attest proves nothing to anyone: whoever has the folder can make it say anything. Every event, key and
+policy of such a vault says so. `development_routes` answers for them.
 """
 
-import ipaddress
 import time
 from pathlib import Path
-
-from fastapi import APIRouter, Request, Response
 
 from anchors.ethereum.deploy import deploy
 from anchors.ethereum.devchain import DEVELOPMENT_CHAIN_ID, DevelopmentChain
@@ -20,17 +14,12 @@ from anchors.ethereum.network import Network
 from anchors.ethereum.signer import load_development_key
 from anchors.rfc3161.devtsa import DevelopmentTsa
 from anchors.values import value
-from evidence_vault.api.body import in_thread, read_all
 from evidence_vault.client.http import GuardedClient
 from evidence_vault.durable import save_file
-from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.vault import Clock
 from evidence_vault.settings import FILE_NAME
 
 NAME = "development"
-MAX_TSA_REQUEST_BYTES = 64 * 1024
-MAX_RPC_REQUEST_BYTES = 1 << 20
-"""Requests of ours have 100 bytes and 1 kB; the rest is room for somebody's tool."""
 
 _SETTINGS = """\
 # Settings of a DEVELOPMENT vault: its authority and its chain live in its own process and prove nothing to
@@ -102,6 +91,18 @@ def create_development(home: Path, *, origin: str, port: int, clock: Clock) -> N
     save_file(home / FILE_NAME, text.encode("utf-8"))
 
 
+def adopt_sender(home: Path) -> None:
+    """Let the account that has ether there send the anchors, so that nobody must be paid first.
+
+    Durable after return; a key that is there already is left as it is. Raises ConfigError.
+    """
+    path = home / "keys" / "anchor-development.key"
+    if not path.exists() and sender_key_file(home).exists():
+        load_development_key(sender_key_file(home))  # refuses a file that holds no key
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        save_file(path, bytes.fromhex(sender_key_file(home).read_text("ascii").strip()), mode=0o600)
+
+
 def sender_key_file(home: Path) -> Path:
     """Return the key of the account that has ether on the development chain; it sends the anchors too."""
     return home / "development" / "chain" / "development.key"
@@ -113,32 +114,6 @@ def open_development(home: Path, clock: Clock) -> DevelopmentParts:
     return DevelopmentParts(
         tsa=DevelopmentTsa.load(folder / "tsa"), chain=DevelopmentChain.open(folder / "chain", clock)
     )
-
-
-def development_routes(parts: DevelopmentParts, clock: Clock) -> APIRouter:
-    """Return the two routes, for loopback only."""
-    router = APIRouter(prefix="/dev", tags=["development"], include_in_schema=False)
-
-    @router.post("/tsa")
-    async def stamp(request: Request) -> Response:
-        _require_loopback(request)
-        query = await read_all(request.stream(), max_bytes=MAX_TSA_REQUEST_BYTES, place="request")
-        return Response(
-            await in_thread(parts.tsa.respond, query, clock()), media_type="application/timestamp-reply"
-        )
-
-    @router.post("/chain")
-    async def call(request: Request) -> Response:
-        _require_loopback(request)
-        query = await read_all(request.stream(), max_bytes=MAX_RPC_REQUEST_BYTES, place="request")
-        return Response(await in_thread(parts.chain.handle, query), media_type="application/json")
-
-    return router
-
-
-def _require_loopback(request: Request) -> None:
-    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
-        raise AccessRefused("call", "development")
 
 
 def _load_or_create(folder: Path, clock: Clock) -> DevelopmentTsa:

@@ -37,11 +37,27 @@ def test_serving_without_what_is_outside_loads_nothing_for_it(tmp_path: Path) ->
     serve = (
         "from pathlib import Path\n"
         "import evidence_vault.cli.serve\n"
-        "from evidence_vault.service.compose import serve_vault\n"
+        "from evidence_vault.service.compose import check_vault, working_app\n"
         "from evidence_vault.settings import load_settings\n"
-        f"serve_vault(load_settings(Path({str(tmp_path)!r})))"
+        f"working_app(check_vault(load_settings(Path({str(tmp_path)!r}))))"
     )
     assert loaded_by(serve) == set()
+
+
+def test_init_of_a_vault_without_networks_needs_no_chain_installed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    settings = '[[authorities]]\nname = "a"\ngroup = "b"\nurl = "https://tsa.example/"\nroots_pem = "-"\n'
+    init = (
+        "import pathlib, sys\n"
+        "sys.modules['eth'] = sys.modules['eth_account'] = None\n"
+        "from evidence_vault.cli.main import main\n"
+        f"assert main(['init', {str(home)!r}, '--class', 'production', '--origin', 'light.example/log']) == 0\n"
+        f"with pathlib.Path({str(home / 'vault.toml')!r}).open('a') as file: file.write({settings!r})\n"
+        f"assert main(['init', {str(home)!r}]) == 0"
+    )
+    done = subprocess.run([sys.executable, "-c", init], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "The vault light.example/log is ready" in done.stdout
 
 
 def test_what_is_loaded_at_need_is_loaded_by_those_who_need_it() -> None:
