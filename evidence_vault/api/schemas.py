@@ -226,7 +226,7 @@ class AuthorityView(View):
 class NetworkView(View):
     """A network that anchors go to. chain_class: a test network or a development chain is never more than that.
 
-    lasts_days: how long the sender's money lasts at the least; null until this process has asked.
+    lasts_days: how long the sender's money lasts at the least; null until the vault has asked.
     """
 
     name: str
@@ -249,7 +249,7 @@ class SweepView(View):
 class Readiness(View):
     """Whether the vault takes deposits in; if not, why. No witness and no authority keeps it from being ready.
 
-    damaged: packs that this process can't read, and why; others don't depend on them. incidents: those that go on.
+    damaged: packs that can't be read, and why; others don't depend on them. incidents: those that go on.
     """
 
     ready: bool
