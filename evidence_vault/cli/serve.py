@@ -16,7 +16,8 @@ from evidence_vault.api.wire import StrictProtocol, keep_read_buffers
 from evidence_vault.cli.home import add_home_position
 from evidence_vault.cli.serving import run_until_stopped
 from evidence_vault.exits import INTERNAL
-from evidence_vault.service.compose import check_vault, helping_app, working_app
+from evidence_vault.pipeline.vault import Vault
+from evidence_vault.service.compose import held_vault, helping_app, working_app
 from evidence_vault.service.crew import Crew, open_sockets, processes_of
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
@@ -41,17 +42,20 @@ def run(args: argparse.Namespace) -> int:
     log_to(logging.StreamHandler(sys.stderr))
     settings = load_settings(args.home)
     keep_read_buffers()
-    vault = check_vault(settings)
-    sockets = open_sockets(settings.listen_host, settings.listen_port, processes=processes_of(settings))
-    crew = Crew()
-    app = working_app(vault, when_up=crew.begin)
-    helpers_app = helping_app(vault)
-    at = f"http://{settings.listen_host}:{sockets[0][0].getsockname()[1]}"
-    print(f"{settings.origin} listens on {at}", flush=True)
+    with held_vault(settings) as vault:
+        return _serve(vault)
+
+
+def _serve(vault: Vault) -> int:
+    host, port, crew = vault.settings.listen_host, vault.settings.listen_port, Crew()
+    sockets = open_sockets(host, port, processes=processes_of(vault.settings))
+    app, helpers_app = working_app(vault), helping_app(vault)
+    print(f"{vault.settings.origin} listens on http://{host}:{sockets[0][0].getsockname()[1]}", flush=True)
     settle_memory()
-    for own in sockets[1:]:
-        crew.fork(partial(_answer, helpers_app, own, sockets))
     try:
+        for own in sockets[1:]:
+            crew.fork(partial(_answer, helpers_app, own, sockets))
+        crew.watch()
         code = _answer(app, sockets[0], sockets, when_told=crew.tell_to_end)
     finally:
         crew.end(HELPERS_GRACE_S)

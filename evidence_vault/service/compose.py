@@ -15,8 +15,8 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
@@ -39,7 +39,7 @@ from evidence_vault.pipeline.times.revocation import advance_revocation
 from evidence_vault.pipeline.vault import Clock, Vault, build_vault, system_clock
 from evidence_vault.service.bitcoin import bitcoin_submitter
 from evidence_vault.settings import Settings
-from evidence_vault.store.home_lock import helping, place_of, serving
+from evidence_vault.store.home_lock import place_of, serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
 from evidence_vault.verify.parts import parse_pem_chain
@@ -55,7 +55,7 @@ node that is there."""
 def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     """Return the vault in `settings.home` with all it needs to run. Raises ConfigError.
 
-    Nothing is checked against what others have seen: `check_vault` does.
+    Nothing is checked against what others have seen: `held_vault` does.
     """
     vault = build_vault(settings, clock=clock)
     require_current(vault.database)
@@ -71,25 +71,24 @@ def open_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
     )
 
 
-def check_vault(settings: Settings, *, clock: Clock = system_clock) -> Vault:
-    """Return the vault in `settings.home`, compared with all that was shown to others, without any connection.
+@contextmanager
+def held_vault(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Vault]:
+    """Hold the vault in `settings.home`, compared with all that was shown to others, for whoever serves it.
 
-    One process may serve it, or several that are forked with it. Raises ConfigError for settings or a home that
-    can't be used, before anything is served.
+    It has no connection: processes may be forked with it, and hold the home too. Raises ConfigError for settings or
+    a home that can't be used, or that a command has for itself.
     """
     vault = open_vault(settings, clock=clock)
     check = check_start(vault)
     for problem in check.problems:
         LOG.error("read-only", extra={"error": problem})
-    vault.database.dispose()
-    return vault
+    with serving(settings.home, when_first=partial(free_dead_leases, vault)):
+        vault.database.dispose()
+        yield vault
 
 
-def working_app(vault: Vault, *, when_up: Callable[[], None] = lambda: None) -> FastAPI:
-    """Return the app of the process that answers and does the work in the background.
-
-    Its lifespan works and cleans up. when_up: called once the home is held, before anything is answered.
-    """
+def working_app(vault: Vault) -> FastAPI:
+    """Return the app of the process that answers and does the work in the background, from start to end."""
     extra: Sequence[APIRouter] = ()
     close: Callable[[], None] = vault.database.dispose
     if vault.settings.log_class == "development":
@@ -109,15 +108,13 @@ def working_app(vault: Vault, *, when_up: Callable[[], None] = lambda: None) -> 
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Nodes answer when they answer, and a development chain only once this app does.
         compared = Comparison(vault, then=runner.start)
-        with serving(vault.settings.home, when_first=partial(free_dead_leases, vault)):
-            when_up()
-            compared.start()
-            try:
-                yield
-            finally:
-                compared.stop()
-                runner.stop()
-                close()
+        compared.start()
+        try:
+            yield
+        finally:
+            compared.stop()
+            runner.stop()
+            close()
 
     return create_app(vault, lifespan=lifespan, extra=extra)
 
@@ -127,11 +124,10 @@ def helping_app(vault: Vault) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with helping(vault.settings.home):
-            try:
-                yield
-            finally:
-                vault.database.dispose()
+        try:
+            yield
+        finally:
+            vault.database.dispose()
 
     return create_app(vault, lifespan=lifespan)
 

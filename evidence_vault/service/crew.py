@@ -6,8 +6,8 @@
 They are forked before there is any thread or connection, so what was loaded lies in memory once. Each listens on a
 socket of its own at the same address, and the system spreads connections over them (SO_REUSEPORT, Linux).
 
-Helpers begin when the first says so, and end with it, however it ends: they read a pipe that only it can write to.
-If one of them ends by itself, all end, and whoever keeps the vault running starts it again, as after any crash.
+They end together. Helpers read a pipe that is open as long as the first process is there, however it goes; and if
+one of them ends by itself all do, and whoever keeps the vault running starts it again, as after any crash.
 """
 
 import contextlib
@@ -28,9 +28,6 @@ LOG = logging.getLogger("evidence_vault.service")
 
 CAN_SHARE = sys.platform == "linux"
 """Elsewhere SO_REUSEPORT, if there is one, doesn't spread connections."""
-
-LISTEN_QUEUE = 2048
-"""Connections that may wait for a busy process."""
 
 
 def processes_of(settings: Settings) -> int:
@@ -90,7 +87,7 @@ class Crew:
         """Whether a helper ended by itself."""
 
     def fork(self, work: Callable[[], int]) -> None:
-        """Add a helper that does this, once all may `begin`, and ends with the exit code that it returns."""
+        """Add a helper that does this, and ends with the exit code that it returns."""
         reading, writing = os.pipe()
         child = os.fork()
         if child:
@@ -107,10 +104,9 @@ class Crew:
         finally:
             os._exit(code)  # what the stack below us would still do is the first process's
 
-    def begin(self) -> None:
-        """Let the helpers begin, and watch them. From now on this process may have threads."""
+    def watch(self) -> None:
+        """End too if one of them does. From now on this process may have threads."""
         for helper in self._helpers:
-            os.write(helper.pipe, b"b")
             helper.watching = threading.Thread(
                 target=self._watch, args=(helper,), name=f"helper-{helper.pid}", daemon=True
             )
@@ -130,7 +126,7 @@ class Crew:
             helper.tell(signal.SIGTERM)
 
     def end(self, within_s: float) -> None:
-        """Let the helpers end in order, and kill who takes longer. None has begun: they end by themselves."""
+        """Let the helpers end in order, and kill who takes longer."""
         self.tell_to_end()
         until = time.monotonic() + within_s
         for helper in self._helpers:
@@ -156,9 +152,7 @@ class _Helper:
 
 
 def _help(pipe: int, work: Callable[[], int]) -> int:
-    """Wait for the word to begin, and work; when the first process is gone, however it went, so is this one."""
-    if not os.read(pipe, 1):
-        return 0
+    """Work, until the pipe is closed with the first process: then this one goes at once, as it went."""
 
     def end_with_it() -> None:
         os.read(pipe, 1)

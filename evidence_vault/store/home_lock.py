@@ -1,7 +1,8 @@
 """Who works in a home: any number of serving processes of this machine, or one command that needs it for itself.
 
-A lock of the system's (flock) on `<home>/.in-use`: it ends with the process, however that ends, and nothing has
-to be cleaned up. It doesn't reach other machines: where several serve one database, their operator stops them all.
+A lock of the system's (flock) on `<home>/.in-use`: it ends with the process and those forked from it, however they
+end, and nothing has to be cleaned up. It doesn't reach other machines: where several serve one database, their
+operator stops them all.
 """
 
 import fcntl
@@ -29,13 +30,6 @@ def serving(home: Path, *, when_first: Callable[[], None]) -> Iterator[None]:
         when_first()
     # Another that begins at this moment may be in the two lines above, for as long as `when_first` takes.
     with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it", patience_s=BEGINNING_S):
-        yield
-
-
-@contextmanager
-def helping(home: Path) -> Iterator[None]:
-    """Serve from this home beside a process that does. Raises ConfigError while a command has it for itself."""
-    with _locked(home, fcntl.LOCK_SH, "a recovery is under way in it"):
         yield
 
 
