@@ -42,6 +42,7 @@ from evidence_vault.store.schema import upgrade
 from evidence_vault.verify.parts import parse_pem_chain
 from evidence_vault.workers.exchanges import obtain_timestamps
 from evidence_vault.workers.runner import Work, singly
+from tests.anchors.answering import Answering, Posted
 from tests.pipeline.running import run_once
 from tests.pipeline.vaults import SetClock
 
@@ -51,28 +52,19 @@ CHAIN_URL = "http://chain.example/"
 
 
 @dataclass(slots=True)
-class Wires:
-    """`anchors.base.HttpClient`: what would be a network leads straight to what answers there."""
+class Wires(Answering):
+    """What would be a network leads straight to what answers there."""
 
     answer: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     posted: list[str] = field(default_factory=list)
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        self.posted.append(url)
-        if url in self.down:
-            raise UnavailableError(url, "connection refused")
-        reply_type = content_type.replace("timestamp-query", "timestamp-reply")
-        return HttpReply(status=200, content_type=reply_type, body=self.answer[url](body))
+    def reply_to(self, sent: Posted) -> HttpReply:
+        self.posted.append(sent.url)
+        if sent.url in self.down:
+            raise UnavailableError(sent.url, "connection refused")
+        reply_type = sent.content_type.replace("timestamp-query", "timestamp-reply")
+        return HttpReply(status=200, content_type=reply_type, body=self.answer[sent.url](sent.body))
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from anchors.base import HttpReply
 from anchors.errors import UnavailableError
+from anchors.values import replace
+from tests.anchors.answering import Posted
 from tests.anchors.ethereum.submitting import PlainHttp
 
 Lie = Callable[[Any, Any], Any]
@@ -27,28 +29,12 @@ class Faces(PlainHttp):
         self._lies[f"{name}.example"] = lies
         return f"http://{name}.example/"
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        host = urlsplit(url).hostname or ""
+    def reply_to(self, sent: Posted) -> HttpReply:
+        host = urlsplit(sent.url).hostname or ""
         if host.removesuffix(".example") in self.absent:
             raise UnavailableError(host, "connection refused")
-        reply = super().post(
-            self._url,
-            body,
-            content_type=content_type,
-            headers=headers,
-            max_bytes=max_bytes,
-            timeout_s=timeout_s,
-        )
-        call = json.loads(body)
+        reply = super().reply_to(replace(sent, url=self._url))
+        call = json.loads(sent.body)
         lie = self._lies.get(host, {}).get(call["method"])
         if lie is None:
             return reply

@@ -3,7 +3,7 @@
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,33 +17,28 @@ from anchors.ethereum.network import EthereumConfig, Network
 from anchors.ethereum.signer import KeySigner, Signer, load_development_key
 from anchors.ethereum.submit import EthereumSubmitter
 from anchors.values import replace
+from tests.anchors.answering import Answering, Posted
 from tests.anchors.ethereum.devchain_client import Client
 
 
-class PlainHttp:
+class PlainHttp(Answering):
     """`anchors.base.HttpClient` over urllib; `down` takes the network away."""
 
     def __init__(self) -> None:
         self.down = False
         self.requests: list[bytes] = []
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        self.requests.append(body)
+    def reply_to(self, sent: Posted) -> HttpReply:
+        self.requests.append(sent.body)
         if self.down:
             raise UnavailableError("node", "connection refused")
-        request = urllib.request.Request(url, body, {"Content-Type": content_type, **headers})
+        request = urllib.request.Request(
+            sent.url, sent.body, {"Content-Type": sent.content_type, **sent.headers}
+        )
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as reply:
-                return HttpReply(status=reply.status, content_type=content_type, body=reply.read(max_bytes))
+            with urllib.request.urlopen(request, timeout=sent.timeout_s) as reply:
+                body = reply.read(sent.max_bytes)
+                return HttpReply(status=reply.status, content_type=sent.content_type, body=body)
         except urllib.error.URLError as error:
             raise UnavailableError("node", str(error.reason)) from error
 

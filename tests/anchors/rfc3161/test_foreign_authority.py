@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from anchors.rfc3161.errors import RefusedError
 from anchors.rfc3161.submit import REPLY_TYPE, Rfc3161Submitter, TsaConfig
 from anchors.rfc3161.verdict import Rfc3161Trust
 from anchors.rfc3161.verifier import Rfc3161Verifier
+from tests.anchors.answering import Answering, Posted
 from tests.anchors.rfc3161.conftest import SHA256
 from tests.anchors.rfc3161.judges import openssl_accepts
 from tests.conftest import absent
@@ -53,7 +53,7 @@ def run(*command: object) -> None:
 
 
 @dataclass(frozen=True)
-class OpensslTsa:
+class OpensslTsa(Answering):
     """An authority whose every answer is made by the openssl command."""
 
     folder: Path
@@ -91,18 +91,8 @@ class OpensslTsa:
     def root(self) -> Path:
         return self.folder / "root.pem"
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        """`anchors.base.HttpClient`, without a network."""
-        (self.folder / "q").write_bytes(body)
+    def reply_to(self, sent: Posted) -> HttpReply:
+        (self.folder / "q").write_bytes(sent.body)
         run(
             "openssl", "ts", "-reply", "-config", self.folder / "tsa.cnf",
             "-queryfile", self.folder / "q", "-out", self.folder / "r",

@@ -2,7 +2,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,30 +24,22 @@ from anchors.rfc3161.submit import (
 from anchors.rfc3161.token import parse_request
 from anchors.rfc3161.verifier import Rfc3161Verifier
 from anchors.values import replace
+from tests.anchors.answering import Answering, Posted
 from tests.anchors.rfc3161.conftest import NOW, SHA256, World
 
 STATEMENT = Statement(sha256=SHA256)
 
 
 @dataclass
-class FakeHttp:
+class FakeHttp(Answering):
     """An authority reached without a network: `answer` makes the reply to a request."""
 
     answer: Callable[[bytes], HttpReply]
-    sent: list[tuple[str, bytes, str, Mapping[str, str], int, float]] = field(default_factory=list)
+    sent: list[Posted] = field(default_factory=list)
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        self.sent.append((url, body, content_type, headers, max_bytes, timeout_s))
-        return self.answer(body)
+    def reply_to(self, sent: Posted) -> HttpReply:
+        self.sent.append(sent)
+        return self.answer(sent.body)
 
 
 def reply(body: bytes, status: int = 200, content_type: str = REPLY_TYPE) -> HttpReply:
@@ -81,7 +73,7 @@ def test_advance_gives_a_proof_that_the_verifier_attests(world: World) -> None:
     progress = sending.prepare(STATEMENT)
     proof = sending.advance(STATEMENT, progress)
     assert set(proof.parts) == {"request.tsq", "response.tsr", "chain.pem"}
-    assert proof.parts["request.tsq"] == http.sent[0][1]
+    assert proof.parts["request.tsq"] == http.sent[0].body
     _, root = parse_chain(proof.parts["chain.pem"])
     assert root == world.trusted.authorities[0].roots[0]
     assert proof.parts["chain.pem"].startswith(b"-----BEGIN CERTIFICATE-----\n")
@@ -93,10 +85,11 @@ def test_advance_gives_a_proof_that_the_verifier_attests(world: World) -> None:
 def test_advance_sends_what_the_configuration_says(world: World) -> None:
     sending, http = submitter(world, honest(world), timeout_s=3.0, max_bytes=9000)
     sending.advance(STATEMENT, sending.prepare(STATEMENT))
-    url, body, content_type, headers, max_bytes, timeout_s = http.sent[0]
-    assert (url, content_type, max_bytes, timeout_s) == ("http://tsa.example/tsr", QUERY_TYPE, 9000, 3.0)
-    assert headers == {"Authorization": "Bearer x"}
-    request = parse_request(body)
+    [sent] = http.sent
+    assert (sent.url, sent.content_type) == ("http://tsa.example/tsr", QUERY_TYPE)
+    assert (sent.max_bytes, sent.timeout_s) == (9000, 3.0)
+    assert sent.headers == {"Authorization": "Bearer x"}
+    request = parse_request(sent.body)
     assert (request.imprint_algorithm, request.imprint) == ("sha256", SHA256)
     assert request.wants_certificate
     assert request.nonce is not None
@@ -116,14 +109,14 @@ def test_advance_repeated_sends_the_identical_request(world: World) -> None:
     stored = Progress(kind="rfc3161", state="PREPARED", data=json.loads(json.dumps(dict(progress.data))))
     sending.advance(STATEMENT, progress)
     sending.advance(STATEMENT, stored)
-    assert http.sent[0][1] == http.sent[1][1]
+    assert http.sent[0].body == http.sent[1].body
 
 
 def test_prepare_asks_for_the_configured_policy(world: World) -> None:
     sending, http = submitter(world, honest(world), policy=world.tsa.policy)
     proof = sending.advance(STATEMENT, sending.prepare(STATEMENT))
     assert isinstance(proof, AnchorProof)
-    assert parse_request(http.sent[0][1]).policy == world.tsa.policy
+    assert parse_request(http.sent[0].body).policy == world.tsa.policy
 
 
 def other_nonce(world: World) -> Callable[[bytes], HttpReply]:

@@ -17,6 +17,7 @@ from evidence_vault.pipeline.vault import build_vault
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import jobs
 from evidence_vault.workers.runner import Work, advance_due, singly
+from tests.anchors.answering import Posted
 from tests.anchors.ethereum.anvil import Anvil
 from tests.anchors.ethereum.submitting import PlainHttp
 from tests.pipeline.on_anvil import final_sizes, node, on_anvil, stage, submitter_on
@@ -49,18 +50,18 @@ def _arm(point: tuple[str, str, str]) -> None:
     elif where == "sign":
         KeySigner.sign_transaction = _dying(KeySigner.sign_transaction, when)  # type: ignore[method-assign]
     else:
-        post = PlainHttp.post
+        reply_to = PlainHttp.reply_to
 
-        def asked(self: PlainHttp, url: str, body: bytes, **limits: Any) -> HttpReply:
-            hit = json.loads(body)["method"] == method
+        def asked(self: PlainHttp, sent: Posted) -> HttpReply:
+            hit = json.loads(sent.body)["method"] == method
             if hit and when == "before":
                 _die()
-            reply = post(self, url, body, **limits)
+            reply = reply_to(self, sent)
             if hit and when == "after" and (where == "ask" or json.loads(reply.body)["result"] is not None):
                 _die()
             return reply
 
-        PlainHttp.post = asked  # type: ignore[method-assign]
+        PlainHttp.reply_to = asked  # type: ignore[method-assign]
 
 
 def _dying(function: Callable[..., Any], when: str) -> Callable[..., Any]:

@@ -31,6 +31,7 @@ from evidence_vault.verify.verifier import verify_path
 from evidence_vault.witness.folder import open_witness
 from evidence_vault.witness.witness import WatchedLog, Witness
 from evidence_vault.workers.runner import advance_log
+from tests.anchors.answering import Answering, Posted
 from tests.pipeline.story import begin_story
 from tests.pipeline.vaults import deposit, new_vault, settings_for
 
@@ -38,28 +39,19 @@ URL = "http://witness.example"
 
 
 @dataclass
-class Wire:
+class Wire(Answering):
     """A client whose network is one witness in this process; `say` answers instead of it."""
 
     witness: Witness
     posted: list[bytes] = field(default_factory=list)
     say: Callable[[bytes], HttpReply] | None = None
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        assert (url, timeout_s) == (f"{URL}/add-checkpoint", 10.0)
-        self.posted.append(body)
+    def reply_to(self, sent: Posted) -> HttpReply:
+        assert (sent.url, sent.timeout_s) == (f"{URL}/add-checkpoint", 10.0)
+        self.posted.append(sent.body)
         if self.say is not None:
-            return self.say(body)
-        answer = self.witness.add_checkpoint(body)
+            return self.say(sent.body)
+        answer = self.witness.add_checkpoint(sent.body)
         return HttpReply(status=answer.status, content_type=answer.content_type, body=answer.body)
 
     def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float) -> HttpReply:

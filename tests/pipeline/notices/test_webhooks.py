@@ -36,6 +36,7 @@ from evidence_vault.store.queries import actors, jobs, people, webhooks
 from evidence_vault.store.webhook_models import Webhook
 from evidence_vault.webhook_settings import Webhooks
 from evidence_vault.workers.runner import Choice, advance_due, advance_log, singly
+from tests.anchors.answering import Answering, Posted
 from tests.client.servers import Behaviour, dripping, own_certificate, pouring, replying, serving, silent
 from tests.pipeline.vaults import OWNER, SetClock, deposit, new_vault
 
@@ -45,28 +46,19 @@ MINUTE = 60.0
 
 
 @dataclass(slots=True)
-class Receiver:
+class Receiver(Answering):
     """Takes messages, or answers as told."""
 
     answers: list[int | Exception] = field(default_factory=list)
     taken: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeout_s: float,
-    ) -> HttpReply:
-        assert (url, content_type, timeout_s) == (URL, "application/json", 10.0)
-        assert max_bytes == 0
+    def reply_to(self, sent: Posted) -> HttpReply:
+        assert (sent.url, sent.content_type, sent.timeout_s) == (URL, "application/json", 10.0)
+        assert sent.max_bytes == 0
         answer = self.answers.pop(0) if self.answers else 204
         if isinstance(answer, Exception):
             raise answer
-        self.taken.append((headers, body))
+        self.taken.append((sent.headers, sent.body))
         return HttpReply(status=answer, content_type="", body=b"")
 
     def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float) -> HttpReply:
@@ -348,9 +340,9 @@ def test_webhook_that_is_slow_is_told_among_the_slow_until_it_was_prompt_for_lon
 
     @dataclass(slots=True)
     class Slow(Receiver):
-        def post(self, *args: Any, **kwargs: Any) -> HttpReply:
+        def reply_to(self, sent: Posted) -> HttpReply:
             clock.advance(3)
-            return Receiver.post(self, *args, **kwargs)
+            return Receiver.reply_to(self, sent)
 
     def happens(receiver: Receiver, *lanes: str) -> list[bool]:
         deposit(vault)
@@ -385,10 +377,10 @@ def test_webhook_whose_lease_was_lost_goes_not_back_in_the_order(vault: Vault, c
 
     @dataclass(slots=True)
     class Slow(Receiver):
-        def post(self, *args: Any, **kwargs: Any) -> HttpReply:
+        def reply_to(self, sent: Posted) -> HttpReply:
             clock.advance(vault.settings.job_lease_s + 1)
             tell(vault, faster)
-            return Receiver.post(self, *args, **kwargs)
+            return Receiver.reply_to(self, sent)
 
     slow = Slow()
     tell(vault, slow)
