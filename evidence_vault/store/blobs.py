@@ -10,18 +10,17 @@
 By item id, never by digest: one file for two depositors would tell each that the other holds it too.
 Reading is the same for both: who reads never knows where content lies.
 
-Contract of a write: after `BlobStore.pack` returns, its records are on the disk; after `BlobWriter.place` returns,
-content, journal and both names are. Before it, a crash leaves a file in `incoming` that nobody was told about.
-Nothing here is ever overwritten.
+Contract of a write: at the end of the block of `BlobStore.packing` its records are on the disk; after
+`BlobWriter.place` returns, content, journal and both names are. Before it, a crash leaves a file in `incoming` that
+nobody was told about. Nothing here is ever overwritten.
 """
 
 import hashlib
 import io
 import os
-import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,7 +115,7 @@ class BlobStore:
         self._blobs = folder / "blobs"
         self._packs = folder / "packs"
         self._packs.mkdir(parents=True, exist_ok=True)
-        self._packer, self._packing = PackWriter(self._packs), threading.Lock()
+        self._packer = PackWriter(self._packs)
         self._incoming = folder / "incoming"
         self._quarantine = folder / "quarantine"
         if not (self._blobs / _FOLDERS[-1]).is_dir():
@@ -135,10 +134,9 @@ class BlobStore:
             content=ContentDigest(max_bytes=max_bytes, extra_digests=extra_digests),
         )
 
-    def pack(self, records: Sequence[PackRecord]) -> list[Location]:
-        """Keep these small deposits; return where each lies. Durable after return. Raises StorageFull."""
-        with self._packing:
-            return self._packer.append(records)
+    def packing(self, records: Sequence[PackRecord]) -> AbstractContextManager[list[Location]]:
+        """Keep these small deposits; enter to where each lies. Durable at the block's end. Raises StorageFull."""
+        return self._packer.appending(records)
 
     def path_of(self, item_id: str) -> Path:
         """Return where the content of this item is, or will be."""

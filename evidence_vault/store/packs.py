@@ -11,19 +11,24 @@ file of its own would have, so one reader serves both. The mark is each pack's o
 looks like records can't know it, so that no content is ever read as a record after some damage. A journal's room
 stays when disclosures in it are erased: what follows keeps its place, and the rows that name it stay right.
 
-Contract of `PackWriter.append`: after it returns, all its records are on the disk. If it raises, none counts: what
-was written of them is cut off or, if that fails too, stays as a torn tail that readers pass over. A process writes
-packs of its own only, and never goes on with one from before it started: a tail that a crash tore is never
-written over, so it can be looked at, and no start has to repair anything. The database says which records are
-deposits; one that it doesn't know was never acknowledged, or is newer than a restored database (`recover`).
+Contract of `PackWriter.appending`: at the end of its block all its records are on the disk. Before that they may be
+there whole, torn or not at all: rows that name them are committed after the block. If `appending` itself raises,
+none counts: what was written of them is cut off or, if that fails too, stays as a torn tail that readers pass over,
+and the pack is left. If only the block raises, they are records that nobody asks for. A process writes packs of its
+own only, and never goes on with one from before it started: a tail that a crash tore is never written over, so it
+can be looked at, and no start has to repair anything. The database says which records are deposits; one that it
+doesn't know was never acknowledged, or is newer than a restored database (`recover`).
 """
 
 import contextlib
 import os
 import secrets
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 
 from anchors.values import value
@@ -36,6 +41,9 @@ MAGIC = b"evpack\x01\x00"
 HEADER_BYTES = 16
 MAX_PACK_BYTES = 64 << 20
 """A pack is closed beyond that: small enough to read whole and to write anew when something in it is erased."""
+
+_FLUSHES = ThreadPoolExecutor(max_workers=1, thread_name_prefix="flush")
+"""The thread that waits for the disk while rows are inserted: one, as one group is committed at a time."""
 
 _FRAME = struct.Struct(">8sIIII29s")
 ITEM_ID_BYTES = 29
@@ -85,38 +93,50 @@ def encode_record(record: PackRecord, *, mark: bytes) -> bytes:
 
 
 class PackWriter:
-    """Appends to packs of its own. One thread at a time."""
+    """Appends to packs of its own, one group of records at a time: other threads wait."""
 
     def __init__(self, folder: Path) -> None:
         """Write into this folder, which exists. No file is made before there is something to write."""
-        self._folder = folder
+        self._folder, self._lock = folder, threading.Lock()
         self._file: int | None = None
         self._name, self._mark, self._end = "", b"", 0
 
-    def append(self, records: Sequence[PackRecord]) -> list[Location]:
-        """Write and flush these records; return where each lies. Raises StorageFull, and then none counts."""
+    @contextlib.contextmanager
+    def appending(self, records: Sequence[PackRecord]) -> Iterator[list[Location]]:
+        """Write these records and flush them while the block runs; yield where each lies.
+
+        Raises StorageFull: before the block, or at its end, whatever the block has raised. Then none counts.
+        """
         if not records:
-            return []
-        with storage_errors("packs"), contextlib.ExitStack() as undo:
-            if self._file is None or self._end >= MAX_PACK_BYTES:
-                self._begin()
-            assert self._file is not None
-            encoded = [encode_record(record, mark=self._mark) for record in records]
-            undo.callback(self._abandon)
-            _write_all(self._file, b"".join(encoded), at=self._end)
-            os.fdatasync(self._file)
-            undo.pop_all()
-        found = []
-        for record in encoded:
-            found.append(Location(pack=self._name, position=self._end))
-            self._end += len(record)
-        return found
+            yield []
+            return
+        with self._lock, contextlib.ExitStack() as undo:
+            with storage_errors("packs"):
+                file = self._opened()
+                encoded = [encode_record(record, mark=self._mark) for record in records]
+                *starts, end = accumulate(map(len, encoded), initial=self._end)
+                undo.callback(self._abandon)
+                _write_all(file, b"".join(encoded), at=self._end)
+                flush = _begin_flush(file)
+            try:
+                yield [Location(pack=self._name, position=start) for start in starts]
+            finally:  # before anything else is written here
+                with storage_errors("packs"):
+                    flush.result()
+                self._end = end
+                undo.pop_all()
 
     def close(self) -> None:
         """Write to the present pack no more."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _opened(self) -> int:
+        if self._file is None or self._end >= MAX_PACK_BYTES:
+            self._begin()
+        assert self._file is not None
+        return self._file
 
     def _begin(self) -> None:
         """Begin a pack; its name is on the disk before any record is."""
@@ -282,6 +302,22 @@ def _parse(data: bytes, mark: bytes) -> PackRecord | None:
         return None
     at = _FRAME.size
     return PackRecord(item_id=item_id, journal=data[at : at + journal], blob=data[at + room :], room=room)
+
+
+def _begin_flush(file: int) -> Future[None]:
+    """Flush in another thread; return when it has begun.
+
+    Who doesn't wait keeps the interpreter, which the other thread needs to begin: the disk would wait for that.
+    """
+    begun = threading.Event()
+    flush = _FLUSHES.submit(_flush, file, begun)
+    begun.wait()
+    return flush
+
+
+def _flush(file: int, begun: threading.Event) -> None:
+    begun.set()
+    os.fdatasync(file)
 
 
 def _write_all(file: int, data: bytes, *, at: int) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,9 +30,15 @@ def record(number: int, blob: bytes = b"blob", journal: bytes = b'{"j":1}') -> P
     return PackRecord(item_id=encode_id("it", number.to_bytes(16)), journal=journal, blob=blob)
 
 
+def append(writer: PackWriter, *records: PackRecord) -> list[Location]:
+    with writer.appending(records) as places:
+        pass
+    return places
+
+
 def written(folder: Path, groups: list[list[PackRecord]]) -> tuple[Path, list[Location]]:
     writer = PackWriter(folder)
-    places = [place for group in groups for place in writer.append(group)]
+    places = [place for group in groups for place in append(writer, *group)]
     writer.close()
     [path] = folder.glob("*.evp")
     return path, places
@@ -110,7 +119,7 @@ def test_a_failed_flush_leaves_no_record_and_a_new_pack_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     writer = PackWriter(tmp_path)
-    [kept] = writer.append([record(1)])
+    [kept] = append(writer, record(1))
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -118,8 +127,8 @@ def test_a_failed_flush_leaves_no_record_and_a_new_pack_begins(
     with monkeypatch.context() as patched:
         patched.setattr(os, place, fail)
         with pytest.raises(StorageFull):
-            writer.append([record(2)])
-    [after] = writer.append([record(3)])
+            append(writer, record(2))
+    [after] = append(writer, record(3))
     assert after.pack != kept.pack
     found = [each for path in tmp_path.glob("*.evp") for each in scan(path)]
     assert sorted(plain(each[1])[0] for each in found if not isinstance(each, Damage)) == sorted(
@@ -128,10 +137,73 @@ def test_a_failed_flush_leaves_no_record_and_a_new_pack_begins(
     assert len(found) == 2
 
 
+class RefusedError(Exception):
+    """What is raised while a pack is being flushed."""
+
+
+def test_what_fails_during_a_flush_waits_for_it_and_the_pack_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, failing, flushed = PackWriter(tmp_path), threading.Event(), threading.Event()
+    real = os.fdatasync
+
+    def slow(file: int) -> None:
+        assert failing.wait(10)
+        time.sleep(0.05)
+        real(file)
+        flushed.set()
+
+    def refuse() -> None:
+        failing.set()
+        raise RefusedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", slow)
+        with pytest.raises(RefusedError), writer.appending([record(1)]) as [unasked]:
+            refuse()
+        assert flushed.is_set()
+    [kept] = append(writer, record(2))
+    assert kept.pack == unasked.pack
+    [path] = tmp_path.glob("*.evp")
+    assert [each[1].item_id for each in scan(path) if not isinstance(each, Damage)] == [
+        record(1).item_id,
+        record(2).item_id,
+    ]
+
+
+def test_a_flush_that_fails_says_so_whatever_else_failed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = PackWriter(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", full)
+        with pytest.raises(StorageFull), writer.appending([record(1)]) as [lost]:
+            raise RefusedError
+    [kept] = append(writer, record(2))
+    assert kept.pack != lost.pack
+    assert [each for path in tmp_path.glob(f"{lost.pack}*") for each in scan(path)] == []
+
+
+def test_groups_of_many_threads_each_lie_where_it_was_said(tmp_path: Path) -> None:
+    writer = PackWriter(tmp_path)
+
+    def group(number: int) -> tuple[PackRecord, Location]:
+        one = record(number, bytes(number))
+        return one, append(writer, one)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        for one, place in pool.map(group, range(40)):
+            assert plain(read_record(tmp_path, place, item_id=one.item_id)) == plain(one)
+
+
 def test_a_pack_is_closed_when_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packs, "MAX_PACK_BYTES", 300)
     writer = PackWriter(tmp_path)
-    places = [writer.append([record(n, bytes(100))])[0] for n in range(6)]
+    places = [append(writer, record(n, bytes(100)))[0] for n in range(6)]
     assert len({place.pack for place in places}) == 3
 
 

@@ -3,17 +3,21 @@
     (1) who may still     the tokens that let the depositors in are looked up again, all at once
     (2) keys              new idempotency keys are taken; one that was used is a repetition, or a conflict
     (3) room              beyond the backlog, deposits are put off
-    (4) flush             small contents and their journals go to a pack: bytes and events survive a power cut
-    (5) rows              events, items, jobs of all; if the database refuses them, of one after the other
-    (6) commit            then each is told
+    (4) pack              small contents and their journals are written to a pack, and its flush begins
+    (5) rows              meanwhile events, items, jobs of all; if the database refuses them, of one after the other
+    (6) flushed           the pack's flush is waited for: bytes and events survive a power cut
+    (7) commit            then each is told
 
-Durable after return: everything of each deposit that has its receipt. A crash before the commit means: nobody was
-told anything; after (4) a pack holds records that the database doesn't know and nothing reads as items before
-`recover` has. A crash after it means: whoever asks again with the same key gets the same receipt. An error of the
-commit itself means: nobody knows, each depositor is told so, and nothing that may be theirs is removed.
+Durable after return: everything of each deposit that has its receipt. No row is committed before the bytes and the
+event that it names are on the disk. A crash before the commit means: nobody was told anything, and no row is there;
+after (4) a pack holds records, whole or torn, that the database doesn't know and nothing reads as items before
+`recover` has. If the flush fails, all rows are undone and nobody's deposit counts. A crash after the commit means:
+whoever asks again with the same key gets the same receipt. An error of the commit itself means: nobody knows, each
+depositor is told so, and nothing that may be theirs is removed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -111,8 +115,9 @@ def commit_group(vault: Vault, group: Sequence[Ticket[Deposited]]) -> Sequence[T
         tickets = running.still_permitted(tickets)  # (1)
         tickets, again = running.with_keys(tickets)  # (2)
         tickets = running.with_room(tickets)  # (3)
-        places = running.flushed(tickets)  # (4)
-        tickets = running.inserted(tickets, places)  # (5)
+        with running.packed(tickets) as places:  # (4)
+            tickets = running.inserted(tickets, places)  # (5)
+        # (6) the block's end has waited for the pack
         vault.backlog.add(len(tickets))
         for ticket in tickets:
             ticket.is_unknown = True  # an error from here on is the commit's own: it may have happened
@@ -195,15 +200,16 @@ class _Group:
             self._refuse(ticket, too_many_pending())
         return tickets[:room]
 
-    def flushed(self, tickets: list[DepositTicket]) -> dict[str, Location]:
-        """Write small contents and all journals that are not on the disk yet, and flush once."""
+    @contextmanager
+    def packed(self, tickets: list[DepositTicket]) -> Iterator[dict[str, Location]]:
+        """Write small contents and all journals that are in no file yet, flushed once: at the end of the block."""
         records = [
             PackRecord(item_id=t.ready.item_id, journal=t.ready.journal(), blob=t.ready.blob)
             for t in tickets
             if t.ready.blob is not None
         ]
-        locations = self._vault.blobs.pack(records)
-        return {record.item_id: place for record, place in zip(records, locations, strict=True)}
+        with self._vault.blobs.packing(records) as places:
+            yield {record.item_id: place for record, place in zip(records, places, strict=True)}
 
     def inserted(self, tickets: list[DepositTicket], places: dict[str, Location]) -> list[DepositTicket]:
         """Insert the rows of all; what the database refuses together it is asked for one by one."""

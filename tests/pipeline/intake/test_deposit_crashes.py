@@ -65,7 +65,8 @@ WRITES: dict[tuple[str, str], tuple[Any, str, bool]] = {
     ("streamed", "commit"): (SessionTransaction, "commit", True),
     ("small", "take the key"): (idempotency, "bind_new", False),
     ("small", "begin a pack"): (packs.PackWriter, "_begin", False),
-    ("small", "write and flush the pack"): (packs.PackWriter, "append", False),
+    ("small", "write the pack"): (packs, "_begin_flush", False),
+    ("small", "flush the pack"): (os, "fdatasync", False),
     ("small", "insert the rows"): (commit, "insert_deposits", False),
     ("small", "commit"): (SessionTransaction, "commit", True),
 }
@@ -334,19 +335,22 @@ def test_deposits_acknowledged_before_kill_9_are_in_the_log_after_a_restart(tmp_
 
 _KILLED_AFTER_THE_FLUSH = """
 import os, signal, sys
+from contextlib import contextmanager
 from pathlib import Path
 from evidence_vault.pipeline.vault import build_vault
 from tests.pipeline.vaults import deposit_small, settings_for
 
 vault = build_vault(settings_for(Path(sys.argv[1])))
-real = vault.blobs.pack
+real = vault.blobs.packing
 
-def pack(records):
-    real(records)
+@contextmanager
+def packing(records):
+    with real(records) as places:
+        yield places
     os.kill(os.getpid(), signal.SIGKILL)
 
 print(deposit_small(vault, b"before", idempotency_key="before").item_id, flush=True)
-vault.blobs.pack = pack
+vault.blobs.packing = packing
 deposit_small(vault, b"between", idempotency_key="between")
 """
 
