@@ -221,6 +221,23 @@ def test_gaps_are_failed_contents_and_incidents_at_their_widest(vault: Vault, ma
     ]
 
 
+def test_gap_of_one_among_many_items_is_told(
+    vault: Vault, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evidence_vault.pipeline.custody.custody_gaps.AT_ONCE", 2)
+    judge, owner = make("JU"), make()
+    case = judge.opens(parties=[{"side": "claimant", "person": owner.id}])
+    items = [owner.deposit(bytes([number])) for number in range(5)]
+    for item in items:
+        assert owner.post(f"/cases/{case}/items", {"item": item}).status_code == 201
+    sha256 = history(vault, "item", items[3])[0]["digests"]["sha256"]
+    found = {"cause": "missing", "expected_sha256": sha256, "found_sha256": None}
+    for kind, fields in (("FIXITY_FAILED", found), ("FIXITY_CHECKED", {"sha256": sha256})) * 2:
+        _say(vault, items[3], kind, fields)
+    gaps = read(judge, f"/cases/{case}/custody")["gaps"]
+    assert [(gap["kind"], gap["item"]) for gap in gaps] == [("fixity", items[3])] * 2
+
+
 def _gaps(owner: Person, item: str) -> list[dict[str, Any]]:
     return list(read(owner, f"/items/{item}/custody")["gaps"])
 

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from anchors.values import value
 from evidence_vault.core.events import PLATFORM, Subject, parse_event
+from evidence_vault.store.models import Event as EventRow
 from evidence_vault.store.queries import events, timeline
 from evidence_vault.verify.checks.platform import widest_incidents
 
 _LOOKS = ("ITEM_RECEIVED", "FIXITY_CHECKED", "FIXITY_FAILED", "TRANSFER_ACCEPTED")
-MAX_LOOKS = 5000
-"""Looks at contents that are read for one answer: one a year and item, and failures."""
+AT_ONCE = 5000
+"""Events read by one statement; whatever their number, all are read: a gap that is left out would be a lie."""
 
 
 @value
@@ -41,15 +42,8 @@ def gaps_of(session: Session, item_ids: Collection[str], *, since: datetime) -> 
 def _fixity_gaps(session: Session, item_ids: Collection[str]) -> Iterator[Gap]:
     last_sound: dict[str, datetime] = {}
     failing: dict[str, Gap] = {}
-    rows = timeline.events_between(
-        session,
-        [Subject(kind="item", id=item_id) for item_id in item_ids],
-        after_id=0,
-        up_to_id=timeline.newest_event_id(session),
-        limit=MAX_LOOKS,
-        types=_LOOKS,
-    )
-    for row in rows:
+    failed = {row.subject_id for row in _told(session, item_ids, ("FIXITY_FAILED",))}  # of many items few
+    for row in _told(session, failed, _LOOKS):
         item_id, open_gap = row.subject_id, failing.get(row.subject_id)
         fields = parse_event(row.raw).fields
         if row.type == "FIXITY_FAILED":
@@ -73,6 +67,17 @@ def _fixity_gaps(session: Session, item_ids: Collection[str]) -> Iterator[Gap]:
                     cause=open_gap.cause,
                 )
     yield from failing.values()
+
+
+def _told(session: Session, item_ids: Collection[str], types: Collection[str]) -> Iterator[EventRow]:
+    """Every event of these types about these items, in the order of their rows."""
+    subjects = [Subject(kind="item", id=item_id) for item_id in item_ids]
+    newest, after = timeline.newest_event_id(session), 0
+    while rows := timeline.events_between(
+        session, subjects, after_id=after, up_to_id=newest, limit=AT_ONCE, types=types
+    ):
+        yield from rows
+        after = rows[-1].id
 
 
 def _incidents(session: Session, since: datetime) -> Iterator[Gap]:
