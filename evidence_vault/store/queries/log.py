@@ -24,6 +24,7 @@ from anchors.values import value
 from evidence_vault.core.events import encode_leaf_entry
 from evidence_vault.core.merkle import Frontier
 from evidence_vault.store.columns import table
+from evidence_vault.store.driver import run
 from evidence_vault.store.models import Checkpoint, CurrentTreeHead, Event, Job, Leaf, PendingEvent, TreeHead
 
 ABOUT_THE_LOG = ("log", "checkpoint")
@@ -70,18 +71,20 @@ def tree_head_at(session: Session, size: int) -> Head | None:
 
 def pending_events(session: Session, limit: int) -> Pending:
     """Return events without a leaf, in an order in which seq rises within each subject."""
-    event, queued = table(Event).c, table(PendingEvent).c.event_id
-    # The queue first, then its events: else PostgreSQL, which knows little of a queue, joins them all.
-    first = select(queued).order_by(queued).limit(limit).subquery()
-    rows = session.execute(
-        select(event.id, event.sha256, event.slot)
-        .join_from(first, table(Event), first.c.event_id == event.id)
-        .order_by(event.id)
-    ).all()
+    rows = run(session.connection(), _PENDING, (limit,))
     return Pending(
         event_ids=[row[0] for row in rows],
         entries=[encode_leaf_entry(sha256, slot) for _, sha256, slot in rows],
     )
+
+
+# The queue first, then its events: else PostgreSQL, which knows little of a queue, joins them all.
+_PENDING = """
+    SELECT events.id, events.sha256, events.slot
+    FROM (SELECT event_id FROM pending_events ORDER BY event_id LIMIT ?) AS first
+    JOIN events ON events.id = first.event_id
+    ORDER BY events.id
+"""
 
 
 def insert_leaves(session: Session, *, first_index: int, event_ids: Sequence[int]) -> None:
