@@ -1,5 +1,6 @@
 """One vault, several processes that answer: they are one vault to whoever asks, and live and die together."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -198,6 +199,24 @@ def test_open_sockets_share_one_free_port() -> None:
         for one in own:
             one.listen()
             one.close()
+
+
+def test_answers_on_open_sockets_are_sent_without_waiting_for_the_first_piece_to_arrive() -> None:
+    async def is_sent_at_once(own: socket.socket) -> bool:
+        said: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            said.set_result(bool(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        async with await asyncio.start_server(look, sock=own):
+            _, writer = await asyncio.open_connection(*own.getsockname()[:2])
+            writer.close()
+            return await asyncio.wait_for(said, 10)
+
+    for own in open_sockets("127.0.0.1", 0, processes=2):
+        assert all(asyncio.run(is_sent_at_once(one)) for one in own)
 
 
 @pytest.mark.parametrize("processes", [1, 3])
