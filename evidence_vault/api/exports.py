@@ -99,6 +99,8 @@ def get_bundle(export_id: str, request: Request, vault: VaultHere, caller: Calle
     try:
         file = path.open("rb")
     except FileNotFoundError:
+        if own.export.expires_at is not None and own.export.expires_at <= vault.clock():
+            raise _gone() from None  # the file goes first, then the job says so
         raise IntegrityError(f"export {export_id}", "its bundle in the spool", "no such file") from None
     try:
         with marking_refusals(vault, caller):
@@ -129,11 +131,15 @@ def _require_ready(own: OwnExport) -> None:
         case JobState.VERIFIED:
             return
         case JobState.EXPIRED:
-            raise ProblemError("gone", "the bundle's time in the spool is over; ask for a new export")
+            raise _gone()
         case JobState.FAILED:
             raise Conflict("export", f"it failed: {own.job.last_error}")
         case _:
             raise InProgress("export", RETRY_AFTER_S)
+
+
+def _gone() -> ProblemError:
+    return ProblemError("gone", "the bundle's time in the spool is over; ask for a new export")
 
 
 def _view(own: OwnExport) -> ExportView:

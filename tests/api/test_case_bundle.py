@@ -395,6 +395,23 @@ def test_who_lost_his_role_gets_no_bundle_sealed(court: Court) -> None:
     assert state == "FAILED"
 
 
+def test_bundle_whose_file_is_not_there_is_gone_when_its_time_is_over_and_a_fault_before(
+    own_court: Court,
+) -> None:
+    owner, story = own_court.person(), own_court.story
+    item = owner.deposit(b"x")
+    story.go_on(3)
+    export = own_court.bundle(owner, f"/items/{item}").view["id"]
+    path, before = f"/exports/{export}/bundle", types(own_court.vault, "item", item)
+    story.bundle(export).unlink()
+    assert owner.get(path).status_code == 500
+    story.clock.advance(story.vault.settings.export_keep_hours * 3600)
+    assert owner.get(path).status_code == 410, "and the job hasn't said so yet"
+    story.go_on(2)
+    assert owner.get(path).status_code == 410
+    assert types(own_court.vault, "item", item) == before
+
+
 @pytest.mark.parametrize("as_whom", ["without his seat", "in another role"])
 def test_bundle_that_tells_more_than_one_may_see_now_is_not_handed_out(court: Court, as_whom: str) -> None:
     first, judge, one = court.person("JU"), court.person("JU"), court.person()
