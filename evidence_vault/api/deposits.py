@@ -47,6 +47,7 @@ from evidence_vault.api.fields import (
     parse_repr_digest,
 )
 from evidence_vault.api.forms import FIELDS, FormDeposit
+from evidence_vault.api.json_body import flaw_in
 from evidence_vault.api.problems import ProblemError
 from evidence_vault.api.schemas import DepositedView, HashDeposit, ReceiptView
 from evidence_vault.core.names import encode_time
@@ -226,9 +227,7 @@ async def _deposit_digests(request: Request, fields: Fields, vault: Vault, calle
     try:
         asked = HashDeposit.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(["hash deposit", *map(str, first["loc"])])
-        raise FormatError(place, first["msg"][:1].lower() + first["msg"][1:]) from None
+        raise flaw_in("hash deposit", error) from None
     wish = _wish(fields, caller, secret=asked.secret, declared_size=None)
     return await answer_to(
         vault.groups, partial(submit_digests, vault, wish, digests=asked.hex_digests(), size=asked.size)

@@ -39,12 +39,16 @@ def asked_as(model: type[A], *, max_bytes: int = MAX_BYTES) -> Callable[[Request
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(["body", *map(str, first["loc"])])[:200]
-            message = first["msg"].removeprefix("Value error, ")
-            raise FormatError(place, message[:1].lower() + message[1:]) from None
+            raise flaw_in("body", error) from None
 
     return read
+
+
+def flaw_in(place: str, error: ValidationError) -> FormatError:
+    """Return what to raise for a body that doesn't fit: its first flaw, by its place, without a value of it."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    return FormatError(".".join([place, *map(str, first["loc"])])[:200], message[:1].lower() + message[1:])
 
 
 def body_of(model: type[Asked], **more: Any) -> dict[str, Any]:

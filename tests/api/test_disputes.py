@@ -111,6 +111,8 @@ def test_retention_stands_until_its_date_and_warns_before(vault: Vault, make: Ma
     assert owner.post(path, {"retention": True}).status_code in BAD
     assert owner.post(path, {"retention": True, "until": later(vault, days=-1)}).status_code in BAD
     assert owner.post(path, {"retention": True, "until": later(vault, days=40_000)}).status_code in BAD
+    of_a_case = {"retention": True, "until": later(vault, days=100), "case": encode_id("cs", bytes(16))}
+    assert owner.post(path, of_a_case).json()["place"] == "case"
     seq = owner.post(path, {"retention": True, "until": later(vault, days=100)}).json()["seq"]
     assert owner.post(f"{path}/{seq}/release").status_code == 409
     assert owner.get(path).json()["warning"] is None

@@ -45,8 +45,10 @@ def place_hold(
     now = vault.clock()
     if until is not None and until <= now:
         raise FormatError("until", "a time to come", encode_time(until))
-    if retention and (until is None or case_id is not None):
-        raise FormatError("until", "the end of a retention, which is the owner's", "none")
+    if retention and case_id is not None:
+        raise FormatError("case", "none: a retention is the owner's", case_id)
+    if retention and until is None:
+        raise FormatError("until", "the end of the retention", "none")
     if retention and until is not None and until > now + timedelta(days=vault.settings.retention.max_days):
         raise FormatError("until", f"at most {vault.settings.retention.max_days} days", encode_time(until))
     source = BENCH if case_id is not None else RETENTION if retention else OWNER
