@@ -123,6 +123,17 @@ def test_grant_begins_at_its_time(vault: Vault, make: Make) -> None:
     assert lawyer.get(f"/items/{item}").status_code == 200
 
 
+def test_grant_begins_no_sooner_than_it_is_given_also_one_given_on(vault: Vault, make: Make) -> None:
+    owner, first, second = make(), make("AT"), make("NO")
+    item = owner.deposit()
+    top = owner.grants(first, [item], onward=True)["id"]
+    pass_time(vault, days=3)
+    earlier, now = encode_time(vault.clock() - timedelta(days=1)), encode_time(vault.clock())
+    given = owner.grants(second, [item], not_before=earlier)
+    given_on = first.grants(second, [item], parent=top, not_before=earlier)
+    assert [one["not_before"] for one in (given, given_on)] == [now, now]
+
+
 def test_revoking_ends_what_was_derived(vault: Vault, make: Make) -> None:
     owner, first, second, third = make(), make("AT"), make("AT"), make("NO")
     item = owner.deposit()

@@ -76,7 +76,7 @@ def give(vault: Vault, caller: Requester, wish: GrantWish) -> str:
         parent = None if wish.parent_id is None else _parent(session, caller, wish.parent_id, now=now)
         check_grantee(session, wish)
         permission = _permission(vault, session, caller, wish, parent)
-        begin = max(wish.not_before or now, now if parent is None else parent.not_before)
+        begin = max(wish.not_before or now, now)  # a parent is live, and so has begun
         end = wish.expires_at or begin + timedelta(days=vault.settings.access.grant_days)
         if parent is not None and wish.expires_at is None:
             end = min(end, parent.expires_at)
@@ -234,7 +234,6 @@ def _check_within(session: Session, given: Given, parent: Grant) -> None:
         "items": set(wish.item_ids) - listed,
         "actions": set(wish.actions) - set(parent.actions.split()),
         "expires_at": given.expires_at > parent.expires_at,
-        "not_before": given.not_before < parent.not_before,
         "view_limit": left is not None and (wish.view_limit is None or wish.view_limit > left),
         "case": parent.case_id is not None and wish.case_id != parent.case_id,
         "jurisdiction": parent.jurisdiction is not None and wish.jurisdiction != parent.jurisdiction,
