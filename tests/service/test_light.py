@@ -37,9 +37,9 @@ def test_serving_without_what_is_outside_loads_nothing_for_it(tmp_path: Path) ->
     serve = (
         "from pathlib import Path\n"
         "import evidence_vault.cli.serve\n"
-        "from evidence_vault.service.compose import check_vault, working_app\n"
+        "from evidence_vault.service.compose import held_vault, working_app\n"
         "from evidence_vault.settings import load_settings\n"
-        f"working_app(check_vault(load_settings(Path({str(tmp_path)!r}))))"
+        f"with held_vault(load_settings(Path({str(tmp_path)!r}))) as vault: working_app(vault)"
     )
     assert loaded_by(serve) == set()
 
