@@ -6,20 +6,27 @@ from typing import Any
 
 from httpx2 import Client, Response
 
+from evidence_vault.identity_settings import Identity
 from evidence_vault.pipeline.people.people import first_administrator
 from evidence_vault.pipeline.vault import Vault
 from tests.pipeline.vaults import SetClock, new_vault
 
-CHEAP = {"password_memory_kib": 19_456, "password_passes": 2, "password_lanes": 1}
-"""The cheapest hash that settings allow."""
+CHEAPEST = {"password_memory_kib": 19_456, "password_passes": 2, "password_lanes": 1}
+"""The cheapest hash that settings allow, for tests of what a hash costs."""
 
 PASSWORD = "correct horse battery staple"
 
 
+def next_to_free(**rules: Any) -> Identity:
+    """Rules for people whose hashes cost what settings wouldn't allow: tests log in thousands of times."""
+    return Identity.model_validate(rules).model_copy(
+        update={"password_memory_kib": 64, "password_passes": 1, "password_lanes": 1}
+    )
+
+
 def people_vault(home: Path, clock: SetClock | None = None, **changes: Any) -> Vault:
-    """A vault in which a login takes a few hundredths of a second."""
-    identity = {**CHEAP, **changes.pop("identity", {})}
-    return new_vault(home, clock=clock or SetClock(), identity=identity, **changes)
+    """A vault in which a login takes a few thousandths of a second."""
+    return new_vault(home, **{"clock": clock or SetClock(), "identity": next_to_free(), **changes})
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ from evidence_vault.pipeline.vault import Vault
 from evidence_vault.signer.receipt_signer import ReceiptSigner
 from evidence_vault.store.queries import actors
 from tests.api.clients import Person, somebody
-from tests.api.people import CHEAP
+from tests.api.people import next_to_free
 from tests.pipeline.vaults import new_vault
 
 pytestmark = pytest.mark.socket
@@ -72,7 +72,7 @@ SOME = settings(
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     home = tmp_path_factory.mktemp("described")
-    made = new_vault(home, authorities=(), max_upload_bytes=4 * 2**20, identity=CHEAP)
+    made = new_vault(home, authorities=(), max_upload_bytes=4 * 2**20, identity=next_to_free())
     yield made
     made.database.dispose()
 

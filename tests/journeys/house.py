@@ -34,7 +34,7 @@ from evidence_vault.core.names import encode_id, encode_time
 from evidence_vault.pipeline.export.trust import final_blocks, policy_text
 from evidence_vault.store.queries import bundles, log
 from evidence_vault.workers.runner import keep_access
-from tests.api.people import CHEAP, Office, Somebody, open_office
+from tests.api.people import Office, Somebody, next_to_free, open_office
 from tests.journeys.page import Transcript
 from tests.pipeline.story import Story, begin_story
 from tests.pipeline.vaults import SetClock
@@ -262,7 +262,7 @@ class Told:
 def open_house(folder: Path, **changes: Any) -> Iterator[House]:
     """Open a vault, serve it on loopback, and let two administrators in."""
     clock = SetClock(datetime.now(UTC).replace(microsecond=0) - BEGUN)
-    story = begin_story(folder / "vault", clock=clock, identity=CHEAP, **changes)
+    story = begin_story(folder / "vault", clock=clock, identity=next_to_free(), **changes)
     server = uvicorn.Server(server_config(create_app(story.vault), host="127.0.0.1", port=0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
