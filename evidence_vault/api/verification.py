@@ -40,7 +40,7 @@ MAX_ARRIVAL_S = 600.0
 """1 GiB in that time is 15 Mbit/s; who drips keeps a place for no longer."""
 
 MAX_AT_ONCE = 4
-"""Bundles on their way in or judged: bounds what strangers take of the disk and of the processors."""
+"""Bundles on their way in or judged, of each process: bounds what strangers take of disk and processors."""
 
 _SLOTS = threading.BoundedSemaphore(MAX_AT_ONCE)
 

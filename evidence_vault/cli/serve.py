@@ -50,13 +50,13 @@ def _serve(vault: Vault) -> int:
     host, port, crew = vault.settings.listen_host, vault.settings.listen_port, Crew()
     sockets = open_sockets(host, port, processes=processes_of(vault.settings))
     app, helpers_app = working_app(vault), helping_app(vault)
-    print(f"{vault.settings.origin} listens on http://{host}:{sockets[0][0].getsockname()[1]}", flush=True)
+    authority = f"{f'[{host}]' if ':' in host else host}:{sockets[0][0].getsockname()[1]}"
+    print(f"{vault.settings.origin} listens on http://{authority}", flush=True)
     settle_memory()
     try:
         for own in sockets[1:]:
             crew.fork(partial(_answer, helpers_app, own, sockets))
-        crew.watch()
-        code = _answer(app, sockets[0], sockets, when_told=crew.tell_to_end)
+        code = _answer(app, sockets[0], sockets, when_heard=crew.watch, when_told=crew.tell_to_end)
     finally:
         crew.end(HELPERS_GRACE_S)
     return INTERNAL if crew.has_failed else code
@@ -67,11 +67,12 @@ def _answer(
     own: Sequence[socket.socket],
     everybodys: Sequence[Sequence[socket.socket]],
     *,
+    when_heard: Callable[[], None] = lambda: None,
     when_told: Callable[[], None] = lambda: None,
 ) -> int:
     for one in chain.from_iterable(theirs for theirs in everybodys if theirs is not own):
         one.close()
-    return run_until_stopped(server_config(app), sockets=own, when_told=when_told)
+    return run_until_stopped(server_config(app), sockets=own, when_heard=when_heard, when_told=when_told)
 
 
 def settle_memory() -> None:

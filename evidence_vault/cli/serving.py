@@ -14,16 +14,20 @@ def run_until_stopped(
     config: uvicorn.Config,
     *,
     sockets: Sequence[socket.socket] | None = None,
+    when_heard: Callable[[], None] = lambda: None,
     when_told: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve; return the exit code: 0, or 69 if it could not even begin.
 
-    sockets: bound already; none: those of the configuration. when_told: called when it is told to stop.
+    sockets: bound already; none: those of the configuration. when_heard: called as soon as no word to stop is lost
+    any more. when_told: called when it is told to stop.
     """
-    # uvicorn stops in order on these, and then raises them again: by then there is nothing left to end.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: None)
+    # uvicorn hears only once its loop runs, and would forget what was said before. It stops in order on these, and
+    # then raises them again: by then there is nothing left to end.
     server = _Server(config, when_told)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, server.handle_exit)
+    when_heard()
     try:
         server.run(sockets=None if sockets is None else list(sockets))
     except SystemExit:  # uvicorn's way to say that it could not begin

@@ -63,7 +63,9 @@ class Board:
             head = self._memory[at : at + _HEAD_BYTES]
             begin = at + _HEAD_BYTES
             data = self._memory[begin : begin + int.from_bytes(head[:4])]
-            if zlib.crc32(data) == int.from_bytes(head[4:]):
+            if data and zlib.crc32(data) == int.from_bytes(
+                head[4:]
+            ):  # nothing has the sum 0, as a blank room
                 found: Json = json.loads(data)
                 return found
         return None

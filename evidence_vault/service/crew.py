@@ -6,11 +6,13 @@
 They are forked before there is any thread or connection, so what was loaded lies in memory once. Each listens on a
 socket of its own at the same address, and the system spreads connections over them (SO_REUSEPORT, Linux).
 
-They end together. Helpers read a pipe that is open as long as the first process is there, however it goes; and if
-one of them ends by itself all do, and whoever keeps the vault running starts it again, as after any crash.
+They end together. Helpers read a pipe that is open as long as the first process is there, however it goes. If one
+of them is told to end, all do. If one ends by itself all do, too, and whoever keeps the vault running starts it
+again, as after any crash.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -18,7 +20,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from evidence_vault.errors import ConfigError
 from evidence_vault.exits import INTERNAL
@@ -38,45 +41,56 @@ def processes_of(settings: Settings) -> int:
 
 
 def open_sockets(host: str, port: int, *, processes: int) -> list[list[socket.socket]]:
-    """Return for each process its sockets, one at each address of the host; none listens yet.
+    """Return for each process its sockets, one at each address of the host. They listen: who comes waits there.
 
-    port: 0 for any that is free. Raises ConfigError if it can't be had, or somebody listens there already: without
-    that look a second vault at the same address would get half of the requests of the first.
+    port: 0 for any that is free. Raises ConfigError if it can't be had, or somebody listens there already.
+    The first socket is bound and listens as if there were no others, and is shared only then: the system lets one
+    alone do that. So no second vault at the same address gets half of the requests, even if both begin at once.
     """
-    found: list[list[socket.socket]] = []
+    found: list[list[socket.socket]] = [[] for _ in range(processes)]
     with contextlib.ExitStack() as undo:
         try:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, _, _, _, address in dict.fromkeys(addresses):
-                _bound(family, address, shared=False).close()
-            for _ in range(processes):
-                mine = []
-                for family, _, _, _, (at, free, *rest) in dict.fromkeys(addresses):
-                    one = undo.enter_context(_bound(family, (at, free or port, *rest), shared=processes > 1))
+            for family, address in _addresses(host, port):
+                at, named, *rest = address
+                for own in found:
+                    one = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+                    _listen(one, (at, named or port, *rest), shared=own is not found[0])
+                    if processes > 1:
+                        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                     port = one.getsockname()[1]
-                    mine.append(one)
-                found.append(mine)
-        except OSError as error:
-            raise ConfigError("listen_port", f"{host}:{port}: {error.strerror or error}") from None
+                    own.append(one)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigError("listen_port", f"{host}:{port}: {reason}") from None
         undo.pop_all()
     return found
 
 
-def _bound(family: int, address: tuple[object, ...], *, shared: bool) -> socket.socket:
-    # Only of a socket that says TCP does asyncio know that it need not gather small pieces: each answer is two, and
-    # the second would wait 40 ms for the client's word that the first has come.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def _addresses(host: str, port: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Yield the addresses of a host, but none of a kind that this machine doesn't speak, where it has another."""
+    listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    kinds = dict.fromkeys((family, address) for family, _, _, _, address in listed)
+    yield from [one for one in kinds if _speaks(one[0])] or kinds
+
+
+def _speaks(family: int) -> bool:
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
+        socket.socket(family, socket.SOCK_STREAM).close()
+    except OSError as error:
+        return error.errno != errno.EAFNOSUPPORT
+    return True
+
+
+# All say TCP: only of such a socket does asyncio know that it need not gather small pieces. Each answer is two, and
+# the second would wait 40 ms for the client's word that the first has come.
+def _listen(one: socket.socket, address: tuple[Any, ...], *, shared: bool) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if one.family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.bind(address)
+    one.listen()
 
 
 class Crew:
@@ -86,7 +100,7 @@ class Crew:
         self._helpers: list[_Helper] = []
         self._is_ending = False
         self.has_failed = False
-        """Whether a helper ended by itself."""
+        """Whether a helper ended that nobody had told to."""
 
     def fork(self, work: Callable[[], int]) -> None:
         """Add a helper that does this, and ends with the exit code that it returns."""
@@ -107,7 +121,7 @@ class Crew:
             os._exit(code)  # what the stack below us would still do is the first process's
 
     def watch(self) -> None:
-        """End too if one of them does. From now on this process may have threads."""
+        """End too if one of them does, by SIGTERM. From now on this process may have threads."""
         for helper in self._helpers:
             helper.watching = threading.Thread(
                 target=self._watch, args=(helper,), name=f"helper-{helper.pid}", daemon=True
@@ -116,10 +130,12 @@ class Crew:
 
     def _watch(self, helper: "_Helper") -> None:
         _, status = os.waitpid(helper.pid, 0)
-        if not self._is_ending:
+        if self._is_ending:
+            return
+        if status:  # else it was told to end in order, perhaps as all of us by one signal that it heard first
             self.has_failed = True
             LOG.critical("a helping process ended", extra={"error": _how(status)})
-            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def tell_to_end(self) -> None:
         """Tell the helpers to end in order. From a signal handler, too."""

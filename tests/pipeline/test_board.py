@@ -1,6 +1,7 @@
 """What the process that works writes, those that were forked from it read; never half of it."""
 
 import os
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -64,6 +65,17 @@ def test_board_read_while_it_is_written_gives_whole_documents() -> None:
     board.write(["end"])
 
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_board_whose_room_counts_before_its_bytes_are_seen_is_read_when_they_are() -> None:
+    # A processor may show the bytes that another has written in another order.
+    board = Board(100)
+    board.write(["whole"])
+    bytes_written = board._memory[1:109]
+    board._memory[1:109] = bytes(108)
+    threading.Timer(0.2, lambda: board._memory.__setitem__(slice(1, 109), bytes_written)).start()
+
+    assert board.read() == ["whole"]
 
 
 def test_board_whose_writer_was_cut_off_shows_what_was_there_before() -> None:

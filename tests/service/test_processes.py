@@ -180,6 +180,39 @@ def test_helper_that_ends_by_itself_ends_all(own_vault: ServedVault) -> None:
     assert known(own_vault, made) == made
 
 
+def test_helper_that_is_told_to_end_ends_all_in_order(own_vault: ServedVault) -> None:
+    # A signal to the whole group comes to one of them first.
+    everybody = [own_vault.pid, *helpers(own_vault.pid)]
+
+    os.kill(everybody[-1], signal.SIGTERM)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(own_vault.pid, 0)[1]) in (0, -signal.SIGTERM)
+    assert not any(map(is_running, everybody))
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 1.0])
+def test_helper_that_can_not_begin_ends_all(pause_s: float) -> None:
+    # However early: before the first process answers it must hear it, too.
+    code = (
+        "import time\n"
+        "from fastapi import FastAPI\n"
+        "from evidence_vault.cli.serve import server_config\n"
+        "from evidence_vault.cli.serving import run_until_stopped\n"
+        "from evidence_vault.service.crew import Crew\n"
+        "crew = Crew()\n"
+        "crew.fork(lambda: 69)\n"
+        f"def heard(): crew.watch(), time.sleep({pause_s})\n"
+        "run_until_stopped(server_config(FastAPI()), when_heard=heard, when_told=crew.tell_to_end)\n"
+        "crew.end(5)\n"
+        "assert crew.has_failed\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_first_process_killed_takes_its_helpers_with_it(own_vault: ServedVault) -> None:
     made = deposit_many(own_vault, 20)
     others = helpers(own_vault.pid)
@@ -220,6 +253,33 @@ def test_answers_on_open_sockets_are_sent_without_waiting_for_the_first_piece_to
 
 
 @pytest.mark.parametrize("processes", [1, 3])
+def test_open_sockets_of_two_who_begin_at_the_same_time_are_only_one_s(processes: int) -> None:
+    first = open_sockets("127.0.0.1", 0, processes=processes)  # and has not begun to answer
+
+    with pytest.raises(ConfigError, match="Address already in use"):
+        open_sockets("127.0.0.1", first[0][0].getsockname()[1], processes=processes)
+
+    for [one] in first:
+        one.close()
+
+
+def test_open_sockets_of_a_host_with_an_address_of_a_kind_unknown_here_are_those_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+    unknown = (200, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: [unknown, here])
+
+    for [one] in open_sockets("localhost", 0, processes=2):
+        assert one.family == socket.AF_INET
+        one.close()
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: [unknown])
+    with pytest.raises(ConfigError, match="Address family not supported"):
+        open_sockets("localhost", 0, processes=2)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
 def test_open_sockets_where_somebody_listens_are_refused(processes: int) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -227,8 +287,9 @@ def test_open_sockets_where_somebody_listens_are_refused(processes: int) -> None
         other.listen()
         with pytest.raises(ConfigError, match="Address already in use"):
             open_sockets("127.0.0.1", other.getsockname()[1], processes=processes)
-    with pytest.raises(ConfigError, match="listen_port"):
-        open_sockets("no.such.host.invalid", free_port(), processes=processes)
+    for host in ("no.such.host.invalid", "two..dots"):
+        with pytest.raises(ConfigError, match="listen_port"):
+            open_sockets(host, free_port(), processes=processes)
 
 
 def test_processes_are_as_many_as_the_cores_but_few(monkeypatch: pytest.MonkeyPatch) -> None:

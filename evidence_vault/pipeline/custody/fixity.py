@@ -2,8 +2,9 @@
 
     read all ──► SHA-256 ──► FIXITY_CHECKED, or FIXITY_FAILED
 
-Before a notary signs, he sees it done. Each time reads the whole content, so there is a least time between two, one
-at a time for each item, and a few at a time in all: whoever asks for more waits his turn, and nobody for him.
+Before a notary signs, he sees it done. Each time reads the whole content, so there is a least time between two, and
+in each process one at a time for each item, and a few in all: whoever asks for more waits his turn, and nobody for
+him.
 
 Durable after return: the event. A crash before the commit means: nothing was said. After it: it stands.
 """
