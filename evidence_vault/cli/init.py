@@ -9,7 +9,12 @@ from evidence_vault.settings import default_home
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("home", nargs="?", type=Path, help="the vault's folder (default: ~/.evidence-vault)")
+    parser.add_argument(
+        "home",
+        nargs="?",
+        type=Path,
+        help="the vault's folder (default: EVIDENCE_VAULT_HOME, else ~/.evidence-vault)",
+    )
     parser.add_argument(
         "--class",
         dest="log_class",

@@ -92,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         _overview().parse_args(arguments or ["--help"])
         return USAGE
-    parser = Parser(prog=f"evidence-vault {name}", description=COMMANDS[name][1].capitalize() + ".")
+    purpose = COMMANDS[name][1]
+    parser = Parser(prog=f"evidence-vault {name}", description=f"{purpose[0].upper()}{purpose[1:]}.")
     try:
         module = importlib.import_module(COMMANDS[name][0])
         module.add_arguments(parser)
