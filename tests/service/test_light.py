@@ -1,11 +1,16 @@
 """What a vault doesn't use it doesn't load."""
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from evidence_vault.api.app import _routes, create_app
 from tests.pipeline.vaults import new_vault
 
 UNUSED = {
@@ -42,6 +47,37 @@ def test_serving_without_what_is_outside_loads_nothing_for_it(tmp_path: Path) ->
         f"with held_vault(load_settings(Path({str(tmp_path)!r}))) as vault: working_app(vault)"
     )
     assert loaded_by(serve) == set()
+
+
+@pytest.mark.socket
+def test_first_request_waits_for_nothing_that_is_made_once(tmp_path: Path) -> None:
+    # Each process that answers would make it for itself, and whoever deposits meanwhile would wait, too.
+    vault = new_vault(tmp_path, submitters={}, origin="light.example/log", log_class="test")
+    _routes.cache_clear()
+    app, calls, said = create_app(vault), 0, list[MutableMapping[str, Any]]()
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/healthz", "query_string": b""}
+    scope |= {"root_path": "", "headers": [], "state": {}, "client": ("127.0.0.1", 1)}
+
+    def count(_frame: FrameType, what: str, _result: object) -> None:
+        nonlocal calls
+        calls += what == "call"
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        asyncio.run(app(scope, receive, send))
+    finally:
+        sys.setprofile(before)
+        vault.database.dispose()
+
+    assert said[0]["status"] == 200
+    assert calls < 20_000  # it was 165,000
 
 
 def test_init_of_a_vault_without_networks_needs_no_chain_installed(tmp_path: Path) -> None:
