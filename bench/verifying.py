@@ -19,7 +19,7 @@ from evidence_vault.cli.deposit import deposit_file, read_local
 from evidence_vault.cli.export import fetch_bundle
 from evidence_vault.cli.remote import Remote
 from evidence_vault.cli.samples import encode_png
-from evidence_vault.cli.trust import export_policy
+from evidence_vault.cli.trust_export import export_policy
 from evidence_vault.service.create import create_home
 
 BIN = Path(sys.executable).parent

@@ -9,10 +9,9 @@ The table is written alike in a trust policy, where it has nothing but the roots
 
 from pydantic import Field, field_validator
 
-from anchors.rfc3161.certificate import load_certificate
 from evidence_vault.errors import FormatError
 from evidence_vault.network_settings import Part
-from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.pem import certificates_of
 
 
 class Notary(Part):
@@ -51,15 +50,3 @@ class Notary(Part):
     def certificates(self) -> tuple[bytes, ...]:
         """Return the roots, DER."""
         return certificates_of(self.roots)
-
-
-def certificates_of(pems: list[str]) -> tuple[bytes, ...]:
-    """Return all certificates of these PEM texts, DER. Raises FormatError."""
-    found = [
-        der
-        for number, pem in enumerate(pems)
-        for der in parse_pem_chain((pem.strip() + "\n").encode("ascii", "replace"), place=f"roots[{number}]")
-    ]
-    for der in found:
-        load_certificate(der)
-    return tuple(found)

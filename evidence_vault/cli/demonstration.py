@@ -24,7 +24,7 @@ from evidence_vault.cli.deposit import deposit_file, read_local
 from evidence_vault.cli.export import fetch_bundle
 from evidence_vault.cli.remote import Remote
 from evidence_vault.cli.samples import write_samples
-from evidence_vault.cli.trust import export_policy
+from evidence_vault.cli.trust_export import export_policy
 from evidence_vault.core.zipreader import ZipLimits, open_zip
 from evidence_vault.errors import ConfigError, UnavailableError
 from evidence_vault.identity.actors import issue_token

@@ -14,3 +14,13 @@ def add_home_position(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "home", nargs="?", type=Path, help="the vault's folder (default: EVIDENCE_VAULT_HOME)"
     )
+
+
+def settings_file(home: Path | None) -> Path:
+    """Return where the settings of the vault in `home` are, or would be."""
+    from evidence_vault.settings import (  # noqa: PLC0415 - takes what only a vault needs; others have none
+        FILE_NAME,
+        default_home,
+    )
+
+    return (home or default_home()).expanduser().absolute() / FILE_NAME

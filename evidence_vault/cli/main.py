@@ -107,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"evidence-vault {name}: {error.name} is not installed; this command needs "
-            "`pip install 'evidence-vault[server,devchain]'` (only `verify` and `receipt` work without; "
-            "`log follow` with 'evidence-vault[follow]')",
+            "`pip install 'evidence-vault[server,devchain]'` (only `verify`, `receipt` and `trust` with --trust "
+            "work without; `log follow` with 'evidence-vault[follow]')",
             file=sys.stderr,
         )
         return USAGE

@@ -14,11 +14,6 @@ from evidence_vault.cli.home import add_home_argument
 from evidence_vault.cli.known_authorities import known_text
 from evidence_vault.cli.shown import shown_line
 from evidence_vault.cli.trust_list import list_text
-from evidence_vault.pipeline.export.trust import final_blocks, policy_text
-from evidence_vault.pipeline.vault import build_vault
-from evidence_vault.settings import load_settings
-from evidence_vault.store.queries import bundles, log
-from evidence_vault.store.schema import require_current
 from evidence_vault.verify.contents import read_bundle
 from evidence_vault.verify.explain import explain_trust
 from evidence_vault.verify.reader import open_bundle
@@ -75,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from evidence_vault.cli.trust_export import (  # noqa: PLC0415 - who judges needs nothing of a vault
+        export_policy,
+    )
+
     text = export_policy(
         args.home, tsa_groups=args.tsa_groups, anchors=args.anchors, known_blocks=args.known_blocks
     )
@@ -91,6 +90,8 @@ def _list(args: argparse.Namespace) -> int:
         print(known_text(), end="")
         return 0
     if args.trust is None:
+        from evidence_vault.cli.trust_export import export_policy  # noqa: PLC0415 - as above
+
         data = export_policy(args.home, tsa_groups=None, anchors=1, known_blocks=False).encode()
     else:
         data = args.trust.read_bytes()
@@ -109,22 +110,3 @@ def _explain(args: argparse.Namespace) -> int:
         print(f"         {shown_line(need.fingerprint)}")
     print("Compare each fingerprint with a source of your own. What a bundle says of itself proves nothing.")
     return 0
-
-
-def export_policy(home: Path | None, *, tsa_groups: int | None, anchors: int, known_blocks: bool) -> str:
-    """Return the policy of the vault in `home`."""
-    vault = build_vault(load_settings(home))
-    try:
-        require_current(vault.database)
-        with vault.database.read() as session:
-            newest = log.latest_published(session)
-            sizes = bundles.anchored_sizes(session, published=newest.size) if newest and known_blocks else []
-            return policy_text(
-                vault,
-                session,
-                tsa_groups=tsa_groups,
-                anchors=anchors,
-                known_blocks=final_blocks(session, sizes),
-            )
-    finally:
-        vault.database.dispose()

@@ -26,14 +26,13 @@ from anchors.rfc3161.algorithms import signature_hash
 from anchors.rfc3161.certificate import Certificate, encode_chain, extension_of, load_certificate
 from anchors.rfc3161.verdict import TsaTrust, refused_from
 from anchors.values import value
-from evidence_vault.cli.home import add_home_argument
+from evidence_vault.cli.home import add_home_argument, settings_file
 from evidence_vault.cli.shown import shown_line
 from evidence_vault.core.names import LogClass
 from evidence_vault.durable import changing, save_file
 from evidence_vault.errors import ConfigError, FormatError
-from evidence_vault.settings import FILE_NAME, default_home, parse_settings
 from evidence_vault.verify.conflicts import check_authorities
-from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.pem import parse_pem_chain
 from evidence_vault.verify.trust import REFUSED_BY_DEFAULT, parse_policy
 
 MAX_ROOTS_BYTES = 1024 * 1024
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             "add-tsa", "give --trust FILE for a policy, or --url URL for the vault's own settings"
         )
-    path = args.trust if args.trust is not None else _home(args.home) / FILE_NAME
+    path = args.trust if args.trust is not None else settings_file(args.home)
     with changing(path.resolve().parent):  # another who adds at this moment is read after he has written
         return _add(args)
 
@@ -154,10 +153,6 @@ def _policy(path: Path) -> Existing:
     return Existing(path=path, text=text, authorities=policy.authorities, refused=dict(policy.refused))
 
 
-def _home(home: Path | None) -> Path:
-    return (home or default_home()).expanduser().absolute()
-
-
 def read_text(path: Path) -> str:
     """Return the file as it is, line ends included. Raises ConfigError."""
     try:
@@ -167,16 +162,18 @@ def read_text(path: Path) -> str:
 
 
 def _settings(home: Path | None) -> Existing:
-    folder = _home(home)
-    path = (folder / FILE_NAME).resolve()
+    named = settings_file(home)
+    path = named.resolve()
     text = read_text(path)
     return Existing(
-        path=path, text=text, authorities=_own(text, path, folder), refused=dict(REFUSED_BY_DEFAULT)
+        path=path, text=text, authorities=_own(text, path, named.parent), refused=dict(REFUSED_BY_DEFAULT)
     )
 
 
 def _own(text: str, path: Path, folder: Path) -> list[TsaTrust]:
     """The authorities of a vault's settings, as a policy would name them."""
+    from evidence_vault.settings import parse_settings  # noqa: PLC0415 - a policy needs nothing of a vault
+
     try:
         settings = parse_settings(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -255,7 +252,7 @@ def _check_whole(
     if args.trust is not None:
         parse_policy(text.encode(), name=str(existing.path))
         return
-    own = _own(text, existing.path, _home(args.home))
+    own = _own(text, existing.path, settings_file(args.home).parent)
     try:
         check_authorities(own)
     except FormatError as error:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from anchors.rfc3161.certificate import Certificate, encode_chain, load_certificate
-from evidence_vault.attestation_settings import certificates_of
-from evidence_vault.cli.home import add_home_argument
+from evidence_vault.cli.home import add_home_argument, settings_file
 from evidence_vault.cli.trust_add import confirmed, describe_root, may_issue, read_roots, read_text, save
 from evidence_vault.errors import ConfigError
-from evidence_vault.settings import FILE_NAME, default_home, parse_settings
+from evidence_vault.verify.pem import certificates_of
 from evidence_vault.verify.trust import parse_policy
 
 _ROOTS = re.compile(r"^\[notary\][ \t]*\r?\n(?:(?!\[)[^\n]*\n)*?roots[ \t]*=[ \t]*\[", re.MULTILINE)
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         path = args.trust.resolve()
         text = read_text(path) if path.exists() else "version = 1\n"
     else:
-        path = ((args.home or default_home()).expanduser().absolute() / FILE_NAME).resolve()
+        path = settings_file(args.home).resolve()
         text = read_text(path)
     roots = [load_certificate(der) for der in dict.fromkeys(read_roots(args.roots))]
     print("Notaries' roots:")
@@ -82,6 +81,8 @@ def _check_whole(
     if is_policy:
         parse_policy(after.encode(), name=str(path))
     else:
+        from evidence_vault.settings import parse_settings  # noqa: PLC0415 - a policy needs nothing of a vault
+
         parse_settings(_document(after, path))
     old, new = _document(before, path), _document(after, path)
     wanted = {root.der for root in roots} | set(_roots_in(before, path))

@@ -42,7 +42,7 @@ from evidence_vault.settings import Settings
 from evidence_vault.store.home_lock import place_of, serving
 from evidence_vault.store.queries import jobs
 from evidence_vault.store.schema import require_current
-from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.pem import parse_pem_chain
 from evidence_vault.workers.runner import Runner, Work, singly, timestamp_work
 
 LOG = logging.getLogger("evidence_vault.service")

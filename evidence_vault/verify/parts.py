@@ -6,7 +6,6 @@ with what is trusted is for the checks.
 """
 
 import base64
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -25,12 +24,12 @@ from evidence_vault.core.shapes import Integer, ListOf, MapOf, OneOf, Record, Te
 from evidence_vault.core.tlog_proof import TlogProof, parse_tlog_proof
 from evidence_vault.errors import FormatError
 from evidence_vault.verify.anchor_parts import MAX_ANCHORS, AnchorPart, gather_anchors
+from evidence_vault.verify.pem import parse_pem_chain
 from evidence_vault.verify.reader import MAX_PROOF_BYTES
 
 _REDACTED = Record({"v": OneOf((1,)), "seq": Integer(), "event_sha256": SHA256, "nonce": SHA256})
 _CONSISTENCY = Record({"v": OneOf((1,)), "proof": ListOf(Text(r"[A-Za-z0-9+/]{43}=", 44), max_items=128)})
 _DISCLOSURES = MapOf(r"[a-z0-9_]{1,40}/(0|[1-9][0-9]{0,15})", ListOf(Text(max_chars=16384), 64), 100_000)
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n")
 
 MAX_TOKENS, MAX_ADDED = 10_000, 100
 """Tokens in one bundle, and proofs of a kind under proof/added: each costs signature checks or hashing."""
@@ -299,23 +298,6 @@ class Parts:
             if path.startswith("proof/attestations/") and (_subject(meaning), meaning.seq) not in stated:
                 raise FormatError(path, "a statement that it belongs to")
         return tuple(found)
-
-
-def parse_pem_chain(data: bytes, *, place: str) -> tuple[bytes, ...]:
-    """Return the DER certificates of a PEM file that holds nothing else. Raises FormatError."""
-    chain: list[bytes] = []
-    end = 0
-    for block in _PEM.finditer(data):
-        if block.start() != end:
-            break
-        end = block.end()
-        try:
-            chain.append(base64.b64decode(block[1].replace(b"\n", b""), validate=True))
-        except ValueError:
-            raise FormatError(f"{place}, certificate {len(chain)}", "base64") from None
-    if end != len(data) or not 0 < len(chain) <= 16:
-        raise FormatError(place, "1 to 16 PEM certificates and nothing else")
-    return tuple(chain)
 
 
 def _parse(parse: Callable[[bytes], ParsedT], raw: Mapping[str, bytes], path: str) -> ParsedT:

@@ -50,7 +50,7 @@ from evidence_vault.core.canonical import Json, as_list
 from evidence_vault.core.note_keys import VerifierKey, parse_vkey
 from evidence_vault.errors import ConfigError, FormatError
 from evidence_vault.verify.conflicts import refuse_conflicts
-from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.pem import parse_pem_chain
 from evidence_vault.verify.trust_form import (
     ALGORITHMS,
     NOTARY,

@@ -4,8 +4,10 @@ Two environments are made with the pinned requirements: the base install verifie
 whole vault. Neither sees the source tree.
 """
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -84,6 +86,16 @@ def test_base_install_verifies_and_has_no_server(wheel: Path, golden: Path, tmp_
         cwd=tmp_path,
     )
     assert out.startswith("TOTAL-PASSED")
+    program, policy = str(bin_folder / "evidence-vault"), str(tmp_path / "own.toml")
+    roots = tmp_path / "roots.pem"
+    roots.write_text(tomllib.loads(trust.read_text())["tsa"][0]["roots"][0])
+    named = ("--trust", policy, "--name", "One", "--group", "one")
+    shown = run(program, "trust", "add-tsa", str(roots), *named, expected=64)
+    fingerprint = re.search("[0-9a-f]{64}", shown)[0]  # type: ignore[index]
+    run(program, "trust", "add-tsa", str(roots), *named, "--sha256", fingerprint)
+    run(program, "trust", "add-notary", str(roots), "--trust", policy, "--sha256", fingerprint)
+    assert fingerprint in run(program, "trust", "list", "--trust", policy)
+    assert "LACKING" in run(program, "trust", "explain", str(bundle), "--trust", policy)
 
 
 def test_server_install_runs_init_deposit_export_verify(wheel: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from evidence_vault.settings import Settings
 from evidence_vault.store.nonces import DatabaseNonceLedger
 from evidence_vault.store.queries import actors
 from evidence_vault.store.schema import upgrade
-from evidence_vault.verify.parts import parse_pem_chain
+from evidence_vault.verify.pem import parse_pem_chain
 from evidence_vault.workers.exchanges import obtain_timestamps
 from evidence_vault.workers.runner import Work, singly
 from tests.anchors.answering import Answering, Posted
