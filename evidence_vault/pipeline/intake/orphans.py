@@ -40,6 +40,7 @@ class OrphanWalk:
         self._part = vault.random(1)[0] % PARTS
         self._rounds = 0
         self._judged: dict[str, int] = {}  # packs, with the size they had: a process may add to its own
+        self._damaged: set[str] = set()  # of those; the vault's own notes of them have room for some hundred
 
     def step(self) -> list[str]:
         """Look at the next part and the next pack; return the ids of the orphans that are new."""
@@ -50,7 +51,7 @@ class OrphanWalk:
         self._part = (self._part + 1) % PARTS
         self._rounds += 1
         if self._rounds % PARTS == 0:
-            for pack in vault.damage:  # somebody may have mended them
+            for pack in self._damaged:  # somebody may have mended them
                 self._judged.pop(pack, None)
         found = set_orphans_aside(vault, now=now, part=self._part)
         packs = vault.blobs.pack_sizes(older_than_s=ORPHAN_AFTER.total_seconds(), now_s=now.timestamp())
@@ -66,9 +67,11 @@ class OrphanWalk:
         try:
             found = self._vault.blobs.packed_ids(pack)
         except (IntegrityError, OSError) as error:
+            self._damaged.add(pack)
             self._vault.damage[pack] = str(error)
             LOG.critical("a pack can't be read", extra={"target": pack, "error": str(error)})
             return []
+        self._damaged.discard(pack)
         self._vault.damage.pop(pack, None)
         return report_packed(self._vault, found, now=now)
 

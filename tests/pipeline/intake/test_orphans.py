@@ -154,6 +154,25 @@ def test_pack_that_cannot_be_read_is_told_and_keeps_nobody_waiting(
     assert vault.damage == {}
 
 
+def test_damage_that_the_notes_have_no_room_for_is_looked_at_again(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path, clock=SetClock())
+    deposit_small(vault, b"one")
+    [bad] = (tmp_path / "packs").iterdir()
+    sound = bad.read_bytes()
+    bad.write_bytes(b"x" + sound[1:])
+    full = {f"{number:032x}": "x" * 1000 for number in range(100)}
+    vault = later(reopened(vault))
+    vault.damage.update(full)
+    walk = OrphanWalk(vault)
+    walk.step()
+    assert bad.stem not in vault.damage
+
+    vault.damage.clear()
+    for _ in range(PARTS + 3):
+        walk.step()
+    assert list(vault.damage) == [bad.stem]
+
+
 def test_pack_that_the_disk_refuses_is_told_like_one_that_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
