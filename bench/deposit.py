@@ -2,7 +2,7 @@
 
 deposit_4k_c1, _c8, _c64        a second, so many clients at once, beside the empty route (`empty_route`)
 deposit_4k_c64_p99              the latency that one in a hundred exceeds
-deposit_rss                     the most memory the server had resident, beside the empty route's
+deposit_rss                     the most memory its processes had resident together, beside the empty route's
 …_2ms                           the same on a disk that takes 2 ms longer for each flush
 
 Vault and empty route have the same server settings, and take turns. Each client waits for its answer before it asks
@@ -20,7 +20,7 @@ from bench import load
 from bench.load import Measured, post
 from bench.rows import Row
 from bench.served import ServedEmpty, ServedVault, served_empty, served_vault
-from bench.timing import resident_mib
+from bench.timing import together_mib
 
 CONTENT_BYTES = 4096
 CLIENTS = (1, 8, 64)
@@ -38,10 +38,10 @@ def measure(*, short: bool) -> Iterator[Row]:
                 if not suffix:
                     yield Row(
                         name="deposit_rss",
-                        value=resident_mib(vault.pid),
+                        value=together_mib(vault.pid),
                         unit="MiB",
                         reference=REFERENCE,
-                        reference_value=resident_mib(empty.pid),
+                        reference_value=together_mib(empty.pid),
                     )
 
 

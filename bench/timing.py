@@ -54,13 +54,21 @@ def peak_mib(*words: str, expected: Sequence[int] = (0,)) -> float:
 
 
 def resident_mib(pid: int) -> float:
+    """Return the most memory that a process, or any that it forked, has had resident by itself, in MiB (Linux)."""
+    return max(_kib(one, "status", "VmHWM") for one in (pid, *_forked(pid))) / 1024
+
+
+def together_mib(pid: int) -> float:
     """Return the most memory that a process and those it forked have had resident, in MiB (Linux).
 
     What they share counts once.
     """
-    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())
-    own = [_kib(child, "status", "VmHWM") - _kib(child, "smaps_rollup", "Shared_") for child in children]
+    own = [_kib(one, "status", "VmHWM") - _kib(one, "smaps_rollup", "Shared_") for one in _forked(pid)]
     return (_kib(pid, "status", "VmHWM") + sum(own)) / 1024
+
+
+def _forked(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 def _kib(pid: int, file: str, name: str) -> int:
