@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -196,4 +197,5 @@ def test_lines_carry_known_fields_only() -> None:
     record.item, record.file_name = "it_1", "private.pdf"
     line = json.loads(JsonLines().format(record))
     assert (line["message"], line["item"], line["level"]) == ("moved on", "it_1", "info")
+    assert line["pid"] == os.getpid()
     assert "private" not in json.dumps(line)
