@@ -68,11 +68,11 @@ def decide_on_case(
     require_scope(_SCOPE_OF[action], requester)
     if case is None:
         raise AccessRefused(f"case:{action}", asked_id)
-    live = [grant for grant in case.grants if is_live(grant, requester, now=now) and not grant.other_side]
+    live = live_in(case, requester, now=now)
     standing = _Standing(
         case=case,
         requester=requester,
-        live=tuple(live),
+        live=live,
         bench=tuple(grant for grant in live if grant.whole_case and grant.grantee_role in BENCH),
         opened=(case.opened_by, case.opened_role) == (requester.actor_id, requester.role),
         party=bool(case.parties) and requester.on_behalf_of is None and requester.role in ("RH", "AT"),
@@ -81,6 +81,12 @@ def decide_on_case(
     if permission is None:
         raise AccessRefused(f"case:{action}", asked_id)
     return permission
+
+
+def live_in(case: CaseFacts, requester: Requester, *, now: datetime) -> tuple[GrantFacts, ...]:
+    """Return the requester's grants that are worth something in the case: first those on it as a whole."""
+    live = [grant for grant in case.grants if is_live(grant, requester, now=now) and not grant.other_side]
+    return tuple(sorted(live, key=lambda one: (not one.whole_case, one.id)))
 
 
 @value

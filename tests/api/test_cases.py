@@ -13,7 +13,7 @@ from evidence_vault.core.names import encode_id, encode_time
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.case_models import Refusals
 from evidence_vault.store.queries import actors
-from evidence_vault.workers.runner import keep_access
+from evidence_vault.workers.runner import advance_log, keep_access
 from tests.api.clients import LICENCE, Person, history, somebody, types
 from tests.pipeline.vaults import SetClock
 
@@ -187,6 +187,29 @@ def test_who_is_let_in_to_one_item_sees_no_other_line_of_the_list(make: Make) ->
     owner.grants(expert, [item], case=case)
     assert [line["item"] for line in expert.get(f"/cases/{case}").json()["items"]] == [item]
     assert len(owner.get(f"/cases/{case}").json()["items"]) == 2
+
+
+@pytest.mark.parametrize("role", ["JU", "AT"])
+def test_who_sees_a_case_as_a_whole_sees_it_so_with_a_grant_on_one_item_too(
+    vault: Vault, make: Make, role: str
+) -> None:
+    owner, clerk, reader = make(), make("CL"), make(role)
+    parties = [{"side": "claimant", "name": "Alpha", "person": owner.id}]
+    case = clerk.opens(confidentiality="open", parties=parties)
+    items = [owner.deposit(bytes([n])) for n in range(2)]
+    for item in items:
+        owner.post(f"/cases/{case}/items", {"item": item})
+    giver = clerk if role == "JU" else owner  # a seat on the bench; a party's mandate
+    for _ in range(3):  # ids are random: one of them comes first
+        owner.grants(reader, items[:1], case=case)
+    giver.grants(reader, [], case=case, actions=["read-custody", "see-metadata"])
+    for _ in range(3):
+        owner.grants(reader, items[:1], case=case)
+    assert reader.get(f"/cases/{case}").json() == clerk.get(f"/cases/{case}").json()
+    assert all(one["event"] for one in reader.get(f"/cases/{case}/events").json()["events"])
+    advance_log(vault)
+    told = [one["type"] for one in reader.get("/feed?limit=500").json()["entries"]]
+    assert {"PARTY_NAMED", "ITEM_ADDED"} <= set(told)
 
 
 def test_who_is_let_in_to_one_item_reads_no_personal_value_of_the_case(make: Make) -> None:
