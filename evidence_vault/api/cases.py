@@ -1,7 +1,7 @@
 """Cases: open, list, see, name parties, add one's own items, consent, read the history."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
@@ -32,11 +32,16 @@ from evidence_vault.core.names import CASE_ID, encode_time
 from evidence_vault.errors import AccessRefused
 from evidence_vault.pipeline.cases import cases as stage
 from evidence_vault.pipeline.cases.entering import counting_refusals, draft_reading
+from evidence_vault.pipeline.cases.sight import Sight, events_by_id
+from evidence_vault.pipeline.cases.visible import sight_of_case
 from evidence_vault.pipeline.consequences import append_and_follow
 from evidence_vault.pipeline.custody.custody_report import sight_in_case
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.case_models import Case, CaseItem
-from evidence_vault.store.queries import cases, events, grants
+from evidence_vault.store.case_models import Case, CaseItem, CaseParty, Order
+from evidence_vault.store.queries import cases, events
+
+_Row = TypeVar("_Row", Case, CaseParty, CaseItem, Order)
+"""What follows from an event of a case."""
 
 router = APIRouter(tags=["cases"])
 
@@ -81,11 +86,11 @@ def list_cases(
 def show_case(case_id: str, vault: VaultHere, caller: Caller) -> CaseView:
     """Show a case: its forum, parties, list of evidence and orders.
 
-    Who is let in to some items alone, sees of the list those.
+    Who is let in to some items alone, sees of the list those, of the orders his own, and nothing of the parties.
     """
     with counting_refusals(vault, caller), vault.database.read() as session:
         seen = stage.see_case(vault, session, caller, "see", case_id)
-        return _view(session, seen.case, lines_seen(session, caller, seen))
+        return _view(session, seen.case, sight_in(vault, session, caller, seen))
 
 
 @router.post("/cases/{case_id}/parties", status_code=201, openapi_extra=may_answer("conflict"))
@@ -164,14 +169,23 @@ def list_events(
         return show_events(session, vault.settings, sight, subject, from_seq=from_seq, limit=limit)
 
 
-def lines_seen(session: Session, caller: Requester, seen: stage.Seen) -> Sequence[CaseItem]:
+def sight_in(vault: Vault, session: Session, caller: Requester, seen: stage.Seen) -> Sight:
+    """Return what somebody sees of the case that he was let in to."""
+    return sight_of_case(vault, session, caller, Subject(kind="case", id=seen.case.id), seen.permission)
+
+
+def evidence_lines(session: Session, sight: Sight, case_id: str) -> list[CaseItemView]:
     """Return the lines of the list of evidence that he may see: all, or those of the items he was let in to."""
-    lines = cases.items_of(session, seen.case.id)
-    under = None if seen.permission.grant is None else grants.get_grant(session, seen.permission.grant)
-    if under is None or under.whole_case:
-        return lines
-    own = grants.items_granted_to(session, caller.actor_id, seen.case.id)
-    return [line for line in lines if line.item_id in own]
+    return [
+        CaseItemView(
+            number=line.number,
+            item=line.item_id,
+            copies=line.copies,
+            source=told.get("source"),
+            proves=told.get("proves"),
+        )
+        for line, told in _shown(session, sight, cases.items_of(session, case_id))
+    ]
 
 
 def clear_values(session: Session, event_id: int) -> Mapping[str, str]:
@@ -204,8 +218,8 @@ def _summary(row: Case) -> dict[str, Any]:
     }
 
 
-def _view(session: Session, row: Case, lines: Sequence[CaseItem]) -> CaseView:
-    own = clear_values(session, row.event_id)
+def _view(session: Session, row: Case, sight: Sight) -> CaseView:
+    [(_, own)] = _shown(session, sight, [row])
     return CaseView(
         **_summary(row),
         confidentiality=row.confidentiality,
@@ -217,23 +231,22 @@ def _view(session: Session, row: Case, lines: Sequence[CaseItem]) -> CaseView:
             PartyView(
                 party=one.party,
                 side=one.side,
-                name=clear_values(session, one.event_id).get("name"),
+                name=told.get("name"),
                 person=one.person_id,
             )
-            for one in cases.parties_of(session, row.id)
+            for one, told in _shown(session, sight, cases.parties_of(session, row.id))
         ],
-        items=[evidence_line(session, line) for line in lines],
-        orders=[order.id for order in cases.orders_of(session, row.id)],
+        items=evidence_lines(session, sight, row.id),
+        orders=[order.id for order, _ in _shown(session, sight, cases.orders_of(session, row.id))],
     )
 
 
-def evidence_line(session: Session, line: CaseItem) -> CaseItemView:
-    """Return a line of the list of evidence."""
-    told = clear_values(session, line.event_id)
-    return CaseItemView(
-        number=line.number,
-        item=line.item_id,
-        copies=line.copies,
-        source=told.get("source"),
-        proves=told.get("proves"),
-    )
+def _shown(session: Session, sight: Sight, rows: Sequence[_Row]) -> list[tuple[_Row, Mapping[str, str]]]:
+    """Return those rows whose events the reader may see, each with the personal values that he may see."""
+    about = events_by_id(session, [row.event_id for row in rows])
+    clear = events.disclosures_of(session, about)
+    return [
+        (row, sight.clear(about[row.event_id], clear.get(row.event_id, {})))
+        for row in rows
+        if sight.opens(about[row.event_id])
+    ]

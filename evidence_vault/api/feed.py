@@ -49,7 +49,10 @@ def show_feed(
         list[str] | None, Query(max_length=20, description="Only events of these types.")
     ] = None,
 ) -> FeedPage:
-    """Show what happened to what one may see, in the order of the public log, from a position on."""
+    """Show what happened to what one may see, in the order of the public log, from a position on.
+
+    Of a case that one sees in part: what `custody` shows of it, and nothing of the rest.
+    """
     require_scope("see-metadata", caller)
     if unknown := sorted(set(types or ()) - set(EVENT_TYPES)):
         raise FormatError("types", "types of events, as in the specification", ", ".join(unknown))

@@ -124,7 +124,7 @@ def list_events(
     entered = look(vault, caller, "read-custody", item_id)
     subject = Subject(kind="item", id=entered.item.id)
     with vault.database.read() as session:
-        sight = sight_of(session, caller.actor_id, {subject: entered.permission})
+        sight = sight_of(vault, session, caller, {subject: entered.permission})
         return show_events(session, vault.settings, sight, subject, from_seq=from_seq, limit=limit)
 
 

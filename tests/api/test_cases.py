@@ -189,6 +189,60 @@ def test_who_is_let_in_to_one_item_sees_no_other_line_of_the_list(make: Make) ->
     assert len(owner.get(f"/cases/{case}").json()["items"]) == 2
 
 
+@pytest.mark.parametrize("level", ["open", "parties", "bench"])
+def test_who_is_let_in_to_one_item_sees_of_the_case_no_party_and_no_order_of_others(
+    vault: Vault, make: Make, level: str
+) -> None:
+    owner, other, judge, expert, lawyer = make(), make(), make("JU"), make("AP"), make("AT")
+    parties = [
+        {"side": "claimant", "name": "Alpha", "person": owner.id},
+        {"side": "respondent", "name": "Beta", "person": other.id},
+    ]
+    case = judge.opens(confidentiality=level, number="(2026) 73", parties=parties)
+    item, hidden = owner.deposit(b"1"), other.deposit(b"2")
+    for who, one in ((owner, item), (other, hidden)):
+        who.post(f"/cases/{case}/items", {"item": one, "source": "a shop"})
+    owner.grants(expert, [item], case=case)
+    order = judge.post("/orders", order_for(vault, case, lawyer, [hidden])).json()["id"]
+    whole = judge.get(f"/cases/{case}").json()
+    assert ([one["name"] for one in whole["parties"]], whole["orders"]) == (["Alpha", "Beta"], [order])
+    answer = expert.get(f"/cases/{case}")
+    seen = answer.json()
+    assert (seen["number"], seen["forum"], seen["parties"], seen["orders"]) == ("(2026) 73", "court", [], [])
+    assert [(one["item"], one["source"]) for one in seen["items"]] == [(item, "a shop")]
+    for secret in ("Alpha", "Beta", owner.id, other.id, hidden, order):
+        assert secret not in answer.text + expert.get(f"/cases/{case}/evidence").text
+    under = lawyer.get(f"/cases/{case}").json()
+    assert (under["parties"], under["orders"], [one["item"] for one in under["items"]]) == (
+        [],
+        [order],
+        [hidden],
+    )
+    for party in (owner, other):
+        assert party.get(f"/cases/{case}").json() == whole
+
+
+def test_order_is_told_to_its_lawyers_in_every_view_of_the_case(vault: Vault, make: Make) -> None:
+    owner, judge, lawyer, other = make(), make("JU"), make("AT"), make("AT")
+    case = judge.opens(confidentiality="open", parties=[{"side": "claimant", "person": owner.id}])
+    item = owner.deposit()
+    owner.post(f"/cases/{case}/items", {"item": item})
+    asked = order_for(vault, case, lawyer, [item], actions=["read-custody", "see-metadata"])
+    mine = [judge.post("/orders", asked).json()["id"] for _ in range(2)]
+    theirs = judge.post("/orders", asked | {"lawyers": [{"person": other.id, "licence": LICENCE}]})
+    assert theirs.status_code == 201
+    assert sorted(lawyer.get(f"/cases/{case}").json()["orders"]) == sorted(mine), "two on the same item"
+    told = [
+        (one["order"], one["disclosures"])
+        for one in lawyer.get(f"/cases/{case}/custody").json()["events"]
+        if one["type"] == "ORDER_REGISTERED"
+    ]
+    assert sorted(order for order, _ in told) == sorted(mine)
+    shown = lawyer.get(f"/orders/{mine[0]}").json()
+    assert all(values["officer"] == shown["officer"] for _, values in told), "no more than the order itself"
+    assert theirs.json()["id"] not in lawyer.get(f"/cases/{case}/events").text
+
+
 @pytest.mark.parametrize("role", ["JU", "AT"])
 def test_who_sees_a_case_as_a_whole_sees_it_so_with_a_grant_on_one_item_too(
     vault: Vault, make: Make, role: str

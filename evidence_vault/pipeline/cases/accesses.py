@@ -62,9 +62,9 @@ def accesses_of_case(
     session: Session, case_id: str, *, after_id: int, limit: int
 ) -> tuple[list[Access], int | None]:
     """Return the accesses that were made in this case: to its items, opinions, and what its orders reach."""
-    listed = {line.item_id for line in cases.items_of(session, case_id)}
-    listed |= grants.items_granted_in(session, case_id)
-    listed |= {one.item_id for one in custody.opinions_in(session, case_id)}
+    listed = cases.items_about(session, case_id) | {
+        one.item_id for one in custody.opinions_in(session, case_id)
+    }
     return _accesses(session, sorted(listed), after_id=after_id, limit=limit, case=case_id)
 
 

@@ -116,7 +116,7 @@ def read_item_custody(
     entered = look(vault, caller, "read-custody", item_id)
     subject = Subject(kind="item", id=entered.item.id)
     with vault.database.read() as session:
-        reader = _Reader(sight=sight_of(session, caller.actor_id, {subject: entered.permission}))
+        reader = _Reader(sight=sight_of(vault, session, caller, {subject: entered.permission}))
         rows, following = _page(session, reader, wanted, _bounded(place, newest), limit)
         return _custody(vault, session, reader, rows, following)
 
@@ -146,11 +146,10 @@ def sight_in_case(vault: Vault, session: Session, caller: Requester, case_id: st
 def _case_reader(vault: Vault, session: Session, caller: Requester, case_id: str) -> _Reader:
     case = Subject(kind="case", id=case_id)
     permission = see_case(vault, session, caller, "history", case_id).permission
-    listed = {line.item_id for line in cases.items_of(session, case_id)}
-    listed |= grants.items_granted_in(session, case_id)
+    listed = cases.items_about(session, case_id)
     readable = readable_items(vault, session, caller, listed | _opinions(vault, session, caller, case_id))
     permissions = {Subject(kind="item", id=item_id): readable[item_id] for item_id in sorted(readable)}
-    sight = sight_of(session, caller.actor_id, {case: permission, **permissions})
+    sight = sight_of(vault, session, caller, {case: permission, **permissions})
     return _Reader(sight=sight, withheld=len(listed - readable.keys()) if case in sight.whole else None)
 
 

@@ -124,7 +124,7 @@ def sight_in_bundle(
         except AccessRefused:
             continue
         seen[Subject(kind="case", id=row.id)] = permission
-    return sight_of(session, requester.actor_id, seen, blind=blind)
+    return sight_of(vault, session, requester, seen, blind=blind)
 
 
 def require_still_permitted(

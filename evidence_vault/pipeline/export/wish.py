@@ -17,7 +17,7 @@ from evidence_vault.pipeline.cases.entering import counting_refusals, look, note
 from evidence_vault.pipeline.cases.sight import sight_of
 from evidence_vault.pipeline.cases.visible import decide_items
 from evidence_vault.pipeline.vault import Vault
-from evidence_vault.store.queries import cases, exports, grants, jobs
+from evidence_vault.store.queries import cases, exports, jobs
 
 SUBJECT_KIND = "export"
 TARGET = "bundle"
@@ -53,9 +53,8 @@ def wish_for_case(vault: Vault, caller: Requester, case_id: str) -> ExportWish:
     with counting_refusals(vault, caller), vault.database.read() as session:
         permission = see_case(vault, session, caller, "see", case_id).permission
         case = Subject(kind="case", id=case_id)
-        sees_list = case in sight_of(session, caller.actor_id, {case: permission}).whole
-        listed = {line.item_id for line in cases.items_of(session, case_id)}
-        listed |= grants.items_granted_in(session, case_id)
+        sees_list = case in sight_of(vault, session, caller, {case: permission}).whole
+        listed = cases.items_about(session, case_id)
         permitted, refused = decide_items(vault, session, caller, "export", listed)
     if not listed and sees_list:
         raise Conflict("export", "there is no item in the case")

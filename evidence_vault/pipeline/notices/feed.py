@@ -6,10 +6,10 @@ A position is a leaf index. The log only grows and gives each event one index, s
 position he was given last misses nothing and gets nothing twice, over restarts and over a restored database.
 Only what a published checkpoint covers is told: who was told can ask the public log for it. An entry says that
 something happened, to what, and which event it is; what happened in it is asked for as usual, under the rights
-of that moment.
+of that moment. Of what its reader may not see more than that it is there, there is no entry.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -21,20 +21,22 @@ from evidence_vault.store.queries import feed, log
 WINDOW = 4096
 """Leaves that one page looks through at most: what is not for the reader costs time too."""
 
-See = Callable[[Session, Collection[Subject]], Collection[Subject]]
-"""Which of these subjects the reader may know of now."""
-
 
 @value
 class Entry:
-    """An event that the reader may know of."""
+    """An event that somebody may know of. event_id: its row."""
 
+    event_id: int
     leaf_index: int
     event_sha256: bytes
     subject: Subject
     seq: int
     type: str
     at: datetime
+
+
+See = Callable[[Session, Sequence[Entry]], Sequence[Entry]]
+"""Which of these events the reader may know of now, in the same order."""
 
 
 @value
@@ -53,6 +55,7 @@ def read_feed(session: Session, *, position: int, limit: int, see: See, types: C
     end = min(position + WINDOW, size)
     rows = [
         Entry(
+            event_id=row.event_id,
             leaf_index=row.leaf_index,
             event_sha256=row.sha256,
             subject=Subject(kind=row.subject_kind, id=row.subject_id),
@@ -61,9 +64,9 @@ def read_feed(session: Session, *, position: int, limit: int, see: See, types: C
             at=row.at,
         )
         for row in feed.told_leaves(session, start=position, end=end)
+        if not types or row.type in types
     ]
-    visible = see(session, {row.subject for row in rows})
-    mine = [row for row in rows if row.subject in visible and (not types or row.type in types)]
+    mine = see(session, rows)
     if len(mine) > limit:
         mine = mine[:limit]
         end = mine[-1].leaf_index + 1

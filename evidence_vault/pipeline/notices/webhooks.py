@@ -9,7 +9,7 @@
 A message names an event and says nothing of its content, of people or of files: the receiver asks for it, with
 a token of its own, under the rights of that moment. What isn't answered with 2xx is sent again, later and
 later; the next message waits, so that the order holds. A receiver that has failed for `webhooks.give_up_days`,
-or answers 410, is told nothing more. Whether its owner may know of a subject is judged anew for each message.
+or answers 410, is told nothing more. Whether its owner may know of an event is judged anew for each message.
 
 A webhook doesn't outlive what made it. It ends, saying why, when its owner is disabled, loses the role in which he
 made it, or has his login or a power given anew after that; and when the token that made it is revoked or runs out.

@@ -23,7 +23,7 @@ from evidence_vault.store.columns import table
 from evidence_vault.store.models import Event
 from evidence_vault.store.people_models import Actor
 from evidence_vault.store.queries.experts import experts_sides
-from evidence_vault.store.queries.grants import grant_facts
+from evidence_vault.store.queries.grants import grant_facts, items_granted_in
 
 
 def insert_case(session: Session, row: Mapping[str, Any]) -> None:
@@ -111,6 +111,11 @@ def items_of(session: Session, case_id: str) -> Sequence[CaseItem]:
     return session.scalars(
         select(CaseItem).where(CaseItem.case_id == case_id).order_by(CaseItem.number)
     ).all()
+
+
+def items_about(session: Session, case_id: str) -> set[str]:
+    """Return the items on the case's list of evidence, and those on the lists of grants given in it."""
+    return {line.item_id for line in items_of(session, case_id)} | items_granted_in(session, case_id)
 
 
 def items_in(session: Session, case_id: str, item_ids: Collection[str]) -> set[str]:

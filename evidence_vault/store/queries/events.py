@@ -1,6 +1,6 @@
 """Events: append under the lock of their subject's head, read back, with disclosures and proof parts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -150,6 +150,11 @@ def newest_of_type(
 def get_event(session: Session, event_id: int) -> Event:
     """Return the event with this row id."""
     return session.get_one(Event, event_id)
+
+
+def get_events(session: Session, event_ids: Collection[int]) -> Sequence[Event]:
+    """Return the events with these row ids, in no order."""
+    return session.scalars(select(Event).where(Event.id.in_(list(event_ids)))).all()
 
 
 def find_event(session: Session, sha256: bytes) -> Event | None:

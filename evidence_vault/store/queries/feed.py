@@ -17,6 +17,7 @@ TOLD = ("item", "case", "platform")
 class ToldLeaf:
     """A leaf's index and what identifies its event."""
 
+    event_id: int
     leaf_index: int
     sha256: bytes
     subject_kind: str
@@ -30,6 +31,7 @@ def told_leaves(session: Session, *, start: int, end: int) -> Sequence[ToldLeaf]
     """Return the leaves [start, end) that are told of, in order."""
     rows = session.execute(
         select(
+            Leaf.event_id,
             Leaf.leaf_index,
             Event.sha256,
             Event.subject_kind,

@@ -131,12 +131,6 @@ def items_granted_in(session: Session, case_id: str) -> set[str]:
     return set(session.scalars(lists.where(Grant.case_id == case_id)))
 
 
-def items_granted_to(session: Session, grantee_id: str, case_id: str) -> set[str]:
-    """Return the items on the lists of this person's grants in the case, ended ones included."""
-    lists = select(GrantItem.item_id).join(Grant, Grant.id == GrantItem.grant_id)
-    return set(session.scalars(lists.where(Grant.case_id == case_id, Grant.grantee_id == grantee_id)))
-
-
 def grants_of_order(session: Session, order_id: str) -> Sequence[Grant]:
     """Return the grants that follow from an order, in id order."""
     return session.scalars(select(Grant).where(Grant.order_id == order_id).order_by(Grant.id)).all()

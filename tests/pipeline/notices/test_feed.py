@@ -1,10 +1,9 @@
 """The feed: everything that its reader may know of, once, in the order of the log, and nothing else."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from sqlalchemy.orm import Session
 
 from evidence_vault.access.decisions import Requester
 from evidence_vault.core.events import Subject
@@ -14,7 +13,7 @@ from evidence_vault.pipeline.intake.deposit import deposit_content
 from evidence_vault.pipeline.intake.wishes import Wish
 from evidence_vault.pipeline.log.sequence import sequence
 from evidence_vault.pipeline.notices import feed
-from evidence_vault.pipeline.notices.feed import Entry, read_feed
+from evidence_vault.pipeline.notices.feed import Entry, See, read_feed
 from evidence_vault.pipeline.record import EventActor
 from evidence_vault.pipeline.vault import Vault
 from evidence_vault.store.queries import actors
@@ -24,7 +23,6 @@ from tests.pipeline.vaults import OWNER, deposit, new_vault
 pytestmark = pytest.mark.db
 
 READER = Requester(actor_id=OWNER.id, role="RH", scopes=frozenset({"read"}), auth="token")
-See = Callable[[Session, Collection[Subject]], Collection[Subject]]
 
 
 @pytest.fixture
