@@ -93,7 +93,7 @@ def test_unforeseen_failure_tells_nothing(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret inside")
 
-    monkeypatch.setattr(BlobStore, "pack", fail)
+    monkeypatch.setattr(BlobStore, "packing", fail)
     with caplog.at_level(logging.INFO, logger="evidence_vault"):
         answer = client.post("/v1/items", content=b"x", headers=owner)
     assert (answer.status_code, answer.json()["type"]) == (500, f"{PATH}/internal")

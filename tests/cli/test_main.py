@@ -1,8 +1,10 @@
 """The command line: exit codes, messages that name place and way out, and what is imported for what."""
 
+import logging
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,16 @@ from evidence_vault.cli.samples import encode_png
 from evidence_vault.cli.shown import shown
 from evidence_vault.errors import ConfigError
 from tests.pipeline.vaults import new_vault
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """What a command sends its log lines to ends with the test that ran it here."""
+    logger = logging.getLogger("evidence_vault")
+    before = (logger.handlers, logger.level, logger.propagate)
+    yield
+    logger.handlers, level, logger.propagate = before
+    logger.setLevel(level)
 
 
 def command(*words: str) -> "subprocess.CompletedProcess[str]":
