@@ -22,6 +22,8 @@ from evidence_vault.service.crew import Crew, open_sockets, processes_of
 from evidence_vault.settings import load_settings
 from evidence_vault.workers.lines import log_to
 
+LOG = logging.getLogger("evidence_vault.service")
+
 GRACE_S = 20
 """A request under way gets so long to end; what it doesn't end was never acknowledged."""
 
@@ -55,11 +57,20 @@ def _serve(vault: Vault) -> int:
     settle_memory()
     try:
         for own in sockets[1:]:
-            crew.fork(partial(_answer, helpers_app, own, sockets))
+            crew.fork(partial(_help, helpers_app, own, sockets))
         code = _answer(app, sockets[0], sockets, when_heard=crew.watch, when_told=crew.tell_to_end)
     finally:
         crew.end(HELPERS_GRACE_S)
     return INTERNAL if crew.has_failed else code
+
+
+def _help(app: FastAPI, own: Sequence[socket.socket], everybodys: Sequence[Sequence[socket.socket]]) -> int:
+    """Answer beside the first process; say here what goes wrong, for nobody else does."""
+    try:
+        return _answer(app, own, everybodys)
+    except Exception:
+        LOG.exception("a helping process failed")
+        return INTERNAL
 
 
 def _answer(

@@ -103,7 +103,7 @@ class Crew:
         """Whether a helper ended that nobody had told to."""
 
     def fork(self, work: Callable[[], int]) -> None:
-        """Add a helper that does this, and ends with the exit code that it returns."""
+        """Add a helper that does this and ends with the exit code it returns; what it raises, nobody hears."""
         reading, writing = os.pipe()
         child = os.fork()
         if child:
@@ -115,8 +115,6 @@ class Crew:
             for end in (writing, *(other.pipe for other in self._helpers)):
                 os.close(end)
             code = _help(reading, work)
-        except BaseException:
-            LOG.exception("a helping process failed")
         finally:
             os._exit(code)  # what the stack below us would still do is the first process's
 
